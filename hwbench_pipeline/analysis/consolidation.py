@@ -1,0 +1,98 @@
+"""Uniting every source into out__results and out__environments.
+
+Belongs here: which row is current, and one query per united table. Does not belong here: reading source files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from hwbench_pipeline.schema.arrow import arrow_schema
+from hwbench_pipeline.schema.duckdb_sql import cast_columns, identifier
+from hwbench_pipeline.schema.table import Table
+from hwbench_pipeline.schema.tables import (
+    CORE_BENCH__ENVIRONMENTS,
+    CORE_BENCH__INFERENCE,
+    CORE_BENCH__TRAINING,
+    CORE_LEGACY__ENVIRONMENTS,
+    CORE_LEGACY__RESULTS,
+    OUT__ENVIRONMENTS,
+    OUT__RESULTS,
+)
+from hwbench_pipeline.warehouse.location import table_file
+from hwbench_pipeline.warehouse.reading import UnreadableFile, register_tables
+from hwbench_pipeline.warehouse.writing import write_parquet
+
+RESULT_SOURCES: tuple[Table, ...] = (CORE_LEGACY__RESULTS, CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING)
+ENVIRONMENT_SOURCES: tuple[Table, ...] = (CORE_LEGACY__ENVIRONMENTS, CORE_BENCH__ENVIRONMENTS)
+
+CELL_COLUMNS = ("source", "hardware", "mode", "model", "config_sha256")
+POINT_COLUMNS = (*CELL_COLUMNS, "device_name", "precision", "batch_size", "sequence_length")
+"""What names a point that can be measured again. Of its runs the newest is current; the others are its history."""
+
+
+@dataclass(frozen=True)
+class Consolidated:
+    """What a consolidation step wrote, and the files it had to leave out."""
+
+    path: Path
+    n_rows: int
+    unreadable: list[UnreadableFile] = field(default_factory=list)
+
+
+def _union(sources: Sequence[Table]) -> str:
+    return " UNION ALL BY NAME ".join(f"SELECT * FROM {identifier(table.name)}" for table in sources)
+
+
+def _columns(names: Sequence[str]) -> str:
+    return ", ".join(identifier(name) for name in names)
+
+
+# A row without batch size speaks for its whole cell and size (no hardware, training unsupported): it is current only
+# while nothing newer is known there, and it makes no measurement outdated.
+_CURRENT_RESULTS = f"""
+SELECT *,
+    CASE
+        WHEN source NOT IN ('hwbench', 'bundle') THEN true
+        WHEN batch_size IS NULL THEN started_at = max(started_at) OVER (PARTITION BY {_columns(CELL_COLUMNS)})
+        ELSE run_id = arg_max(run_id, started_at) OVER (PARTITION BY {_columns(POINT_COLUMNS)})
+    END AS is_current
+FROM ({_union(RESULT_SOURCES)})
+ORDER BY source, hardware, model, mode, started_at, source_path, source_pointer, result_id
+"""
+
+_ENVIRONMENTS = f"""
+SELECT environments.*, (
+    SELECT count(*) FROM {identifier(OUT__RESULTS.name)} AS results
+    WHERE results.environment_id = environments.environment_id AND results.status = 'ok'
+) AS n_results
+FROM (SELECT DISTINCT ON (environment_id) * FROM ({_union(ENVIRONMENT_SOURCES)})) AS environments
+ORDER BY environment_id
+"""
+
+
+def _write_selected(
+    connection: duckdb.DuckDBPyConnection, warehouse: Path, table: Table, sql: str
+) -> Consolidated:
+    data = connection.sql(f"SELECT {cast_columns(table, table.column_names)} FROM ({sql})").to_arrow_table()
+    return Consolidated(
+        write_parquet(data.cast(arrow_schema(table)), table_file(warehouse, table)), data.num_rows
+    )
+
+
+def consolidate_results(warehouse: Path, connection: duckdb.DuckDBPyConnection) -> Consolidated:
+    """Write out__results from every source; files that cannot be read are left out and named."""
+    unreadable = register_tables(connection, warehouse, RESULT_SOURCES)
+    written = _write_selected(connection, warehouse, OUT__RESULTS, _CURRENT_RESULTS)
+    return Consolidated(written.path, written.n_rows, unreadable)
+
+
+def consolidate_environments(warehouse: Path, connection: duckdb.DuckDBPyConnection) -> Consolidated:
+    """Write out__environments, each environment once, with how many measurements stand on it."""
+    unreadable = register_tables(connection, warehouse, (*ENVIRONMENT_SOURCES, OUT__RESULTS))
+    written = _write_selected(connection, warehouse, OUT__ENVIRONMENTS, _ENVIRONMENTS)
+    return Consolidated(written.path, written.n_rows, unreadable)

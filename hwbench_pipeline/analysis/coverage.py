@@ -1,0 +1,104 @@
+"""Coverage: what is known about each cell of the grid, counted from rows.
+
+Belongs here: the states and their counts. Does not belong here: percentages typed by hand, or how a table looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from hwbench_pipeline.schema.tables.results import MODES
+
+Row = Mapping[str, Any]
+
+_FAILURES = ("failed", "timeout", "out_of_memory")
+
+
+def coverage_rows(
+    results: Iterable[Row], *, hardware: Sequence[str], categories: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """One row of out__coverage for each mode × hardware × model, tried or not.
+
+    `results` are rows of out__results; `hardware` the hardware keys of the grid; `categories` the grid's models with
+    their category. Cells with rows of ours that are in no list are added: nothing measured is left out.
+    """
+    by_cell: dict[tuple[str, str, str], list[Row]] = {
+        (mode, key, model): [] for mode in MODES for key in hardware for model in categories
+    }
+    known_categories = dict(categories)
+    for row in results:
+        cell = _cell(row)
+        if cell is None or not row["is_current"]:
+            continue
+        if cell not in by_cell:
+            if row["source"] not in ("hwbench", "bundle") or row["category"] is None:
+                continue
+            known_categories.setdefault(cell[2], row["category"])
+        by_cell.setdefault(cell, []).append(row)
+    return [
+        _cell_row(mode, key, model, known_categories[model], rows) for (mode, key, model), rows in by_cell.items()
+    ]
+
+
+def _cell(row: Row) -> tuple[str, str, str] | None:
+    mode, hardware, model = row["mode"] or "inference", row["hardware"] or row["hardware_requested"], row["model"]
+    return None if hardware is None or model is None else (mode, hardware, model)
+
+
+def _cell_row(mode: str, hardware: str, model: str, category: str, rows: Sequence[Row]) -> dict[str, Any]:
+    own = [row for row in rows if row["source"] in ("hwbench", "bundle")]
+    imported = [row for row in rows if row["source"] not in ("hwbench", "bundle") and row["status"] == "ok"]
+    measured = [row for row in own if row["provenance"] == "measured"]
+
+    def n_of_size(size: str) -> int:
+        return sum(row["model_size"] == size for row in measured)
+
+    counts = {
+        "n_measured_reference": n_of_size("reference"),
+        "n_measured_tiny": n_of_size("tiny"),
+        "n_measured_custom": n_of_size("custom"),
+        "n_failed": sum(row["status"] in _FAILURES for row in own),
+        "n_unsupported": sum(row["status"] == "unsupported" for row in own),
+        "n_no_hardware": sum(row["status"] == "no_hardware" for row in own),
+        "n_imported_measured": sum(row["provenance"] == "measured" for row in imported),
+        "n_imported_not_measured": sum(row["provenance"] != "measured" for row in imported),
+    }
+    state = _state(counts)
+    # the size that is missing says why it is; a tiny failure explains nothing about a cell measured at tiny size
+    without_number = [row for row in own if row["status"] != "ok"]
+    reasons = [row for row in without_number if row["model_size"] == "reference"] or without_number
+    newest_reason = max(reasons, key=lambda row: row["started_at"], default=None)
+    return {
+        "mode": mode,
+        "hardware": hardware,
+        "model": model,
+        "category": category,
+        "state": state,
+        **counts,
+        "newest_measured_at": max((row["started_at"] for row in measured), default=None),
+        "reason": None if state == "measured" or newest_reason is None else newest_reason["error_message"],
+    }
+
+
+def _state(counts: Mapping[str, int]) -> str:
+    """The best that is known: a measurement outranks a failure, a failure what was never possible."""
+    for state, evidence in (
+        ("measured", "n_measured_reference"),
+        ("measured_tiny_only", "n_measured_tiny"),
+        ("failed", "n_failed"),
+        ("unsupported", "n_unsupported"),
+        ("no_hardware", "n_no_hardware"),
+    ):
+        if counts[evidence]:
+            return state
+    return "never_tried"
+
+
+def state_counts(rows: Iterable[Row]) -> dict[str, dict[str, int]]:
+    """Cells per state, by mode: `{"inference": {"measured": 8, …}, …}`; states without cells are left out."""
+    counts: dict[str, dict[str, int]] = {}
+    for row in rows:
+        of_mode = counts.setdefault(row["mode"], {})
+        of_mode[row["state"]] = of_mode.get(row["state"], 0) + 1
+    return counts

@@ -1,0 +1,45 @@
+"""Bringing every out__ table and the database up to date with the core tables, in one call.
+
+Belongs here: the order of the steps for the command line, which has no Dagster. Does not belong here: the steps.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hwbench_pipeline.analysis.consolidation import consolidate_environments, consolidate_results
+from hwbench_pipeline.analysis.coverage import coverage_rows
+from hwbench_pipeline.catalog.names import MODELS
+from hwbench_pipeline.hardware.platforms import hardware_keys
+from hwbench_pipeline.schema.tables import OUT__COVERAGE, OUT__RESULTS
+from hwbench_pipeline.warehouse.database import BuiltDatabase, build_database
+from hwbench_pipeline.warehouse.reading import UnreadableFile, connect, read_rows
+from hwbench_pipeline.warehouse.writing import write_table
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """The database that was built, and every file that had to be left out."""
+
+    database: BuiltDatabase
+    unreadable: list[UnreadableFile]
+
+
+def write_coverage(warehouse: Path) -> Path:
+    """Count coverage of the whole grid from out__results and write out__coverage."""
+    results, _ = read_rows(warehouse, OUT__RESULTS)
+    rows = coverage_rows(
+        results, hardware=hardware_keys(), categories={model.key: model.category for model in MODELS}
+    )
+    return write_table(warehouse, OUT__COVERAGE, rows)
+
+
+def refresh(warehouse: Path) -> Refreshed:
+    """Unite results and environments, count coverage, build the database."""
+    with connect() as connection:
+        unreadable = consolidate_results(warehouse, connection).unreadable
+        unreadable += consolidate_environments(warehouse, connection).unreadable
+        write_coverage(warehouse)
+        database = build_database(warehouse, connection)
+    return Refreshed(database, list(dict.fromkeys(unreadable + database.unreadable)))

@@ -1,0 +1,202 @@
+"""Running plans: one cell after the other, each in a process of its own, one at a time on this host.
+
+Belongs here: the order plan → ask the hardware → lock → isolate → record, for the command line and Dagster alike.
+Does not belong here: what happens inside the cell's process (`cell`), or where rows are stored (`warehouse/`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import psutil
+
+from hwbench_pipeline.bench.host_lock import host_lock
+from hwbench_pipeline.bench.isolation import CellProcesses, ProcessOutcome
+from hwbench_pipeline.bench.plan import CellPlan, Point
+from hwbench_pipeline.bench.recording import Attempt, Row
+from hwbench_pipeline.catalog.facts import model_facts
+from hwbench_pipeline.hardware.environment import environment_row
+from hwbench_pipeline.hardware.platforms import platform_of
+from hwbench_pipeline.hardware.probing import Probe, probe
+
+# copies of the fp32 weights that are in memory at once: torch keeps one and a working copy; OpenVINO converts and
+# compiles beside the torch model; a training step with AdamW has weights, gradients and two moments
+_WEIGHT_COPIES = {"torch": 1.2, "openvino": 3.0, "training": 4.2}
+
+
+@dataclass(frozen=True)
+class CellExecution:
+    """One execution of one cell: its result rows (at least one) and the environments they were made in."""
+
+    plan: CellPlan
+    run_id: str
+    rows: list[Row]
+    environments: list[Row] = field(default_factory=list)
+
+    @property
+    def n_measured(self) -> int:
+        """Rows that hold a measurement."""
+        return sum(row["status"] == "ok" for row in self.rows)
+
+
+def new_run_id() -> str:
+    """An id for one execution: its start in UTC, so that ids sort by time, and eight random hex digits."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+
+
+def run_cell(
+    plan: CellPlan,
+    processes: CellProcesses,
+    *,
+    run_id: str | None = None,
+    on_wait: Callable[[str], None] | None = None,
+) -> CellExecution:
+    """Measure one cell. Whatever goes wrong inside it becomes a row; nothing is raised for it.
+
+    Waits for the host's benchmark lock; `on_wait` is told who holds it.
+    Raises `IsolationError` where no process can be started at all.
+    """
+    found = probe(plan.hardware)
+    attempt = Attempt(plan, run_id or new_run_id(), found)
+    now = datetime.now(UTC)
+    idle_environment = _environment(found, [None, None])
+    platform = platform_of(plan.hardware)
+
+    def for_all_points(status: str, error_class: str, error_message: str) -> CellExecution:
+        rows = [
+            attempt.row_without_number(
+                size,
+                now,
+                idle_environment["environment_id"],
+                status=status,
+                error_class=error_class,
+                error_message=error_message,
+            )
+            for size in plan.model_sizes
+        ]
+        return CellExecution(plan, attempt.run_id, rows, [idle_environment])
+
+    if plan.mode == "training" and platform.no_training_reason is not None:
+        return for_all_points("unsupported", "TrainingUnsupported", platform.no_training_reason)
+    if not found.is_available:
+        return for_all_points("no_hardware", "HardwareAbsent", found.reason or found.probe)
+
+    rows: list[Row] = []
+    environments = {idle_environment["environment_id"]: idle_environment}
+    runnable: list[Point] = []
+    for point in plan.points:
+        shortage = _memory_shortage(plan, point)
+        if shortage is None:
+            runnable.append(point)
+        else:
+            rows.append(
+                attempt.row_without_number(
+                    point.model_size,
+                    now,
+                    idle_environment["environment_id"],
+                    status="out_of_memory",
+                    error_class="NotAttempted",
+                    error_message=shortage,
+                    point=point,
+                )
+            )
+    while runnable:
+        started_at = datetime.now(UTC)
+        with host_lock(holder=f"hwbench {plan.name}", on_wait=on_wait, timeout_s=None):
+            outcome = processes.run(
+                {"plan": replace(plan, points=tuple(runnable)).to_json()},
+                timeout_s=plan.point_timeout_s * len(runnable),
+            )
+        n_done = 0
+        for event in outcome.events:
+            if event["event"] == "phase":
+                continue
+            point = runnable[event["point"]]
+            begun = datetime.fromisoformat(event["started_at"])
+            if event["event"] == "measured":
+                environment = _environment(found, event["values"]["threads"])
+                environments[environment["environment_id"]] = environment
+                rows.append(attempt.measured_row(point, begun, environment["environment_id"], event["values"]))
+            else:
+                rows.append(
+                    attempt.row_without_number(
+                        point.model_size,
+                        begun,
+                        idle_environment["environment_id"],
+                        status=event["status"],
+                        error_class=event["error_class"],
+                        error_message=event["error_message"],
+                        point=point,
+                    )
+                )
+            n_done = event["point"] + 1
+        if n_done < len(runnable):  # the process ended in the middle of this point; the next ones get a new one
+            point = runnable[n_done]
+            rows.append(
+                attempt.row_without_number(
+                    point.model_size,
+                    started_at,
+                    idle_environment["environment_id"],
+                    point=point,
+                    **_death(outcome, n_done, plan),
+                )
+            )
+            n_done += 1
+        runnable = runnable[n_done:]
+    return CellExecution(plan, attempt.run_id, rows, list(environments.values()))
+
+
+def _death(outcome: ProcessOutcome, point: int, plan: CellPlan) -> dict[str, str]:
+    """Status, class and message for a point whose process ended without an answer."""
+    phases = [event["phase"] for event in outcome.events if event["event"] == "phase" and event["point"] == point]
+    where = f"in phase {phases[-1]!r}" if phases else "before its first phase"
+    last_words = f"; it printed last: {outcome.log_tail[-500:]}" if outcome.log_tail else ""
+    if outcome.timed_out:
+        return {
+            "status": "timeout",
+            "error_class": "Timeout",
+            "error_message": f"ended by the watchdog {where}: a point may take {plan.point_timeout_s:.0f} s{last_words}",
+        }
+    if outcome.exit_code == -9:
+        hint = "; nobody here sent it, which usually is the kernel ending a process for lack of memory"
+        return {
+            "status": "failed",
+            "error_class": "Killed",
+            "error_message": f"the process was killed (SIGKILL) {where}{hint}{last_words}",
+        }
+    how = f"signal {-outcome.exit_code}" if outcome.exit_code < 0 else f"exit code {outcome.exit_code}"
+    return {
+        "status": "failed",
+        "error_class": "ProcessDied",
+        "error_message": f"the process ended by {how} {where}{last_words}",
+    }
+
+
+def _environment(found: Probe, threads: list[int | None]) -> dict[str, Any]:
+    return environment_row(
+        device_name=found.device_name,
+        device_memory_mb=found.device_memory_mb,
+        driver_version=found.driver_version,
+        threads_intra_op=threads[0],
+        threads_inter_op=threads[1],
+        libraries=None,
+    )
+
+
+def _memory_shortage(plan: CellPlan, point: Point) -> str | None:
+    """Why a point is not attempted for want of host memory, or None. A device's own memory is left to its runtime."""
+    n_parameters = model_facts(plan.model, point.model_size).n_parameters
+    platform = platform_of(plan.hardware).key
+    copies = _WEIGHT_COPIES["training" if plan.mode == "training" else "openvino" if platform == "openvino" else "torch"]
+    needed_mb = n_parameters * 4 * copies / 1e6
+    available_mb = psutil.virtual_memory().available / 1e6
+    if needed_mb <= available_mb:
+        return None
+    return (
+        f"not attempted: {n_parameters / 1e9:.2f} G parameters in fp32, {copies:g} copies, need about "
+        f"{needed_mb:,.0f} MB; this host has {available_mb:,.0f} MB free. Fix: a host with more memory"
+    )

@@ -1,0 +1,72 @@
+"""Judging what came out: is the output right, and how far can the number be trusted?
+
+Belongs here: tolerances, output comparison, validity flags, each threshold with its reason.
+Does not belong here: computing the numbers (`statistics`) or storing them (`recording`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from hwbench_pipeline.bench.statistics import percentile
+
+Array = npt.NDArray[np.floating]
+
+# largest difference over largest reference value that different kernels of one precision may show: fp32 is what
+# reordered sums give through tens of layers, bf16 has 8 bits of mantissa, fp16 has 11
+OUTPUT_TOLERANCE = {"fp32": 1e-3, "bf16": 1e-1, "fp16": 3e-2}
+
+# the same model on the same input with the same kernels may differ by the order of threaded sums only
+REPEATABLE = 1e-4
+
+# (p90 − p50) / p50 above this says the machine, not the model, decided the samples
+NOISY_SPREAD = 0.25
+
+
+class WrongOutputError(Exception):
+    """The backend's output is not the model's."""
+
+
+def largest_relative_error(reference: Mapping[str, Array], output: Mapping[str, Array]) -> float:
+    """Largest absolute difference over the reference's largest absolute value, the worst of all named outputs.
+
+    Raises `WrongOutputError` for a missing output, another shape, NaN or infinity, or a reference that is all
+    zero, against which any comparison would pass.
+    """
+    worst = 0.0
+    for name, expected in reference.items():
+        if name not in output:
+            raise WrongOutputError(f"the output {name} is missing; got {', '.join(output) or 'none'}")
+        got = output[name]
+        if got.shape != expected.shape:
+            raise WrongOutputError(f"{name} has shape {got.shape}, the torch reference {expected.shape}")
+        if not np.isfinite(expected).all():
+            raise WrongOutputError(f"the torch fp32 reference of {name} holds NaN or infinity")
+        if not np.isfinite(got).all():
+            raise WrongOutputError(f"{name} holds NaN or infinity, the torch reference does not")
+        scale = float(np.abs(expected).max(initial=0.0))
+        if scale == 0.0:
+            raise WrongOutputError(f"the torch fp32 reference of {name} is all zero: nothing to compare with")
+        difference = np.abs(got.astype(np.float64) - expected.astype(np.float64)).max(initial=0.0)
+        worst = max(worst, float(difference) / scale)
+    return worst
+
+
+def require_right_output(relative_error: float, precision: str) -> None:
+    """Raise `WrongOutputError` when the error is above the precision's tolerance: a wrong result is not fast."""
+    tolerance = OUTPUT_TOLERANCE[precision]
+    if relative_error > tolerance:
+        raise WrongOutputError(
+            f"the output differs from the torch fp32 reference by {relative_error:.2g} of its largest value; "
+            f"{precision} may differ by {tolerance:g}"
+        )
+
+
+def is_noisy(samples_ms: Sequence[float]) -> bool:
+    """Whether the upper spread of the samples is too wide for the median to be compared."""
+    ordered = sorted(samples_ms)
+    median = percentile(ordered, 50)
+    return (percentile(ordered, 90) - median) / median > NOISY_SPREAD

@@ -1,0 +1,105 @@
+"""What to measure: points, sampling rules, and the plan of one cell.
+
+Belongs here: plain values that travel as JSON into the measuring process. Does not belong here: doing any of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import product
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Point:
+    """One thing to measure inside a cell.
+
+    `sequence_length` is tokens per item; None takes the model's default, and stays None for models without text.
+    """
+
+    model_size: str = "tiny"
+    precision: str = "fp32"
+    batch_size: int = 1
+    sequence_length: int | None = None
+
+    def __str__(self) -> str:
+        length = f" × {self.sequence_length} tokens" if self.sequence_length else ""
+        return f"{self.model_size} {self.precision} batch {self.batch_size}{length}"
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """When to stop sampling: both minima are met, or one maximum is.
+
+    Ten samples and a second are the least that optimum-benchmark and torchbench take; the maxima keep one slow
+    point from holding the machine.
+    """
+
+    min_warmup: int = 3
+    min_warmup_s: float = 0.2
+    min_samples: int = 10
+    min_duration_s: float = 1.0
+    max_samples: int = 1000
+    max_duration_s: float = 60.0
+
+
+@dataclass(frozen=True)
+class CellPlan:
+    """Everything one cell measures in one process.
+
+    `hardware` and `model` are the cell's keys; `seed` fixes weights and inputs; `point_timeout_s` is the time
+    each point may take, loading and warm-up included, before the process is ended.
+    """
+
+    hardware: str
+    model: str
+    mode: str = "inference"
+    points: tuple[Point, ...] = (Point(),)
+    sampling: Sampling = field(default_factory=Sampling)
+    seed: int = 0
+    point_timeout_s: float = 600.0
+
+    @property
+    def name(self) -> str:
+        """The cell as people read it."""
+        return f"{self.hardware} × {self.model} ({self.mode})"
+
+    @property
+    def model_sizes(self) -> tuple[str, ...]:
+        """The sizes of the points, each once, in order."""
+        return tuple(dict.fromkeys(point.model_size for point in self.points))
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> CellPlan:
+        """The plan that `to_json` gave."""
+        return cls(
+            **{
+                **value,
+                "points": tuple(Point(**point) for point in value["points"]),
+                "sampling": Sampling(**value["sampling"]),
+            }
+        )
+
+
+def sweep(
+    *,
+    model_sizes: Sequence[str],
+    precisions: Sequence[str] = ("fp32",),
+    batch_sizes: Sequence[int] = (1,),
+    sequence_lengths: Sequence[int | None] = (None,),
+) -> tuple[Point, ...]:
+    """Every combination, smallest first, so that what may run out of memory comes last."""
+    return tuple(
+        Point(*combination)
+        for combination in product(
+            dict.fromkeys(model_sizes),
+            dict.fromkeys(precisions),
+            sorted(set(batch_sizes)),
+            sorted(set(sequence_lengths), key=lambda length: length or 0),
+        )
+    )

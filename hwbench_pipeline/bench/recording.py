@@ -1,0 +1,135 @@
+"""Making result rows of what a cell's process reported, and of what kept it from running.
+
+Belongs here: the one place where our own result rows are put together. Does not belong here: measuring, or storing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import hwbench_pipeline
+from hwbench_pipeline.bench.plan import CellPlan, Point
+from hwbench_pipeline.bench.statistics import latency_statistics
+from hwbench_pipeline.catalog.facts import model_facts
+from hwbench_pipeline.hardware.probing import Probe
+from hwbench_pipeline.schema.table import canonical_json
+from hwbench_pipeline.schema.tables.results import result_id_of
+
+Row = dict[str, Any]
+
+
+def sequence_length(model: str, point: Point) -> int | None:
+    """Tokens per item that a point means: the number it names, else the model's default; None without text."""
+    default = model_facts(model, point.model_size).default_sequence_length
+    return None if default is None else point.sequence_length or default
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What every row of one execution shares."""
+
+    plan: CellPlan
+    run_id: str
+    probe: Probe
+
+    def row(self, model_size: str, started_at: datetime, environment_id: str, **values: Any) -> Row:
+        """A result row with the identity of the attempt and the model configuration, completed by `values`."""
+        facts = model_facts(self.plan.model, model_size)
+        row: Row = {
+            "run_id": self.run_id,
+            "source": "hwbench",
+            "model_id": facts.model_id,
+            "model": self.plan.model,
+            "architecture": facts.architecture,
+            "category": facts.category,
+            "model_size": model_size,
+            "config_sha256": facts.config_sha256,
+            "n_parameters": facts.n_parameters,
+            "backend": self.probe.backend,
+            "backend_version": self.probe.backend_version,
+            "hardware": self.plan.hardware,
+            "hardware_requested": self.plan.hardware,
+            "device_name": self.probe.device_name,
+            "mode": self.plan.mode,
+            "environment_id": environment_id,
+            "harness_version": hwbench_pipeline.__version__,
+            "started_at": started_at,
+            "started_at_text": started_at.isoformat(),
+        } | values
+        return {"result_id": result_id_of(row)} | row
+
+    def row_without_number(
+        self,
+        model_size: str,
+        started_at: datetime,
+        environment_id: str,
+        *,
+        status: str,
+        error_class: str,
+        error_message: str,
+        point: Point | None = None,
+    ) -> Row:
+        """A row for an attempt that gave no number, with the reason. `point` is None where it holds for all points."""
+        return self.row(
+            model_size,
+            started_at,
+            environment_id,
+            provenance="none",
+            status=status,
+            error_class=error_class,
+            error_message=error_message,
+            precision=point.precision if point else None,
+            batch_size=point.batch_size if point else None,
+            sequence_length=sequence_length(self.plan.model, point) if point else None,
+        )
+
+    def measured_row(
+        self, point: Point, started_at: datetime, environment_id: str, values: Mapping[str, Any]
+    ) -> Row:
+        """A row for a point that was measured; `values` is what `cell` emitted for it."""
+        samples: list[float] = values["samples_ms"]
+        statistics = latency_statistics(samples)
+        mean_s = (statistics["latency_ms_mean"] or 0.0) / 1e3
+        tokens = values["tokens"]
+        taken = (
+            "scenario",
+            "input_shape",
+            "n_parameters",
+            "backend",
+            "backend_version",
+            "n_warmup",
+            "load_ms",
+            "first_inference_ms",
+            "peak_memory_mb",
+            "memory_method",
+            "flops",
+            "flags",
+            "load_avg_1m",
+            "cpu_steal_percent",
+            "cpu_clock_mhz",
+            "temperature_c",
+        )
+        optional = ("compile_ms", "output_max_rel_error", "loss_first", "loss_last")
+        return self.row(
+            point.model_size,
+            started_at,
+            environment_id,
+            provenance="measured",
+            provenance_reason=f"{len(samples)} timed calls by hwbench {hwbench_pipeline.__version__} in a process of "
+            "their own; raw samples kept",
+            status="ok",
+            precision=point.precision,
+            batch_size=point.batch_size,
+            sequence_length=sequence_length(self.plan.model, point),
+            options=canonical_json(values["options"]),
+            samples_ms=samples,
+            n_samples=len(samples),
+            throughput_items_per_s=point.batch_size / mean_s,
+            tokens_per_s=tokens / mean_s if tokens else None,
+            **statistics,
+            **{name: values[name] for name in taken},
+            **{name: values.get(name) for name in optional},
+        )

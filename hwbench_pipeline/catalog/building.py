@@ -1,0 +1,167 @@
+"""Modules of the catalog models with random weights, the same for the same seed.
+
+Belongs here: from a key and a size to a torch module in eval mode on a device. Does not belong here: configurations
+(`configs`), inputs (`inputs`), tracing (`exporting`), and anything that measures.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import torch
+from transformers import PretrainedConfig
+
+from hwbench_pipeline.catalog.configs import model_config
+from hwbench_pipeline.catalog.names import resolve
+
+# Above this many bytes of fp32 parameters a model is initialised in its own dtype: LLaVA-7B would need 28 GB first.
+FP32_INITIALISATION_LIMIT_BYTES = 8 * 1024**3
+# Share of its input's spread that a linear layer must pass on, else its weights are drawn anew.
+SIGNAL_KEPT = 0.5
+# Deviation of what replaces all-zero matrices: transformers' own `initializer_range`, small since they are added.
+ZERO_WEIGHT_STD = 0.02
+
+
+def model_class(key: str) -> type[torch.nn.Module]:
+    """The transformers class that a model's published checkpoint names. Raises UnknownModelError."""
+    found: type[torch.nn.Module] = getattr(importlib.import_module("transformers"), resolve(key).model_class)
+    return found
+
+
+def attention_implementation(key: str, requested: str | None = None) -> str:
+    """The attention implementation to build with: the one requested, else sdpa where the class has it, else eager.
+
+    Raises ValueError where sdpa is requested of a class without it, or another name is given.
+    """
+    supports_sdpa = bool(getattr(model_class(key), "_supports_sdpa", False))
+    if requested is None:
+        return "sdpa" if supports_sdpa else "eager"
+    if requested == "eager" or (requested == "sdpa" and supports_sdpa):
+        return requested
+    expected = "eager or sdpa" if supports_sdpa else "eager"
+    raise ValueError(
+        f"attention {requested!r} of {key}: expected {expected}. Fix: leave it out for the model's default"
+    )
+
+
+def _set_use_cache(config: PretrainedConfig, *, use_cache: bool) -> None:
+    for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
+        if part is not None and hasattr(part, "use_cache"):
+            part.use_cache = use_cache
+
+
+def _uninitialised(config: PretrainedConfig, cls: Any, dtype: torch.dtype, attention: str) -> torch.nn.Module:
+    # left to itself, transformers takes sdpa in the parts that have it and eager in the rest (DETR's ResNet)
+    asked = None if attention == "sdpa" else attention
+    module: torch.nn.Module = cls._from_config(config, dtype=dtype, attn_implementation=asked)
+    if config.model_type == "detr":
+        _unfreeze_detr_stages(module)
+    return module
+
+
+def _unfreeze_detr_stages(module: torch.nn.Module) -> None:
+    """Lets stages 2 to 4 of DETR's ResNet train, as published (only the stem and stage 1 stay frozen).
+
+    transformers 5.23 means to, but looks for `stage.1` in names that read `stages.1`, and freezes the whole backbone.
+    """
+    for name, parameter in module.named_parameters():
+        if any(f"backbone.model.encoder.stages.{stage}." in name for stage in (1, 2, 3)):
+            parameter.requires_grad = True
+
+
+def meta_model(key: str, size: str, *, attn_implementation: str | None = None) -> torch.nn.Module:
+    """The model on the meta device: shapes and names without any weights, in well under a second at any size."""
+    with torch.device("meta"):
+        module = _uninitialised(
+            model_config(key, size), model_class(key), torch.float32, attention_implementation(key, attn_implementation)
+        )
+    return module.eval()
+
+
+def count_parameters(module: torch.nn.Module) -> int:
+    """Parameters of a module, tied ones once."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def weight_bytes_fp32(module: torch.nn.Module) -> int:
+    """Bytes of parameters and buffers in fp32, tied ones once: floating ones at 4 bytes, others at their own size."""
+    tensors = [*module.parameters(), *module.buffers()]
+    return sum(t.numel() * (4 if t.is_floating_point() else t.element_size()) for t in tensors)
+
+
+def strengthen_weights(module: torch.nn.Module) -> tuple[str, ...]:
+    """Draw anew the weights through which no signal would come, and name them.
+
+    These are weight matrices that are all zero, and weights of linear layers so small that a layer passes on less
+    than `SIGNAL_KEPT` of its input's spread: published initialisation has a fixed deviation of 0.02, which narrow
+    layers turn into outputs that hardly depend on the input, on which any two backends agree. The former get
+    deviation `ZERO_WEIGHT_STD`, the latter 1/√(inputs), which keeps the spread. Embeddings, tied heads, biases and norms stay.
+    Uses torch's global random state.
+    """
+    kept = {id(inner.weight) for inner in module.modules() if isinstance(inner, torch.nn.Embedding)}
+    linear = {id(inner.weight) for inner in module.modules() if isinstance(inner, torch.nn.Linear)} - kept
+    names = []
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if parameter.dim() < 2 or parameter.numel() == 1:
+                continue
+            fan_in = parameter[0].numel()
+            if not parameter.any():
+                parameter.normal_(std=ZERO_WEIGHT_STD)
+            elif id(parameter) in linear and parameter.std() * fan_in**0.5 < SIGNAL_KEPT:
+                parameter.normal_(std=fan_in**-0.5)
+            else:
+                continue
+            names.append(name)
+    return tuple(names)
+
+
+def _cast(module: torch.nn.Module, dtype: torch.dtype) -> None:
+    """Casts parameters and stored buffers; the rest, rotary frequencies above all, stays fp32 as in from_pretrained."""
+    derived = {
+        (inner, name): buffer
+        for inner in module.modules()
+        for name, buffer in inner.named_buffers(recurse=False)
+        if name in inner._non_persistent_buffers_set
+    }
+    module.to(dtype=dtype)
+    for (inner, name), buffer in derived.items():
+        setattr(inner, name, buffer)
+
+
+def build_model(
+    key: str,
+    size: str,
+    *,
+    seed: int = 0,
+    dtype: torch.dtype = torch.float32,
+    device: str | torch.device = "cpu",
+    attn_implementation: str | None = None,
+    use_cache: bool = False,
+) -> torch.nn.Module:
+    """A catalog model in eval mode with random weights.
+
+    The weights depend on `seed` alone: they are drawn in fp32 on the CPU, then cast and moved, so that every device
+    and dtype holds the same ones (models above `FP32_INITIALISATION_LIMIT_BYTES` are drawn in their dtype). The
+    global random state is left as it was. `device` may be meta, which holds shapes only. `attn_implementation` is
+    sdpa, eager (what traces for OpenVINO) or None for the model's default. `use_cache` is what the configuration
+    says about key-value caches: True for generation, False where only a forward pass is wanted.
+
+    Raises UnknownModelError, or ValueError for a size or attention implementation that is not known.
+    """
+    target = torch.device(device)
+    attention = attention_implementation(key, attn_implementation)
+    shapes = meta_model(key, size, attn_implementation=attention)
+    config = model_config(key, size)
+    _set_use_cache(config, use_cache=use_cache)
+    if target.type == "meta":
+        with target:
+            return _uninitialised(config, model_class(key), dtype, attention).eval()
+    fits = 4 * count_parameters(shapes) <= FP32_INITIALISATION_LIMIT_BYTES
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        module = _uninitialised(config, model_class(key), torch.float32 if fits else dtype, attention)
+        strengthen_weights(module)
+    _cast(module, dtype)
+    return module.to(device=target).eval()

@@ -1,0 +1,75 @@
+"""A catalog model as a module of tensors in, tensors out, which tracers and converters take.
+
+Belongs here: the wrapper. Does not belong here: converters and their runtimes, which live in `bench/backends/`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+from unittest import mock
+
+import torch
+
+from hwbench_pipeline.catalog.inputs import CONSTANT_INPUTS, primary_output
+
+
+def _unpad_by_whole_numbers(tensor: torch.Tensor, original_size: Any) -> torch.Tensor:
+    """What transformers' `unpad_image` does, on sizes that are Python numbers.
+
+    While tracing, `tensor.shape` holds tensors, and the original rounds a quotient of them, which tensors cannot.
+    """
+    if isinstance(original_size, torch.Tensor):
+        original_size = original_size.tolist()
+    original_height, original_width = (int(extent) for extent in original_size)
+    height, width = (int(extent) for extent in tensor.shape[1:])
+    if original_width / original_height > width / height:
+        padding = (height - int(round(original_height * (width / original_width), 7))) // 2
+        return tensor[:, padding : height - padding, :]
+    padding = (width - int(round(original_width * (height / original_height), 7))) // 2
+    return tensor[:, :, padding : width - padding]
+
+
+@contextlib.contextmanager
+def _traceable_code(model: torch.nn.Module) -> Iterator[None]:
+    """While tracing, replaces what tracing cannot follow in a model's own code by the same on Python numbers."""
+    if (
+        torch._C._get_tracing_state() is not None
+        and getattr(getattr(model, "config", None), "model_type", None) == "llava_next"
+    ):
+        with mock.patch("transformers.models.llava_next.modeling_llava_next.unpad_image", _unpad_by_whole_numbers):
+            yield
+    else:
+        yield
+
+
+class TracedForward(torch.nn.Module):
+    """Calls a model with positional tensors and returns its primary outputs as a tuple.
+
+    For `torch.jit.trace(wrapper, wrapper.example_input)` and `openvino.convert_model(wrapper, example_input=…)`.
+    The positions are `input_names`: the names of `inputs` in their order, less `CONSTANT_INPUTS`, whose values steer
+    Python code and are fixed in the trace. The positions of the result are `output_names`, known once `forward` has
+    run or been traced. Building it puts the model in eval mode, since exporting may have put it back in train mode.
+    The model should be built with `attn_implementation="eager"`, which traces where sdpa does not.
+    """
+
+    def __init__(self, model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> None:
+        super().__init__()
+        self.model = model
+        self.input_names = tuple(name for name in inputs if name not in CONSTANT_INPUTS)
+        self.output_names: tuple[str, ...] = ()
+        self.example_input = tuple(inputs[name] for name in self.input_names)
+        self._fixed: dict[str, Any] = {name: inputs[name] for name in inputs if name in CONSTANT_INPUTS}
+        if "use_cache" in inspect.signature(model.forward).parameters:
+            self._fixed["use_cache"] = False
+        self.eval()
+
+    def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """The primary outputs for these inputs, in the order of `output_names`."""
+        named = dict(zip(self.input_names, tensors, strict=True))
+        with _traceable_code(self.model):
+            outputs = primary_output(self.model(**named, **self._fixed))
+        self.output_names = tuple(outputs)
+        return tuple(outputs.values())

@@ -1,0 +1,143 @@
+"""Floating-point operations of one call, counted from the operations torch dispatches.
+
+Belongs here: counting without running, where that works. Does not belong here: rooflines and measured rates.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
+
+from hwbench_pipeline.catalog.building import build_model
+from hwbench_pipeline.catalog.configs import model_config
+from hwbench_pipeline.catalog.inputs import CONSTANT_INPUTS, make_inputs, place_inputs, primary_output
+from hwbench_pipeline.catalog.names import resolve
+
+
+@dataclass(frozen=True)
+class FlopCount:
+    """Operations of one call, a multiply-add counted as two; `flops` is None where no way of counting worked.
+
+    `method` says how they were counted, or why every way failed.
+    """
+
+    flops: int | None
+    method: str
+
+
+class _ConditionsHold(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Answers yes where model code asks a tensor without data whether a condition holds.
+
+    With the inputs of this catalog it does: masks are all ones, and placeholders are as many as image features.
+    """
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default and args[0].dtype is torch.bool:
+            return True
+        return func(*args, **(kwargs or {}))
+
+
+def _convolution_backward_flops(
+    gradient: Any,
+    inputs: Any,
+    weight: Any,
+    *arguments: Any,
+    out_shape: Any = None,  # noqa: ARG001 - torch passes it
+) -> int:
+    """As many operations as the forward convolution, for each gradient asked for: of the input, of the weight.
+
+    torch 2.13's own formula forgets the groups, and counts wav2vec2's position convolution 16 times.
+    `arguments` are bias, stride, padding, dilation, transposed, output padding, groups and the output mask.
+    """
+    transposed, asked = arguments[4], arguments[7]
+    return int(conv_flop_count(inputs, weight, gradient, transposed=transposed)) * (bool(asked[0]) + bool(asked[1]))
+
+
+_FORMULAS = {torch.ops.aten.convolution_backward: _convolution_backward_flops}
+
+
+def _call(module: torch.nn.Module, inputs: dict[str, torch.Tensor], *, training: bool) -> int:
+    # eval mode even for training: layers that training drops at random would make the count a matter of luck
+    with FlopCounterMode(display=False, custom_mapping=_FORMULAS) as counter, torch.set_grad_enabled(training):
+        outputs = primary_output(module(**inputs))
+        if training:
+            torch.stack([output.float().sum() for output in outputs.values()]).sum().backward()  # type: ignore[no-untyped-call]
+    return int(counter.get_total_flops())
+
+
+def _on_meta(key: str, size: str, inputs: dict[str, torch.Tensor], *, training: bool) -> int:
+    module = build_model(key, size, device="meta", attn_implementation="eager")
+    with _ConditionsHold():  # type: ignore[no-untyped-call]
+        return _call(module, place_inputs(inputs, device="meta"), training=training)
+
+
+def _without_data(module: torch.nn.Module) -> None:
+    """Replaces, inside a FakeTensorMode, a meta module's parameters and buffers by fake ones; tied ones stay tied."""
+    fakes: dict[int, torch.Tensor] = {}
+    for inner in module.modules():
+        for name, parameter in inner.named_parameters(recurse=False, remove_duplicate=False):
+            fake = torch.nn.Parameter(torch.empty(parameter.shape), requires_grad=parameter.requires_grad)
+            setattr(inner, name, fakes.setdefault(id(parameter), fake))
+        for name, buffer in inner.named_buffers(recurse=False, remove_duplicate=False):
+            setattr(inner, name, torch.empty(buffer.shape, dtype=buffer.dtype))
+
+
+def _on_fake_tensors(key: str, size: str, inputs: dict[str, torch.Tensor], *, training: bool) -> int:
+    module = build_model(key, size, device="meta", attn_implementation="eager")
+    with FakeTensorMode(allow_non_fake_inputs=True) as fake_mode, _ConditionsHold():  # type: ignore[no-untyped-call]
+        _without_data(module)
+        faked = {n: v if n in CONSTANT_INPUTS else fake_mode.from_tensor(v) for n, v in inputs.items()}
+        return _call(module, faked, training=training)
+
+
+def _on_cpu(key: str, size: str, inputs: dict[str, torch.Tensor], *, training: bool) -> int:
+    if size != "tiny":
+        raise ValueError("only tiny models are run for counting")
+    return _call(build_model(key, size, attn_implementation="eager"), inputs, training=training)
+
+
+_WAYS: tuple[tuple[str, Callable[..., int]], ...] = (
+    ("meta device", _on_meta),
+    ("FakeTensor", _on_fake_tensors),
+    ("forward on the CPU", _on_cpu),
+)
+
+
+@functools.lru_cache(maxsize=1024)
+def count_flops(
+    key: str, size: str, *, batch_size: int, sequence_length: int | None = None, training: bool = False
+) -> FlopCount:
+    """Operations of one forward call, or of forward and backward of a scalar loss where `training`.
+
+    Counted are matrix products, convolutions and attention (as their matrix products), which is nearly all; adding,
+    norms and activations are not, as is usual. The loss is the sum of the primary outputs, whose own operations do
+    not count. Tried in order: the meta device, FakeTensor, and for tiny models one real forward on the CPU.
+
+    Raises UnknownModelError, and ValueError for a size, batch size or sequence length the model cannot take.
+    """
+    key = resolve(key).key
+    inputs = make_inputs(key, model_config(key, size), batch_size=batch_size, sequence_length=sequence_length)
+    failures = []
+    for name, way in _WAYS:
+        try:
+            flops = way(key, size, inputs, training=training)
+        except Exception as error:  # noqa: BLE001 - any model code may fail on tensors without data
+            failures.append(f"{name}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
+            continue
+        if flops > 0:
+            return FlopCount(flops, f"torch FlopCounterMode, {name}, eager attention")
+        failures.append(f"{name}: no operation counted")
+    return FlopCount(None, "not counted: " + "; ".join(failures))

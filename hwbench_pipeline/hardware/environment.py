@@ -1,0 +1,245 @@
+"""The stable identity of the environment a measurement was made in, and its hash.
+
+Belongs here: what stays the same from run to run on one machine with one installation. Does not belong here: what
+varies (load, steal, clock, temperature: `condition`), and the table's columns (`schema/tables/catalog`).
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import platform
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from hwbench_pipeline.schema.table import canonical_json, sha256_of
+from hwbench_pipeline.schema.tables.catalog import ENVIRONMENT_COLUMNS
+
+MEMORY_STEP_MB = 100
+"""Host memory is rounded to this: kernels reserve a little more or less of it from boot to boot."""
+
+ENVIRONMENT_ID_LENGTH = 32
+
+_X86_FEATURES = frozenset(
+    {
+        "avx2",
+        "fma",
+        "f16c",
+        "avx_vnni",
+        "avx512f",
+        "avx512_vnni",
+        "avx512_bf16",
+        "avx512_fp16",
+        "amx_tile",
+        "amx_int8",
+        "amx_bf16",
+        "amx_fp16",
+    }
+)
+_ARM_FEATURES = {
+    "asimd": "neon",
+    "neon": "neon",
+    "asimdhp": "neon_fp16",
+    "asimddp": "neon_dotprod",
+    "i8mm": "i8mm",
+    "bf16": "bf16",
+    "sve": "sve",
+    "sve2": "sve2",
+    "sme": "sme",
+}
+_MACOS_FEATURES = {
+    "hw.optional.avx2_0": "avx2",
+    "hw.optional.fma": "fma",
+    "hw.optional.f16c": "f16c",
+    "hw.optional.avx512f": "avx512f",
+    "hw.optional.AdvSIMD": "neon",
+    "hw.optional.arm.FEAT_FP16": "neon_fp16",
+    "hw.optional.arm.FEAT_DotProd": "neon_dotprod",
+    "hw.optional.arm.FEAT_I8MM": "i8mm",
+    "hw.optional.arm.FEAT_BF16": "bf16",
+    "hw.optional.arm.FEAT_SME": "sme",
+}
+_CPU_INFO = Path("/proc/cpuinfo")
+_CGROUP_OF_PROCESS = Path("/proc/self/cgroup")
+_CGROUP_ROOT = Path("/sys/fs/cgroup")
+
+
+def environment_row(
+    *,
+    device_name: str | None,
+    device_memory_mb: float | None,
+    driver_version: str | None,
+    threads_intra_op: int | None,
+    threads_inter_op: int | None,
+    libraries: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The row of `core_bench__environments` for work that ran here and now; what cannot be found out is NULL.
+
+    Threads are what the backend reported when asked, not what was wished for. `libraries` maps the names of further
+    libraries that take part in the measurement to their versions.
+    """
+    row: dict[str, Any] = dict.fromkeys(column.name for column in ENVIRONMENT_COLUMNS)
+    row |= {
+        "machine": socket.gethostname() or None,
+        "os": operating_system(),
+        "cpu_name": cpu_name(),
+        "cpu_cores_physical": psutil.cpu_count(logical=False),
+        "cpu_cores_logical": psutil.cpu_count(logical=True),
+        "cpu_features": list(cpu_features()),
+        "memory_total_mb": memory_total_mb(),
+        "container_memory_limit_mb": container_memory_limit_mb(),
+        "device_name": device_name,
+        "device_memory_mb": device_memory_mb,
+        "driver_version": driver_version,
+        "python_version": platform.python_version(),
+        "torch_version": installed_version("torch"),
+        "transformers_version": installed_version("transformers"),
+        "openvino_version": installed_version("openvino"),
+        "threads_intra_op": threads_intra_op,
+        "threads_inter_op": threads_inter_op,
+        "libraries": canonical_json(dict(libraries)) if libraries else None,
+    }
+    row["environment_id"] = environment_id_of(row)
+    return row
+
+
+def environment_id_of(row: Mapping[str, Any]) -> str:
+    """The first 32 hex digits of the hash of every environment column but environment_id itself."""
+    names = (column.name for column in ENVIRONMENT_COLUMNS if column.name != "environment_id")
+    return sha256_of({name: row.get(name) for name in names})[:ENVIRONMENT_ID_LENGTH]
+
+
+def installed_version(distribution: str) -> str | None:
+    """Version of an installed distribution, without importing it; None if it is not installed."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+@functools.cache
+def operating_system() -> str:
+    """Operating system and release, e.g. `Linux 6.8.0 (Debian GNU/Linux 12 (bookworm))` or `macOS 15.1`."""
+    if sys.platform == "darwin":
+        return f"macOS {platform.mac_ver()[0]}"
+    name = f"{platform.system()} {platform.release()}"
+    if sys.platform == "win32":
+        return f"{name} ({platform.version()})"
+    try:
+        return f"{name} ({platform.freedesktop_os_release()['PRETTY_NAME']})"
+    except (OSError, KeyError):
+        return name
+
+
+@functools.cache
+def cpu_name() -> str | None:
+    """The CPU's model name from /proc/cpuinfo, sysctl or the registry; None if the system does not tell."""
+    if sys.platform == "darwin":
+        return _sysctl("machdep.cpu.brand_string")
+    if sys.platform == "win32":
+        import winreg
+
+        place = r"HARDWARE\DESCRIPTION\System\CentralProcessor\0"
+        try:
+            with winreg.OpenKey(winreg.HKEY_LOCAL_MACHINE, place) as processor:
+                return str(winreg.QueryValueEx(processor, "ProcessorNameString")[0]).strip() or None
+        except OSError:
+            return platform.processor() or None
+    # ARM kernels give no model name
+    return _cpu_info_field("model name") or _device_tree_model() or platform.machine() or None
+
+
+@functools.cache
+def cpu_features() -> tuple[str, ...]:
+    """The vector instruction sets that matter for inference, sorted: avx2, avx512_vnni, amx_bf16, neon, sve, …"""
+    if sys.platform == "darwin":
+        return tuple(sorted(name for key, name in _MACOS_FEATURES.items() if _sysctl(key) == "1"))
+    flags = (_cpu_info_field("flags") or _cpu_info_field("Features") or "").split()
+    if not flags:
+        return _features_that_torch_sees()
+    names = {flag for flag in flags if flag in _X86_FEATURES} | {
+        _ARM_FEATURES[flag] for flag in flags if flag in _ARM_FEATURES
+    }
+    return tuple(sorted(names))
+
+
+def memory_total_mb() -> float:
+    """Host memory in MB (1e6 bytes), rounded to 100 MB."""
+    return float(round(psutil.virtual_memory().total / 1e6 / MEMORY_STEP_MB) * MEMORY_STEP_MB)
+
+
+def container_memory_limit_mb() -> float | None:
+    """The tightest memory limit of this process's control groups (v2 or v1) in MB; None where there is none."""
+    try:
+        memberships = _CGROUP_OF_PROCESS.read_text().splitlines()
+    except OSError:
+        return None
+    limits = []
+    for line in memberships:
+        _, controllers, group = line.split(":", 2)
+        if not controllers:
+            limits += _limits_up_from(_CGROUP_ROOT, group, "memory.max")
+        elif "memory" in controllers.split(","):
+            limits += _limits_up_from(_CGROUP_ROOT / "memory", group, "memory.limit_in_bytes")
+    # without a limit, v2 says "max" and v1 a number near 2^63
+    real = [limit for limit in limits if 0 < limit < psutil.virtual_memory().total]
+    return float(round(min(real) / 1e6)) if real else None
+
+
+def _limits_up_from(mount: Path, group: str, file_name: str) -> list[int]:
+    """Limits in bytes of a group and all groups above it: each of them binds.
+
+    In a container the group's path is often the host's, while the mount shows the container's own group as its root:
+    folders that are not there are passed over.
+    """
+    folder = mount / group.lstrip("/")
+    limits = []
+    for place in (folder, *folder.parents):
+        if not place.is_relative_to(mount):
+            break
+        try:
+            limits.append(int((place / file_name).read_text()))
+        except (OSError, ValueError):
+            continue
+    return limits
+
+
+def _cpu_info_field(name: str) -> str | None:
+    try:
+        text = _CPU_INFO.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    for line in text.splitlines():
+        field, colon, value = line.partition(":")
+        if colon and field.strip() == name:
+            return value.strip() or None
+    return None
+
+
+def _device_tree_model() -> str | None:
+    try:
+        return Path("/proc/device-tree/model").read_text(encoding="utf-8", errors="replace").strip("\0 \n") or None
+    except OSError:
+        return None
+
+
+def _sysctl(name: str) -> str | None:
+    try:
+        done = subprocess.run(["sysctl", "-n", name], capture_output=True, text=True, timeout=5, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def _features_that_torch_sees() -> tuple[str, ...]:
+    """Where the system has no list (Windows): the level torch dispatches to."""
+    import torch
+
+    level = torch.backends.cpu.get_cpu_capability().lower()
+    return {"avx2": ("avx2",), "avx512": ("avx2", "avx512f")}.get(level, ())

@@ -1,0 +1,386 @@
+"""Probing: which platforms this machine has, found by asking it, and why the others are absent.
+
+Belongs here: what the answers of drivers, runtimes and browsers mean for the grid. Does not belong here: the
+questions that run in processes of their own (`*_questions`), and measured peaks (`peaks`).
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import platform as host
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hwbench_pipeline.hardware.asking import NoAnswerError, answer_of, shortened
+from hwbench_pipeline.hardware.browsers import BROWSER_VARIABLE, BrowserSettingError, find_browser
+from hwbench_pipeline.hardware.environment import cpu_name, installed_version, memory_total_mb
+from hwbench_pipeline.hardware.platforms import hardware_keys, platform_of
+from hwbench_pipeline.hardware.torch_questions import precisions_that_run
+
+BROWSER_TIMEOUT_S = 20.0
+RUNTIME_TIMEOUT_S = 60.0
+"""For torch and OpenVINO in a process of their own: importing them on a loaded machine takes most of it."""
+TOOL_TIMEOUT_S = 10.0
+
+OPENVINO_DEVICE = "CPU"
+"""The OpenVINO device that the platform openvino stands for; others it finds are named in the probe's text."""
+
+_OPENVINO_PRECISIONS = {"FP32": "fp32", "BF16": "bf16", "FP16": "fp16", "INT8": "int8"}
+_SOFTWARE_ADAPTERS = ("swiftshader", "llvmpipe", "lavapipe", "basic render")
+_WEB_PLATFORMS = ("webnn", "webgpu")
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What one platform answered.
+
+    `is_available` says whether cells can run on it here; if not, `reason` says why, with the fix where there is one.
+    `probe` is what was asked and what it answered, word for word and short. `device_memory_mb` is in MB (1e6 bytes):
+    the device's own memory, the host's for CPU platforms. `precisions` are those that ran when tried (torch) or that
+    the device says it computes in (OpenVINO); None where nothing could be asked. `probed_at` is in UTC.
+    """
+
+    key: str
+    is_available: bool
+    reason: str | None
+    probe: str
+    device_name: str | None
+    device_memory_mb: float | None
+    driver_version: str | None
+    backend: str | None
+    backend_version: str | None
+    precisions: tuple[str, ...] | None
+    supports_training: bool
+    probed_at: datetime
+
+
+@dataclass
+class _Answers:
+    """Gathers what one platform answers; `transcript` holds question and answer pairs, in order."""
+
+    key: str
+    transcript: list[str]
+    reason: str | None = None
+    device_name: str | None = None
+    device_memory_mb: float | None = None
+    driver_version: str | None = None
+    backend_version: str | None = None
+    precisions: tuple[str, ...] | None = None
+
+    def note(self, question: str, answer: object) -> None:
+        """Keep one question with its answer."""
+        self.transcript.append(f"{question}: {answer}")
+
+
+_probes: dict[str, Probe] = {}
+_browser_answers: dict[str, dict[str, Any] | NoAnswerError] = {}
+_probing = threading.RLock()
+
+
+def probe(key: str, *, refresh: bool = False) -> Probe:
+    """Ask this machine for one platform; the answer is kept for the life of the process, unless `refresh` asks again.
+
+    Never raises for a platform of the grid: a question that fails or takes too long becomes the reason of absence.
+    Raises `UnknownHardwareError`.
+    """
+    platform_of(key)
+    with _probing:
+        if refresh:
+            _probes.pop(key, None)
+            if key in _WEB_PLATFORMS:
+                _browser_answers.clear()
+        if key not in _probes:
+            _probes[key] = _probe_now(key)
+        return _probes[key]
+
+
+def probe_all(*, refresh: bool = False) -> tuple[Probe, ...]:
+    """Every platform of the grid, in its order."""
+    with _probing:
+        if refresh:
+            _probes.clear()
+            _browser_answers.clear()  # once for both web platforms: they share one visit of the browser
+        return tuple(probe(key) for key in hardware_keys())
+
+
+def _probe_now(key: str) -> Probe:
+    platform = platform_of(key)
+    answers = _Answers(key, [])
+    try:
+        _PROBE_OF[key](answers)
+    except Exception as error:  # noqa: BLE001 — a driver or runtime that breaks is an answer about the machine
+        answers.reason = f"asking failed: {type(error).__name__}: {shortened(str(error))}"
+        answers.note("asking", answers.reason)
+    return Probe(
+        key=key,
+        is_available=answers.reason is None,
+        reason=answers.reason,
+        probe="; ".join(answers.transcript),
+        device_name=answers.device_name,
+        device_memory_mb=answers.device_memory_mb,
+        driver_version=answers.driver_version,
+        backend=platform.backend,
+        backend_version=answers.backend_version,
+        precisions=answers.precisions,
+        supports_training=platform.supports_training,
+        probed_at=datetime.now(UTC),
+    )
+
+
+def _probe_cpu(answers: _Answers) -> None:
+    import torch
+
+    answers.device_name = cpu_name()
+    answers.device_memory_mb = memory_total_mb()
+    answers.backend_version = str(torch.__version__)
+    answers.precisions = tuple(precisions_that_run("cpu"))
+    answers.note("CPU name", answers.device_name)
+    answers.note("torch.backends.cpu.get_cpu_capability()", torch.backends.cpu.get_cpu_capability())
+    answers.note("matrix product tried in fp32, bf16, fp16", f"ran in {', '.join(answers.precisions)}")
+
+
+def _probe_cuda(answers: _Answers) -> None:
+    import torch
+
+    answers.backend_version = str(torch.__version__)
+    smi = shutil.which("nvidia-smi")
+    nodes = _device_nodes("nvidia*")
+    answers.note("torch.version.cuda", torch.version.cuda)
+    answers.note("nvidia-smi", smi or "not on PATH")
+    if sys.platform == "linux":
+        answers.note("/dev/nvidia*", nodes or "none")
+    if smi:
+        answers.driver_version = _nvidia_driver(smi, answers)
+    has_driver = smi is not None or bool(nodes)
+    if torch.version.cuda is None:
+        if torch.version.hip is None:  # a ROCm build would answer for its AMD GPU
+            answers.note("torch.cuda.is_available()", torch.cuda.is_available())
+        device = "there is an NVIDIA driver" if has_driver else "there is no NVIDIA driver here either"
+        answers.reason = (
+            f"torch {torch.__version__} is built without CUDA; {device}. Fix: on a machine with an NVIDIA GPU and its "
+            "driver, install a CUDA build of torch (https://pytorch.org/get-started/locally)"
+        )
+        return
+    if not _ask_torch_gpu("cuda", answers):
+        answers.reason = (
+            f"torch {torch.__version__} is built with CUDA {torch.version.cuda}, but torch.cuda.is_available() is False"
+            + (
+                "; an NVIDIA driver is there. Fix: check with nvidia-smi that it works and is new enough for this CUDA"
+                if has_driver
+                else "; there is no NVIDIA driver. Fix: run on a machine with an NVIDIA GPU and its driver"
+            )
+        )
+
+
+def _probe_rocm(answers: _Answers) -> None:
+    import torch
+
+    answers.backend_version = str(torch.__version__)
+    answers.note("torch.version.hip", torch.version.hip)
+    has_driver = Path("/dev/kfd").exists()
+    if sys.platform == "linux":
+        answers.note("/dev/kfd", "present" if has_driver else "absent")
+    if torch.version.hip is None:
+        device = "the AMD GPU driver is there" if has_driver else "there is no AMD GPU driver here either"
+        answers.reason = (
+            f"torch {torch.__version__} is built without ROCm; {device}. Fix: on a machine with an AMD GPU and its "
+            "driver, install a ROCm build of torch (https://pytorch.org/get-started/locally)"
+        )
+        return
+    answers.driver_version = _text_of(Path("/sys/module/amdgpu/version"))
+    if not _ask_torch_gpu("cuda", answers):
+        answers.reason = (
+            f"torch {torch.__version__} is built with ROCm {torch.version.hip}, but torch.cuda.is_available() is False. "
+            "Fix: run on a machine with an AMD GPU, its driver, and access to /dev/kfd (group render)"
+        )
+
+
+def _probe_mps(answers: _Answers) -> None:
+    import torch
+
+    answers.backend_version = str(torch.__version__)
+    is_built = torch.backends.mps.is_built()
+    answers.note("platform", f"{host.system()} {host.machine()}")
+    answers.note("torch.backends.mps.is_built()", is_built)
+    if not is_built:
+        answers.note("torch.backends.mps.is_available()", torch.backends.mps.is_available())
+        answers.reason = (
+            f"Metal is there on macOS only, this is {host.system()}. Fix: run on a Mac with Apple silicon"
+            if sys.platform != "darwin"
+            else f"torch {torch.__version__} is built without MPS. Fix: install torch's build for macOS on arm64"
+        )
+        return
+    answers.driver_version = f"macOS {host.mac_ver()[0]}"
+    if not _ask_torch_gpu("mps", answers):
+        answers.reason = (
+            "torch.backends.mps.is_available() is False: no Metal device. Fix: use macOS 14 or newer on Apple silicon, "
+            "outside a virtual machine without a GPU"
+        )
+        return
+    answers.device_name = cpu_name()  # the GPU is part of that chip and has no name of its own
+    answers.device_memory_mb = memory_total_mb()  # unified memory
+
+
+def _ask_torch_gpu(device: str, answers: _Answers) -> bool:
+    question = "torch.backends.mps.is_available()" if device == "mps" else "torch.cuda.is_available()"
+    answer = answer_of("torch_questions", device, timeout_s=RUNTIME_TIMEOUT_S)
+    answers.note(question, answer["is_available"])
+    if not answer["is_available"]:
+        return False
+    answers.note("devices", answer["device_count"])
+    answers.precisions = tuple(answer["precisions"])
+    if answer.get("device_name"):
+        answers.device_name = answer["device_name"]
+        answers.note("device 0", answers.device_name)
+    if answer.get("memory_bytes"):
+        answers.device_memory_mb = round(answer["memory_bytes"] / 1e6)
+    return True
+
+
+def _probe_openvino(answers: _Answers) -> None:
+    version = installed_version("openvino")
+    if version is None:
+        answers.note("installed distribution openvino", "none")
+        answers.reason = "openvino is not installed. Fix: pip install openvino, or the extra [pipeline]"
+        return
+    answers.backend_version = version
+    answer = answer_of("openvino_questions", timeout_s=RUNTIME_TIMEOUT_S)
+    answers.backend_version = answer["version"]
+    devices: Mapping[str, Mapping[str, Any]] = answer["devices"]
+    answers.note("openvino.Core().available_devices", list(devices))
+    for name, device in devices.items():
+        answers.note(f"{name} FULL_DEVICE_NAME", device["name"])
+        answers.note(f"{name} OPTIMIZATION_CAPABILITIES", ", ".join(device["capabilities"]))
+    chosen = devices.get(OPENVINO_DEVICE)
+    if chosen is None:
+        answers.reason = (
+            f"OpenVINO {answer['version']} offers no {OPENVINO_DEVICE} device, only {', '.join(devices) or 'none'}. "
+            "Fix: reinstall openvino for this processor"
+        )
+        return
+    answers.device_name = chosen["name"] or cpu_name()
+    answers.device_memory_mb = memory_total_mb()
+    answers.precisions = tuple(
+        precision for name, precision in _OPENVINO_PRECISIONS.items() if name in chosen["capabilities"]
+    )
+
+
+def _probe_webgpu(answers: _Answers) -> None:
+    answer = _ask_browser(answers)
+    if answer is None:
+        return
+    adapter = answer["webgpu"].get("adapter")
+    if adapter is None:
+        error = answer["webgpu"]["error"]
+        answers.note("navigator.gpu.requestAdapter()", error)
+        answers.reason = f"the browser offers no WebGPU adapter: {error}"
+        return
+    told = [adapter[name] for name in ("vendor", "architecture", "device", "description") if adapter[name]]
+    name = " ".join(told) or "an adapter without a name"
+    is_fallback = adapter["is_fallback"]
+    text = f"{name}, isFallbackAdapter {str(is_fallback).lower()}"
+    answers.note("navigator.gpu.requestAdapter()", text)
+    if is_fallback or any(software in name.lower() for software in _SOFTWARE_ADAPTERS):
+        answers.reason = f"the only WebGPU adapter is a software one ({text}): no GPU that this browser can use"
+        return
+    answers.device_name = name
+    answers.reason = (
+        f"the browser has a WebGPU adapter ({text}), but this version of hwbench has no WebGPU runner yet: "
+        "nothing can be measured on it"
+    )
+
+
+def _probe_webnn(answers: _Answers) -> None:
+    answer = _ask_browser(answers)
+    if answer is None:
+        return
+    errors: Mapping[str, str | None] = answer["webnn"]
+    working = [device for device, error in errors.items() if error is None]
+    for error in dict.fromkeys(errors.values()):
+        devices = ", ".join(device for device, its_error in errors.items() if its_error == error)
+        answers.note(f"navigator.ml.createContext() for {devices}", error or "a context")
+    if working:
+        answers.reason = (
+            f"the browser gives a WebNN context for {', '.join(working)}, but this version of hwbench has no WebNN "
+            "runner yet: nothing can be measured on it"
+        )
+        return
+    answers.reason = f"the browser gives no WebNN context: {shortened(next(iter(errors.values())) or '')}"
+
+
+def _ask_browser(answers: _Answers) -> dict[str, Any] | None:
+    """The browser's answers, or None with the reason set; one visit serves both web platforms."""
+    try:
+        browser = find_browser()
+    except BrowserSettingError as error:
+        answers.note(BROWSER_VARIABLE, "no executable file")
+        answers.reason = str(error)
+        return None
+    answers.note("browser", browser or "none")
+    if browser is None:
+        answers.reason = (
+            "no browser: neither Chrome, Chromium nor Edge is on PATH or in its usual place. Fix: install one, or set "
+            f"{BROWSER_VARIABLE} to its executable"
+        )
+        return None
+    if importlib.util.find_spec("playwright") is None:
+        answers.note("import playwright", "not installed")
+        answers.reason = "playwright, which drives the browser, is not installed. Fix: pip install playwright, or the extra [pipeline]"
+        return None
+    place = str(browser)
+    if place not in _browser_answers:
+        try:
+            _browser_answers[place] = answer_of("web_questions", place, timeout_s=BROWSER_TIMEOUT_S)
+        except NoAnswerError as error:
+            _browser_answers[place] = error
+    answer = _browser_answers[place]
+    if isinstance(answer, NoAnswerError):
+        answers.note("opening it headless", answer)
+        answers.reason = (
+            f"the browser {browser} did not answer: {answer}. Fix: start it by hand to see what it lacks, or set "
+            f"{BROWSER_VARIABLE} to another one"
+        )
+        return None
+    answers.note("version", answer["browser_version"])
+    return answer
+
+
+def _device_nodes(pattern: str) -> str:
+    return ", ".join(sorted(str(node) for node in Path("/dev").glob(pattern)))
+
+
+def _nvidia_driver(smi: str, answers: _Answers) -> str | None:
+    command = [smi, "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=TOOL_TIMEOUT_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        answers.note("nvidia-smi --query-gpu=driver_version", shortened(str(error)))
+        return None
+    answers.note("nvidia-smi --query-gpu=driver_version", shortened(done.stdout or done.stderr))
+    lines = done.stdout.split("\n")
+    return lines[0].strip() or None if done.returncode == 0 else None
+
+
+def _text_of(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
+
+
+_PROBE_OF: Mapping[str, Callable[[_Answers], None]] = {
+    "cpu": _probe_cpu,
+    "cuda": _probe_cuda,
+    "rocm": _probe_rocm,
+    "mps": _probe_mps,
+    "openvino": _probe_openvino,
+    "webnn": _probe_webnn,
+    "webgpu": _probe_webgpu,
+}

@@ -1,0 +1,48 @@
+"""The rows of `core_hardware`: what was probed, with the peaks if they are wanted.
+
+Belongs here: turning probes and peaks into rows. Does not belong here: asking and measuring (`probing`, `peaks`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hwbench_pipeline.hardware.peaks import Peaks, measure_peaks
+from hwbench_pipeline.hardware.platforms import PLATFORMS
+from hwbench_pipeline.hardware.probing import probe_all
+
+_NOT_ASKED = Peaks(None, None, "not measured: this list was made without peaks")
+
+
+def hardware_rows(*, with_peaks: bool, refresh: bool = False) -> list[dict[str, Any]]:
+    """One row of `core_hardware` per platform of the grid, in its order.
+
+    `with_peaks` also measures the peaks of what is available, about five seconds per device at full load: hold
+    `bench.host_lock` around the call. `refresh` asks and measures again what this process already knows.
+    """
+    rows = []
+    for platform, found in zip(PLATFORMS, probe_all(refresh=refresh), strict=True):
+        # openvino shares the CPU's peaks, so only a torch device is measured again
+        again = refresh and platform.torch_device is not None
+        peaks = measure_peaks(platform.key, refresh=again) if with_peaks else _NOT_ASKED
+        rows.append(
+            {
+                "hardware": platform.key,
+                "platform": platform.key,
+                "is_available": found.is_available,
+                "reason": found.reason,
+                "probe": found.probe,
+                "device_name": found.device_name,
+                "device_memory_mb": found.device_memory_mb,
+                "driver_version": found.driver_version,
+                "backend": found.backend,
+                "backend_version": found.backend_version,
+                "precisions": None if found.precisions is None else list(found.precisions),
+                "supports_training": found.supports_training,
+                "peak_gflops_fp32": peaks.peak_gflops_fp32,
+                "memory_bandwidth_gb_per_s": peaks.memory_bandwidth_gb_per_s,
+                "peaks_method": peaks.method,
+                "probed_at": found.probed_at,
+            }
+        )
+    return rows

@@ -1,0 +1,84 @@
+"""What a headless browser answers about WebGPU and WebNN; run as a process by `asking`.
+
+Belongs here: the one visit to a page that asks. Does not belong here: what the answer means (`probing`), and
+measuring in the browser.
+"""
+
+from __future__ import annotations
+
+import http.server
+import os
+import sys
+import threading
+
+from hwbench_pipeline.hardware.asking import print_answer
+
+BROWSER_FLAGS = ("--enable-unsafe-webgpu", "--enable-features=WebMachineLearningNeuralNetwork")
+"""Without the first, Chromium on Linux offers no adapter; without the second it has no navigator.ml."""
+
+PAGE_TIMEOUT_MS = 15_000
+
+QUESTIONS = """async () => {
+  const answer = {secure_context: isSecureContext, webgpu: {}, webnn: {}};
+  if (!navigator.gpu) answer.webgpu.error = "navigator.gpu is undefined";
+  else try {
+    const adapter = await navigator.gpu.requestAdapter({powerPreference: "high-performance"});
+    if (!adapter) answer.webgpu.error = "requestAdapter() gave null";
+    else {
+      const info = adapter.info;
+      answer.webgpu.adapter = {
+        vendor: info.vendor, architecture: info.architecture, device: info.device, description: info.description,
+        is_fallback: info.isFallbackAdapter ?? adapter.isFallbackAdapter ?? null,
+        has_fp16: adapter.features.has("shader-f16"),
+      };
+    }
+  } catch (error) { answer.webgpu.error = String(error); }
+  for (const device of ["cpu", "gpu", "npu"]) {
+    if (!navigator.ml) { answer.webnn[device] = "navigator.ml is undefined"; continue; }
+    try { await navigator.ml.createContext({deviceType: device}); answer.webnn[device] = null; }
+    catch (error) { answer.webnn[device] = String(error); }
+  }
+  return answer;
+}"""
+
+
+class _EmptyPage(http.server.BaseHTTPRequestHandler):
+    """navigator.gpu and navigator.ml exist only in a secure context, which http://127.0.0.1 is and a data: URL is not."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.end_headers()
+        self.wfile.write(b"<!doctype html><title>hwbench</title>")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 — the name of the base class
+        """Nothing: standard error is for what goes wrong."""
+
+
+def ask_browser(executable: str) -> dict[str, object]:
+    """Open the browser headless and return its version with its answers to QUESTIONS.
+
+    Raises ImportError without playwright, playwright's Error when the browser does not start or answer.
+    """
+    from playwright.sync_api import sync_playwright
+
+    is_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _EmptyPage)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=executable,
+            args=list(BROWSER_FLAGS),
+            chromium_sandbox=not is_root,  # Chromium refuses to start its sandbox as root
+            timeout=PAGE_TIMEOUT_MS,
+        )
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/", timeout=PAGE_TIMEOUT_MS)
+        answer: dict[str, object] = page.evaluate(QUESTIONS)
+        answer["browser_version"] = browser.version
+        browser.close()
+    return answer
+
+
+if __name__ == "__main__":
+    print_answer(ask_browser(sys.argv[1]))

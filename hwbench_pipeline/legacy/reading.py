@@ -1,0 +1,305 @@
+"""Reading one file: from its bytes to result rows, with every record accounted for.
+
+Belongs here: putting document, shape, units, provenance and hardware together into rows. Does not belong here: what
+other files and earlier ingests have to say (`ingest`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import tzinfo
+from pathlib import Path
+from typing import Any
+
+from hwbench_pipeline.bench.statistics import latency_statistics
+from hwbench_pipeline.catalog.names import catalog_key
+from hwbench_pipeline.legacy.documents import FileContent, UnreadableDocumentError, parse_document
+from hwbench_pipeline.legacy.environments import environment_row
+from hwbench_pipeline.legacy.hardware_claims import Attempt, Finding, hardware_key, settle_hardware
+from hwbench_pipeline.legacy.json_values import pointer_text, positive_number, storable
+from hwbench_pipeline.legacy.provenance import Evidence, FileEvidence, Verdict, judge
+from hwbench_pipeline.legacy.records import Record, Timing, Unreadable
+from hwbench_pipeline.legacy.resemblance import result_objects
+from hwbench_pipeline.legacy.shapes import shape_of
+from hwbench_pipeline.legacy.timestamps import derive_zone, parse_time_stamp
+from hwbench_pipeline.legacy.units import (
+    MS_PER,
+    LatencyObservation,
+    TimeUnit,
+    decide_time_unit,
+    memory_from_mb,
+    unit_by_throughput,
+)
+from hwbench_pipeline.schema.table import canonical_json
+from hwbench_pipeline.schema.tables.results import CORE_LEGACY__RESULTS, result_id_of
+
+REMARKS_IN_ERROR = 5
+READS = "results of benchmark suites, direct benchmarks and web platforms"
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What one file gave: its identity, what became of it, its rows and the environments they name.
+
+    `error` says why it gave no rows, or what in it is no row. `n_duplicates` counts records that stand elsewhere.
+    `is_complete` is False for what is known of a file only from the tables, where such records have no rows any more.
+    """
+
+    path: str
+    sha256: str | None
+    n_bytes: int | None
+    shape: str | None
+    status: str
+    error: str | None
+    rows: tuple[dict[str, Any], ...] = ()
+    environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    n_quarantined: int = 0
+    n_duplicates: int = 0
+    is_complete: bool = True
+
+
+def stored_path(path: Path) -> str:
+    """The path as tables hold it: absolute, with `/`, and bytes that are no UTF-8 written as escapes."""
+    return storable(path.as_posix())
+
+
+def read_file(path: Path, content: FileContent, naive_zone: tzinfo | None) -> Reading:
+    """What a file gave. Never raises for anything the file holds."""
+    name = stored_path(path)
+    if content.data is None:
+        return Reading(name, None, None, None, "quarantined", storable(content.problem or "cannot be read"))
+    try:
+        document = parse_document(content.data, path.name)
+    except UnreadableDocumentError as error:
+        status = "no_results" if error.is_foreign else "quarantined"
+        return Reading(name, content.sha256, len(content.data), None, status, storable(str(error)))
+    return _read_document(document, name, content, naive_zone)
+
+
+def _read_document(document: Any, name: str, content: FileContent, naive_zone: tzinfo | None) -> Reading:
+    n_bytes = len(content.data or b"")
+    shape = shape_of(document)
+    if shape is None:
+        n_found = result_objects(document)
+        if n_found:
+            error = (
+                f"looks like benchmark results ({n_found} objects with a latency or throughput) in a shape that is "
+                f"not read yet; expected {READS}. Fix: add a module for it to hwbench_pipeline/legacy/shapes"
+            )
+            return Reading(name, content.sha256, n_bytes, None, "quarantined", error, n_quarantined=n_found)
+        error = f"JSON without a latency or throughput ({_outline(document)}); expected {READS}. Fix: none needed"
+        return Reading(name, content.sha256, n_bytes, None, "no_results", storable(error))
+    found = list(shape.read(document))
+    records = [record for record in found if isinstance(record, Record)]
+    unreadable = [place for place in found if isinstance(place, Unreadable)]
+    rows, environments, without_number = _rows_of(records, document, name, content.sha256, naive_zone)
+    unreadable += without_number
+    remarks = [f"{pointer_text(place.pointer)} put aside: {place.reason}" for place in unreadable]
+    remarks += shape.remarks(document)
+    said = storable("; ".join(remarks[:REMARKS_IN_ERROR]))
+    if len(remarks) > REMARKS_IN_ERROR:
+        said += f"; and {len(remarks) - REMARKS_IN_ERROR} more"
+    if rows:
+        status, error_text = "ingested", said or None
+    elif unreadable:
+        status, error_text = "quarantined", f"{said}. Fix: correct what wrote it, or the shape {shape.name}"
+    else:
+        status = "no_results"
+        error_text = f"{shape.name} without a result: {said or 'it holds no attempt'}. Fix: none needed"
+    return Reading(
+        path=name,
+        sha256=content.sha256,
+        n_bytes=n_bytes,
+        shape=shape.name,
+        status=status,
+        error=error_text,
+        rows=tuple(rows),
+        environments=environments,
+        n_quarantined=len(unreadable),
+    )
+
+
+def _outline(document: Any) -> str:
+    if isinstance(document, dict):
+        keys = ", ".join(list(document)[:5])
+        return f"an object with {keys[:120] or 'nothing in it'}"
+    return f"a list of {len(document)}" if isinstance(document, list) else "a single value"
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """The numbers of one record in milliseconds."""
+
+    samples_ms: tuple[float, ...] | None
+    samples_are_usable: bool
+    mean_ms: float | None
+    minimum_ms: float | None
+    maximum_ms: float | None
+
+
+def _rows_of(
+    records: Sequence[Record], document: Any, name: str, sha256: str | None, naive_zone: tzinfo | None
+) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]], list[Unreadable]]:
+    """The result rows of a file's records, the environments they name, and the records that hold no number."""
+    zone = derive_zone(document) or naive_zone
+    numbers = _numbers_of(records)
+    without_number = [
+        Unreadable(record.pointer, "its latency is no number above zero")
+        for record, own in zip(records, numbers, strict=True)
+        if record.timing is not None and own.mean_ms is None
+    ]
+    kept = [
+        (record, own)
+        for record, own in zip(records, numbers, strict=True)
+        if record.timing is None or own.mean_ms is not None
+    ]
+    evidence = [_evidence(record, own) if record.timing is not None else None for record, own in kept]
+    file_evidence = FileEvidence(tuple(member for member in evidence if member is not None))
+    verdicts = [None if member is None else judge(member, file_evidence) for member in evidence]
+    findings = settle_hardware(
+        [_attempt(record, own, verdict) for (record, own), verdict in zip(kept, verdicts, strict=True)]
+    )
+    rows: list[dict[str, Any]] = []
+    environments: dict[str, dict[str, Any]] = {}
+    for (record, own), verdict, finding in zip(kept, verdicts, findings, strict=True):
+        environment = environment_row(record.run_document, finding.hardware)
+        row = CORE_LEGACY__RESULTS.complete({"source": "legacy", "source_path": name, "source_sha256": sha256})
+        row.update(_identity_columns(record, finding, zone))
+        if environment is not None:
+            environments[environment["environment_id"]] = environment
+            row["environment_id"] = environment["environment_id"]
+            row["device_name"] = environment["device_name"]
+        if verdict is None:
+            row.update(_failure_columns(record, finding))
+        else:
+            row.update(_number_columns(record, own, verdict, finding))
+        row = {key: storable(value) if isinstance(value, str) else value for key, value in row.items()}
+        rows.append({**row, "result_id": result_id_of(row)})
+    return rows, environments, without_number
+
+
+def _numbers_of(records: Sequence[Record]) -> list[_Numbers]:
+    observations = [_observation(record, record.timing) for record in records if record.timing is not None]
+    declared: TimeUnit = next((record.timing.declared_unit for record in records if record.timing is not None), "ms")
+    file_unit = decide_time_unit(observations, declared)
+    return [_in_ms(record, file_unit) for record in records]
+
+
+def _observation(record: Record, timing: Timing) -> LatencyObservation:
+    mean = timing.mean
+    samples = _usable_samples(timing.samples)
+    if samples:
+        mean = sum(samples) / len(samples)
+    return LatencyObservation(mean, timing.throughput, record.configuration.batch_size)
+
+
+def _usable_samples(samples: Any) -> tuple[float, ...] | None:
+    """The samples as floats; None unless every one is a number above zero."""
+    if not isinstance(samples, list) or not samples:
+        return None
+    numbers = tuple(number for sample in samples if (number := positive_number(sample)) is not None)
+    return numbers if len(numbers) == len(samples) else None
+
+
+def _in_ms(record: Record, file_unit: TimeUnit) -> _Numbers:
+    timing = record.timing
+    if timing is None:
+        return _Numbers(None, samples_are_usable=False, mean_ms=None, minimum_ms=None, maximum_ms=None)
+    factor = MS_PER[unit_by_throughput(_observation(record, timing)) or file_unit]
+    samples = _usable_samples(timing.samples)
+    samples_ms = None if samples is None else tuple(sample * factor for sample in samples)
+    mean_ms = None if timing.mean is None else timing.mean * factor
+    return _Numbers(
+        samples_ms=samples_ms,
+        samples_are_usable=samples is not None or not timing.samples,
+        mean_ms=mean_ms if mean_ms is not None else latency_statistics(samples_ms or ())["latency_ms_mean"],
+        minimum_ms=None if timing.minimum is None else timing.minimum * factor,
+        maximum_ms=None if timing.maximum is None else timing.maximum * factor,
+    )
+
+
+def _evidence(record: Record, own: _Numbers) -> Evidence:
+    assert record.timing is not None
+    return Evidence(
+        own=record.own,
+        enclosing=record.enclosing,
+        claimed_hardware=hardware_key(record.claimed_hardware),
+        model_id=record.model_id,
+        batch_size=record.configuration.batch_size,
+        input_key=(record.configuration.sequence_length, record.configuration.input_shape),
+        samples_ms=own.samples_ms,
+        samples_are_usable=own.samples_are_usable,
+        stated_mean_ms=own.mean_ms if record.timing.mean is not None else None,
+        stated_min_ms=own.minimum_ms,
+        stated_max_ms=own.maximum_ms,
+        throughput=record.timing.throughput,
+    )
+
+
+def _attempt(record: Record, own: _Numbers, verdict: Verdict | None) -> Attempt:
+    configuration = record.configuration
+    return Attempt(
+        run=id(record.run_document) if record.run_document is not None else None,
+        model=record.model_id,
+        claimed=hardware_key(record.claimed_hardware),
+        recorded_device=record.recorded_device,
+        point=(configuration.batch_size, configuration.sequence_length, configuration.input_shape),
+        mean_ms=own.mean_ms if verdict is not None and verdict.provenance == "measured" else None,
+        is_failure=verdict is None,
+        is_simulated=verdict is not None and verdict.provenance in ("simulated", "mock"),
+        load_s=record.load_s,
+        own=record.own,
+    )
+
+
+def _identity_columns(record: Record, finding: Finding, zone: tzinfo | None) -> dict[str, Any]:
+    time_stamp = parse_time_stamp(record.started_at, zone)
+    return {
+        "source_pointer": pointer_text(record.pointer),
+        "model_id": record.model_id,
+        "model": None if record.model_id is None else catalog_key(record.model_id),
+        "options": None if record.model_class is None else canonical_json({"class": record.model_class}),
+        "hardware": finding.hardware,
+        "hardware_requested": hardware_key(record.claimed_hardware),
+        "mode": record.mode,
+        "scenario": record.scenario,
+        "batch_size": record.configuration.batch_size,
+        "sequence_length": record.configuration.sequence_length,
+        "input_shape": record.configuration.input_shape,
+        "load_ms": record.load_s * 1000 if record.load_s is not None and finding.is_load else None,
+        "started_at": None if time_stamp is None else time_stamp.instant,
+        "started_at_text": None if time_stamp is None else time_stamp.written,
+    }
+
+
+def _failure_columns(record: Record, finding: Finding) -> dict[str, Any]:
+    assert record.failure is not None
+    return {
+        "provenance": "none",
+        "provenance_reason": finding.reason,
+        "status": record.failure.status,
+        "error_class": record.failure.error_class,
+        "error_message": record.failure.error_message,
+    }
+
+
+def _number_columns(record: Record, own: _Numbers, verdict: Verdict, finding: Finding) -> dict[str, Any]:
+    assert record.timing is not None
+    columns: dict[str, Any] = {
+        "provenance": verdict.provenance,
+        "provenance_reason": "; ".join(part for part in (verdict.reason, finding.reason) if part),
+        "status": "ok",
+        "throughput_items_per_s": record.timing.throughput,
+        "latency_ms_mean": own.mean_ms,
+        "latency_ms_min": own.minimum_ms,
+        "latency_ms_max": own.maximum_ms,
+    }
+    if own.samples_ms:
+        columns |= latency_statistics(own.samples_ms)
+        columns |= {"samples_ms": list(own.samples_ms), "n_samples": len(own.samples_ms)}
+    if record.memory is not None:
+        memory = memory_from_mb(record.memory.mb)
+        columns["peak_memory_mb"] = memory.mb
+        columns["memory_method"] = f"{record.memory.covers}; unit: {memory.unit_evidence}"
+    return columns

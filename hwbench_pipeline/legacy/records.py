@@ -1,0 +1,90 @@
+"""What a shape hands over: one record per measurement or recorded failure, in the source's own terms.
+
+Belongs here: the vocabulary between `shapes/` and `reading`. Does not belong here: units made certain, provenance
+and result rows, which `reading` makes of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from hwbench_pipeline.legacy.configuration import Configuration
+from hwbench_pipeline.legacy.outcomes import Failure
+from hwbench_pipeline.legacy.units import TimeUnit
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Numbers of one configuration as the source has them, in `declared_unit` unless the file proves another.
+
+    `samples` may be anything that stands where the raw samples should; `throughput` is in items/s.
+    """
+
+    declared_unit: TimeUnit
+    samples: Any = None
+    mean: float | None = None
+    minimum: float | None = None
+    maximum: float | None = None
+    throughput: float | None = None
+
+
+@dataclass(frozen=True)
+class MemoryStatement:
+    """Memory in the source's megabytes, and what it covers, in words."""
+
+    mb: float
+    covers: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """One result record.
+
+    `own` is the record's JSON object; `enclosing` the objects around it, from its platform's status to the file.
+    `claimed_hardware` is what the source says ran it, `recorded_device` the device the run itself read back.
+    `load_s` is the time the model took to load, in seconds. `run_document` holds the system description of the run.
+    Exactly one of `timing` and `failure` is given.
+    """
+
+    pointer: tuple[str, ...]
+    model_id: str | None
+    claimed_hardware: str | None
+    own: Mapping[str, Any]
+    enclosing: tuple[Mapping[str, Any], ...]
+    configuration: Configuration = field(default_factory=Configuration)
+    timing: Timing | None = None
+    failure: Failure | None = None
+    recorded_device: str | None = None
+    memory: MemoryStatement | None = None
+    load_s: float | None = None
+    started_at: Any = None
+    model_class: str | None = None
+    mode: str | None = None
+    scenario: str | None = None
+    run_document: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A place where a record should be, which could not be understood, and why."""
+
+    pointer: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A family of documents.
+
+    `recognises` looks at structure only and never raises; `read` yields the records of a document it recognised, and
+    `remarks` says what in it is no record. `originality` orders the places where one run may be stored: 0 is the file
+    the run itself wrote, above it are files that copy.
+    """
+
+    name: str
+    originality: int
+    recognises: Callable[[Any], bool]
+    read: Callable[[Any], Iterator[Record | Unreadable]]
+    remarks: Callable[[Any], list[str]]

@@ -1,0 +1,31 @@
+"""The shapes of old result files that are read, in the order in which they are asked.
+
+Belongs here: the registry, and one module per shape family that declares what it recognises and yields records.
+Does not belong here: anything that holds for every shape (units, provenance, rows: see the modules beside).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hwbench_pipeline.legacy.records import Shape
+from hwbench_pipeline.legacy.shapes import direct_benchmark, suite_benchmarks, suite_master, web_platform_result
+
+SHAPES: tuple[Shape, ...] = (
+    suite_master.SHAPE,
+    suite_benchmarks.SHAPE,
+    direct_benchmark.SHAPE,
+    web_platform_result.SHAPE,
+)
+
+_ORIGINALITY = {shape.name: shape.originality for shape in SHAPES}
+
+
+def shape_of(document: Any) -> Shape | None:
+    """The first shape that recognises a document, None if none does."""
+    return next((shape for shape in SHAPES if shape.recognises(document)), None)
+
+
+def originality_of(shape_name: str | None) -> int:
+    """How far a shape of that name is from the run that wrote it: 0 for an original or a name not known."""
+    return _ORIGINALITY.get(shape_name or "", 0)

@@ -1,0 +1,84 @@
+"""Units of old numbers, decided by cross-checks: the name of a field does not fix its unit.
+
+Belongs here: seconds or milliseconds, decimal or binary megabytes, and the checks that decide. Does not belong
+here: which field holds what (`shapes/`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+TimeUnit = Literal["s", "ms"]
+
+MS_PER: dict[TimeUnit, float] = {"s": 1000.0, "ms": 1.0}
+THROUGHPUT_TOLERANCE = 0.05
+BYTES_PER_MB = 1e6
+_PAGES_PER_MIB = 256  # pages of 4 KiB
+_PAGES_PER_GIB = 2**18
+_DECIMALS_OF_A_FRACTION = 3
+
+
+@dataclass(frozen=True)
+class LatencyObservation:
+    """A latency in an unknown unit beside the throughput (items/s) and batch size stated with it."""
+
+    latency: float | None
+    throughput: float | None
+    batch_size: int | None
+
+    @property
+    def is_checkable(self) -> bool:
+        """Whether throughput = batch size / latency can be checked."""
+        return bool(self.latency and self.throughput and self.batch_size)
+
+
+def unit_by_throughput(observation: LatencyObservation) -> TimeUnit | None:
+    """The unit in which throughput = batch size / latency holds within 5 %; None if in neither, or not checkable."""
+    if not (observation.latency and observation.throughput and observation.batch_size):
+        return None
+    units: tuple[TimeUnit, ...] = ("s", "ms")
+    for unit in units:
+        expected = observation.batch_size / (observation.latency * MS_PER[unit] / 1000)
+        if abs(observation.throughput - expected) <= THROUGHPUT_TOLERANCE * expected:
+            return unit
+    return None
+
+
+def decide_time_unit(observations: Iterable[LatencyObservation], declared: TimeUnit) -> TimeUnit:
+    """The unit of a file's latencies: what its throughputs prove, else the one declared for its shape.
+
+    A file whose throughputs prove both units at once keeps the declared one.
+    """
+    proven = Counter(unit for unit in map(unit_by_throughput, observations) if unit)
+    return next(iter(proven)) if len(proven) == 1 else declared
+
+
+@dataclass(frozen=True)
+class Memory:
+    """An amount of memory in MB (1e6 bytes) and how its unit was decided."""
+
+    mb: float
+    unit_evidence: str
+
+
+def memory_from_mb(stated: float) -> Memory:
+    """Memory stated as "mb": binary where it is a whole number of 4 KiB pages only as MiB, else as stated."""
+    if _is_whole_pages(stated, _PAGES_PER_MIB):
+        return Memory(stated * 2**20 / BYTES_PER_MB, "a whole number of 4 KiB pages as MiB")
+    return Memory(stated, "taken as MB, nothing in the file decides between MB and MiB")
+
+
+def memory_from_gb(stated: float) -> Memory:
+    """Memory stated as "gb": binary where it is a whole number of 4 KiB pages only as GiB, else as stated."""
+    if _is_whole_pages(stated, _PAGES_PER_GIB):
+        return Memory(stated * 2**30 / BYTES_PER_MB, "a whole number of 4 KiB pages as GiB")
+    return Memory(stated * 1e9 / BYTES_PER_MB, "taken as GB, nothing in the file decides between GB and GiB")
+
+
+def _is_whole_pages(stated: float, pages_per_unit: int) -> bool:
+    """True for a fraction that only whole pages explain; a whole or short decimal number fits both units."""
+    decimals = len(repr(stated).partition(".")[2])
+    return decimals >= _DECIMALS_OF_A_FRACTION and (stated * pages_per_unit).is_integer()

@@ -1,0 +1,102 @@
+"""Benchmark executions, partitioned by hardware × model: one asset for inference, one for training."""
+
+from typing import Any
+
+import dagster as dg
+from pydantic import Field
+
+from hwbench_pipeline.bench.engine import CellExecution, run_cell
+from hwbench_pipeline.bench.grid import default_points
+from hwbench_pipeline.bench.isolation import shared_processes
+from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling, sweep
+from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata, image
+from hwbench_pipeline.orchestration.partitions import cell_of, grid
+from hwbench_pipeline.orchestration.resources import WarehouseResource
+from hwbench_pipeline.reports.plots import latency_plot
+from hwbench_pipeline.reports.tables import results_markdown
+from hwbench_pipeline.schema.table import Table
+from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING, CORE_HARDWARE, CORE_MODELS
+from hwbench_pipeline.warehouse.executions import TABLE_OF_MODE, store_execution
+
+
+class BenchConfig(dg.Config):
+    """What a cell measures. Left as it is, it measures the nightly's points; naming any list replaces them."""
+
+    model_sizes: list[str] = Field(default=[], description="tiny, reference. Empty: what the nightly measures.")
+    precisions: list[str] = Field(default=["fp32"], description="fp32, bf16, fp16.")
+    batch_sizes: list[int] = Field(default=[1], description="Items per call.")
+    sequence_lengths: list[int] = Field(default=[], description="Tokens per item. Empty: each model's default.")
+    min_samples: int = Field(default=Sampling.min_samples, description="Timed calls per point, at least.")
+    min_duration_s: float = Field(default=Sampling.min_duration_s, description="Seconds of sampling per point, at least.")
+
+    def points_for(self, model: str, mode: str) -> tuple[Point, ...]:
+        """The points of one cell."""
+        if not self.model_sizes:
+            return default_points(model, mode)
+        return sweep(
+            model_sizes=self.model_sizes,
+            precisions=self.precisions,
+            batch_sizes=self.batch_sizes,
+            sequence_lengths=self.sequence_lengths or [None],
+        )
+
+
+def execution_metadata(execution: CellExecution) -> dict[str, Any]:
+    """What the UI shows of one execution: counts, the latency as a number to plot over time, table and picture."""
+    measured = [row for row in execution.rows if row["status"] == "ok"]
+    metadata: dict[str, Any] = {
+        "dagster/partition_row_count": len(execution.rows),
+        "n_measured": len(measured),
+        "results": dg.MetadataValue.md(results_markdown(execution.rows)),
+    }
+    for size in ("tiny", "reference"):
+        of_size = [row for row in measured if row["model_size"] == size]
+        if of_size:
+            first = min(of_size, key=lambda row: row["batch_size"])
+            metadata[f"latency_ms_p50_{size}"] = float(first["latency_ms_p50"])
+            metadata[f"batch_size_{size}"] = first["batch_size"]
+    if measured:
+        metadata["latency"] = image(latency_plot(measured), "latency samples")
+    return metadata
+
+
+def _bench_asset(table: Table, mode: str) -> dg.AssetsDefinition:
+    @dg.asset(
+        name=table.name,
+        description=table.description,
+        partitions_def=grid,
+        deps=[CORE_MODELS.name, CORE_HARDWARE.name],
+        group_name="bench",
+        kinds={"pytorch", "openvino", "parquet"},
+        owners=OWNERS,
+        code_version=code_version(table),
+        metadata=definition_metadata(table),
+    )
+    def bench(context: dg.AssetExecutionContext, config: BenchConfig, warehouse: WarehouseResource) -> None:
+        """Measure the cells of this run. A cell that could not be measured is recorded with the reason."""
+        for key in context.partition_keys:
+            cell = cell_of(key)
+            plan = CellPlan(
+                cell.hardware,
+                cell.model,
+                mode,
+                config.points_for(cell.model, mode),
+                Sampling(min_samples=config.min_samples, min_duration_s=config.min_duration_s),
+            )
+            execution = run_cell(plan, shared_processes(), run_id=context.run_id, on_wait=context.log.info)
+            path = store_execution(warehouse.path, execution)
+            for row in execution.rows:
+                if row["status"] != "ok":
+                    context.log.warning("%s: %s: %s", plan.name, row["status"], row["error_message"])
+            context.add_asset_metadata(
+                {**execution_metadata(execution), "file": dg.MetadataValue.path(path)},
+                asset_key=table.name,
+                partition_key=key,
+            )
+
+    return bench
+
+
+core_bench__inference = _bench_asset(CORE_BENCH__INFERENCE, "inference")
+core_bench__training = _bench_asset(CORE_BENCH__TRAINING, "training")
+BENCH_ASSET_OF_MODE = {mode: dg.AssetKey(table.name) for mode, table in TABLE_OF_MODE.items()}

@@ -1,0 +1,53 @@
+"""What can be measured and on what: the model catalog and the hardware of this host."""
+
+import dagster as dg
+
+from hwbench_pipeline.bench.host_lock import host_lock
+from hwbench_pipeline.catalog.rows import model_rows
+from hwbench_pipeline.hardware.rows import hardware_rows
+from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata
+from hwbench_pipeline.orchestration.resources import WarehouseResource
+from hwbench_pipeline.reports.tables import hardware_markdown, models_markdown
+from hwbench_pipeline.schema.tables import CORE_HARDWARE, CORE_MODELS
+from hwbench_pipeline.warehouse.writing import write_table
+
+
+@dg.asset(
+    name=CORE_MODELS.name,
+    description=CORE_MODELS.description,
+    group_name="catalog",
+    kinds={"huggingface", "parquet"},
+    owners=OWNERS,
+    code_version=code_version(CORE_MODELS),
+    metadata=definition_metadata(CORE_MODELS),
+)
+def core_models(warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """Write the catalog."""
+    rows = model_rows()
+    write_table(warehouse.path, CORE_MODELS, rows)
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": len(rows), "models": dg.MetadataValue.md(models_markdown(rows))}
+    )
+
+
+@dg.asset(
+    name=CORE_HARDWARE.name,
+    description=CORE_HARDWARE.description,
+    group_name="catalog",
+    kinds={"python", "parquet"},
+    owners=OWNERS,
+    code_version=code_version(CORE_HARDWARE),
+    metadata=definition_metadata(CORE_HARDWARE),
+)
+def core_hardware(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """Probe every platform and measure the peaks of those that are here."""
+    with host_lock(holder="hwbench core_hardware", on_wait=context.log.info):
+        rows = hardware_rows(with_peaks=True, refresh=True)
+    write_table(warehouse.path, CORE_HARDWARE, rows)
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": len(rows),
+            "n_available": sum(bool(row["is_available"]) for row in rows),
+            "hardware": dg.MetadataValue.md(hardware_markdown(rows)),
+        }
+    )

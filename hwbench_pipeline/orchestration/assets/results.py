@@ -1,0 +1,159 @@
+"""Consolidation: every source in one table, the environments, coverage, and the database file."""
+
+import dagster as dg
+from dagster_duckdb import DuckDBResource
+
+from hwbench_pipeline.analysis.consolidation import (
+    ENVIRONMENT_SOURCES,
+    RESULT_SOURCES,
+    consolidate_environments,
+    consolidate_results,
+)
+from hwbench_pipeline.analysis.refreshing import write_coverage
+from hwbench_pipeline.orchestration.metadata import (
+    OWNERS,
+    code_version,
+    definition_metadata,
+    unreadable_metadata,
+)
+from hwbench_pipeline.orchestration.resources import WarehouseResource, connection_of
+from hwbench_pipeline.reports.coverage import coverage_markdown, write_coverage_report
+from hwbench_pipeline.reports.tables import markdown_table
+from hwbench_pipeline.schema.tables import (
+    CORE_HARDWARE,
+    CORE_MODELS,
+    CORE_PREDICTION__FEATURES,
+    OUT__COVERAGE,
+    OUT__ENVIRONMENTS,
+    OUT__PREDICTION_SCORES,
+    OUT__PREDICTIONS,
+    OUT__RESULTS,
+    RAW_LEGACY__FILES,
+)
+from hwbench_pipeline.warehouse.database import build_database
+from hwbench_pipeline.warehouse.reading import read_rows
+
+DATABASE_ASSET = "warehouse_database"
+REPORT_ASSET = "coverage_report"
+
+_RESULTS_BY_KIND = """
+SELECT source, provenance, status, count(*) AS rows FROM read_parquet(?) GROUP BY ALL ORDER BY ALL
+"""
+
+
+@dg.asset(
+    name=OUT__RESULTS.name,
+    description=OUT__RESULTS.description,
+    deps=[table.name for table in RESULT_SOURCES],
+    group_name="results",
+    kinds={"duckdb", "parquet"},
+    owners=OWNERS,
+    code_version=code_version(OUT__RESULTS),
+    metadata=definition_metadata(OUT__RESULTS, RESULT_SOURCES),
+)
+def out__results(warehouse: WarehouseResource, duckdb: DuckDBResource) -> dg.MaterializeResult:
+    """Unite every source."""
+    with connection_of(duckdb) as connection:
+        written = consolidate_results(warehouse.path, connection)
+        kinds = connection.execute(_RESULTS_BY_KIND, [str(written.path)]).fetchall()
+    return dg.MaterializeResult(
+        metadata={
+            "dagster/row_count": written.n_rows,
+            "rows_by_kind": dg.MetadataValue.md(markdown_table(("source", "provenance", "status", "rows"), kinds)),
+            **unreadable_metadata(written.unreadable),
+        }
+    )
+
+
+@dg.asset(
+    name=OUT__ENVIRONMENTS.name,
+    description=OUT__ENVIRONMENTS.description,
+    deps=[OUT__RESULTS.name, *(table.name for table in ENVIRONMENT_SOURCES if table.name.startswith("core_legacy"))],
+    group_name="results",
+    kinds={"duckdb", "parquet"},
+    owners=OWNERS,
+    code_version=code_version(OUT__ENVIRONMENTS),
+    metadata=definition_metadata(OUT__ENVIRONMENTS),
+)
+def out__environments(warehouse: WarehouseResource, duckdb: DuckDBResource) -> dg.MaterializeResult:
+    """Unite the environments and count what stands on each."""
+    with connection_of(duckdb) as connection:
+        written = consolidate_environments(warehouse.path, connection)
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": written.n_rows, **unreadable_metadata(written.unreadable)}
+    )
+
+
+@dg.asset(
+    name=OUT__COVERAGE.name,
+    description=OUT__COVERAGE.description,
+    deps=[OUT__RESULTS.name],
+    group_name="results",
+    kinds={"python", "parquet"},
+    owners=OWNERS,
+    code_version=code_version(OUT__COVERAGE),
+    metadata=definition_metadata(OUT__COVERAGE),
+)
+def out__coverage(warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """Count what is known of each cell."""
+    write_coverage(warehouse.path)
+    rows, _ = read_rows(warehouse.path, OUT__COVERAGE)
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": len(rows), "coverage": dg.MetadataValue.md(coverage_markdown(rows))}
+    )
+
+
+@dg.asset(
+    name=DATABASE_ASSET,
+    description="Every table in one DuckDB file, for people who want to open it: `data/warehouse/warehouse.duckdb`.",
+    deps=[
+        table.name
+        for table in (
+            RAW_LEGACY__FILES,
+            CORE_MODELS,
+            CORE_HARDWARE,
+            OUT__RESULTS,
+            OUT__ENVIRONMENTS,
+            OUT__COVERAGE,
+            CORE_PREDICTION__FEATURES,
+            OUT__PREDICTIONS,
+            OUT__PREDICTION_SCORES,
+        )
+    ],
+    group_name="reports",
+    kinds={"duckdb"},
+    owners=OWNERS,
+    code_version="1",
+)
+def warehouse_database(warehouse: WarehouseResource, duckdb: DuckDBResource) -> dg.MaterializeResult:
+    """Build the database file anew and put it in the old one's place."""
+    with connection_of(duckdb) as connection:
+        built = build_database(warehouse.path, connection)
+    return dg.MaterializeResult(
+        metadata={
+            "file": dg.MetadataValue.path(built.path),
+            "tables": dg.MetadataValue.md(markdown_table(("table", "rows"), list(built.n_rows.items()))),
+            **unreadable_metadata(built.unreadable),
+        }
+    )
+
+
+@dg.asset(
+    name=REPORT_ASSET,
+    description="Coverage for people: what was measured, what was not and why, as a page to read.",
+    deps=[OUT__COVERAGE.name, OUT__PREDICTION_SCORES.name],
+    group_name="reports",
+    kinds={"html", "markdown"},
+    owners=OWNERS,
+    code_version="1",
+)
+def coverage_report(warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """Write the report."""
+    report = write_coverage_report(warehouse.path)
+    return dg.MaterializeResult(
+        metadata={
+            "html": dg.MetadataValue.path(report.html),
+            "markdown": dg.MetadataValue.path(report.markdown),
+            "report": dg.MetadataValue.md(report.markdown.read_text(encoding="utf-8")),
+        }
+    )

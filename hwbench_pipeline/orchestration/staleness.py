@@ -1,0 +1,46 @@
+"""Which cells want measuring: never tried, or tried too long ago.
+
+Belongs here: the choice of the nightly and of the demo. Does not belong here: requesting runs (`schedules`, `demo`).
+Reads file names only, so that it answers within a sensor's or schedule's time on large grids.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from hwbench_pipeline.warehouse.executions import TABLE_OF_MODE
+from hwbench_pipeline.warehouse.location import Cell
+from hwbench_pipeline.warehouse.reading import table_files
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A cell that wants measuring in one mode. `last_run_at` is None where it was never tried."""
+
+    mode: str
+    cell: Cell
+    last_run_at: datetime | None
+
+
+def last_run_at(warehouse: Path, mode: str, cell: Cell, now: datetime) -> datetime | None:
+    """When the newest run of a cell was written, by its file's time; None if there is none."""
+    times = [path.stat().st_mtime for path in table_files(warehouse, TABLE_OF_MODE[mode], cell)]
+    return datetime.fromtimestamp(max(times), now.tzinfo) if times else None
+
+
+def wanted_cells(
+    warehouse: Path, cells: Iterable[Cell], *, now: datetime, stale_after: timedelta | None
+) -> list[Wanted]:
+    """Cells never tried, then the stale ones, oldest first; None as `stale_after` asks for the missing only."""
+    wanted = []
+    for cell in cells:
+        for mode in TABLE_OF_MODE:
+            ran = last_run_at(warehouse, mode, cell, now)
+            if ran is None or (stale_after is not None and now - ran > stale_after):
+                wanted.append(Wanted(mode, cell, ran))
+    return sorted(
+        wanted, key=lambda want: (want.last_run_at is not None, want.last_run_at or now, want.cell, want.mode)
+    )

@@ -1,0 +1,1 @@
+"""Markdown, pictures and pages made from tables. Computes nothing: every number shown stands in a table."""

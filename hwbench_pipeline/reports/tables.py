@@ -1,0 +1,93 @@
+"""Rows as Markdown tables: results, models, hardware.
+
+Belongs here: columns chosen for people, and numbers with their units. Does not belong here: choosing rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+Row = Mapping[str, Any]
+
+ABSENT = "—"
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """A number to so many significant digits, without exponent; a dash for NULL."""
+    if value is None:
+        return ABSENT
+    if value == 0:
+        return "0"
+    text = f"{value:.{digits}g}"
+    return f"{float(text):,.0f}" if "e" in text or abs(value) >= 10**digits else text
+
+
+def markdown_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table; NULL shows as a dash, bars and line breaks in cells are made harmless."""
+
+    def line(cells: Iterable[Any]) -> str:
+        texts = (ABSENT if cell is None else str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells)
+        return "| " + " | ".join(texts) + " |"
+
+    return "\n".join([line(head), line(["---"] * len(head)), *map(line, rows)])
+
+
+def results_markdown(rows: Iterable[Row]) -> str:
+    """Result rows: what was measured with its evidence, and what was not with the reason."""
+    head = ("size", "precision", "batch", "tokens", "status", "p50 ms", "p90 ms", "items/s", "memory MB", "n", "flags or reason")
+    return markdown_table(
+        head,
+        (
+            (
+                row["model_size"],
+                row.get("precision"),
+                row.get("batch_size"),
+                row.get("sequence_length"),
+                row["status"],
+                significant(row.get("latency_ms_p50")),
+                significant(row.get("latency_ms_p90")),
+                significant(row.get("throughput_items_per_s")),
+                significant(row.get("peak_memory_mb")),
+                row.get("n_samples"),
+                row["error_message"] if row["status"] != "ok" else ", ".join(row.get("flags") or ()),
+            )
+            for row in rows
+        ),
+    )
+
+
+def models_markdown(rows: Iterable[Row]) -> str:
+    """Rows of core_models."""
+    return markdown_table(
+        ("model", "size", "id", "category", "parameters", "GFLOP per item"),
+        (
+            (
+                row["model"],
+                row["model_size"],
+                row["model_id"],
+                row["category"],
+                f"{row['n_parameters']:,}",
+                significant(row["flops"] / 1e9 if row["flops"] else None),
+            )
+            for row in rows
+        ),
+    )
+
+
+def hardware_markdown(rows: Iterable[Row]) -> str:
+    """Rows of core_hardware."""
+    return markdown_table(
+        ("hardware", "here", "device", "fp32 GFLOP/s", "GB/s", "why not"),
+        (
+            (
+                row["hardware"],
+                "yes" if row["is_available"] else "no",
+                row["device_name"],
+                significant(row["peak_gflops_fp32"]),
+                significant(row["memory_bandwidth_gb_per_s"]),
+                row["reason"],
+            )
+            for row in rows
+        ),
+    )

@@ -1,0 +1,56 @@
+"""Every table of the lineage, in reading order.
+
+Belongs here: table definitions, one module per subject, and the registry of them all.
+Does not belong here: anything that reads or writes rows.
+"""
+
+from __future__ import annotations
+
+from hwbench_pipeline.schema.table import Table
+from hwbench_pipeline.schema.tables.catalog import (
+    CORE_BENCH__ENVIRONMENTS,
+    CORE_HARDWARE,
+    CORE_LEGACY__ENVIRONMENTS,
+    CORE_MODELS,
+    OUT__ENVIRONMENTS,
+)
+from hwbench_pipeline.schema.tables.coverage import OUT__COVERAGE
+from hwbench_pipeline.schema.tables.legacy import RAW_LEGACY__FILES
+from hwbench_pipeline.schema.tables.prediction import (
+    CORE_PREDICTION__FEATURES,
+    OUT__PREDICTION_SCORES,
+    OUT__PREDICTIONS,
+)
+from hwbench_pipeline.schema.tables.results import (
+    CORE_BENCH__INFERENCE,
+    CORE_BENCH__TRAINING,
+    CORE_LEGACY__RESULTS,
+    OUT__RESULTS,
+)
+
+TABLES: tuple[Table, ...] = (
+    RAW_LEGACY__FILES,
+    CORE_LEGACY__RESULTS,
+    CORE_LEGACY__ENVIRONMENTS,
+    CORE_MODELS,
+    CORE_HARDWARE,
+    CORE_BENCH__INFERENCE,
+    CORE_BENCH__TRAINING,
+    CORE_BENCH__ENVIRONMENTS,
+    OUT__RESULTS,
+    OUT__ENVIRONMENTS,
+    OUT__COVERAGE,
+    CORE_PREDICTION__FEATURES,
+    OUT__PREDICTIONS,
+    OUT__PREDICTION_SCORES,
+)
+
+TABLE_BY_NAME: dict[str, Table] = {table.name: table for table in TABLES}
+
+
+def table_named(name: str) -> Table:
+    """The table of that name. Raises KeyError that lists the tables there are."""
+    try:
+        return TABLE_BY_NAME[name]
+    except KeyError:
+        raise KeyError(f"there is no table {name!r}; the tables are {', '.join(TABLE_BY_NAME)}") from None

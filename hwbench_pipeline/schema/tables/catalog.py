@@ -1,0 +1,158 @@
+"""What can be measured, and on what: the model catalog, the hardware found, the environments measured in."""
+
+from __future__ import annotations
+
+from hwbench_pipeline.schema.table import Column, ColumnType, Row, RowRule, Table
+from hwbench_pipeline.schema.tables.results import MODEL_SIZES, PLATFORMS, PRECISIONS
+
+STRING, INT64, FLOAT64 = ColumnType.STRING, ColumnType.INT64, ColumnType.FLOAT64
+
+CATEGORIES = (
+    "text_encoder",
+    "text_decoder",
+    "encoder_decoder",
+    "vision",
+    "vision_text",
+    "audio",
+    "speech_text",
+    "multimodal",
+    "video",
+    "diffusion",
+)
+
+CORE_MODELS = Table(
+    "core_models",
+    "The model catalog: one row per model and size, with what is known about it without running it.",
+    (
+        Column("model", STRING, "Catalog key.", nullable=False),
+        Column("model_size", STRING, "tiny or reference.", nullable=False, allowed=MODEL_SIZES),
+        Column(
+            "model_id",
+            STRING,
+            "Hugging Face id of the published checkpoint, or the tiny stand-in's name.",
+            nullable=False,
+        ),
+        Column("architecture", STRING, "Hugging Face `model_type`.", nullable=False),
+        Column("category", STRING, "Category.", nullable=False, allowed=CATEGORIES),
+        Column("model_class", STRING, "transformers class that is built.", nullable=False),
+        Column("modalities", ColumnType.LIST_STRING, "What it takes: text, image, audio, video.", nullable=False),
+        Column("config_sha256", STRING, "Hash of the exact configuration.", nullable=False),
+        Column("config_json", STRING, "The configuration as canonical JSON.", nullable=False),
+        Column("config_source", STRING, "Where the configuration's values come from.", nullable=False),
+        Column("n_parameters", INT64, "Parameters, counted on the meta device.", nullable=False, above=0),
+        Column(
+            "weight_bytes_fp32", INT64, "Bytes of parameters and buffers in fp32.", unit="B", nullable=False, above=0
+        ),
+        Column("input_shape", STRING, "Input dimensions of one item, at the default sequence length.", nullable=False),
+        Column("sequence_length", INT64, "Default tokens per item; NULL for models that take no text.", above=0),
+        Column(
+            "flops",
+            INT64,
+            "Operations of one forward call on that one item; NULL where they cannot be counted.",
+            unit="FLOP",
+            above=0,
+        ),
+        Column("flops_method", STRING, "How the operations were counted, or why not.", nullable=False),
+    ),
+    ("model", "model_size"),
+)
+
+
+def _absence_says_why(row: Row) -> str | None:
+    return None if row["is_available"] or row.get("reason") else "it is absent without a reason"
+
+
+CORE_HARDWARE = Table(
+    "core_hardware",
+    "The platforms of the grid as probed on this host: what is there, and why the rest is not.",
+    (
+        Column("hardware", STRING, "Hardware key, the grid's partition.", nullable=False),
+        Column("platform", STRING, "Platform of the key.", nullable=False, allowed=PLATFORMS),
+        Column("is_available", ColumnType.BOOL, "Whether cells can run on it here.", nullable=False),
+        Column("reason", STRING, "Why it is not available, found by probing; the fix where there is one."),
+        Column("probe", STRING, "What was asked and what it answered.", nullable=False),
+        Column("device_name", STRING, "The device's own name."),
+        Column("device_memory_mb", FLOAT64, "Memory of the device; the host's for CPU platforms.", unit="MB", above=0),
+        Column("driver_version", STRING, "Driver version."),
+        Column("backend", STRING, "Software that runs cells on it."),
+        Column("backend_version", STRING, "Version of that software."),
+        Column("precisions", ColumnType.LIST_STRING, "Precisions the backend runs on it.", allowed=PRECISIONS),
+        Column("supports_training", ColumnType.BOOL, "Whether training steps can run on it.", nullable=False),
+        Column(
+            "peak_gflops_fp32",
+            FLOAT64,
+            "Measured fp32 matrix-multiply peak, best of repeated probes.",
+            unit="GFLOP/s",
+            above=0,
+        ),
+        Column(
+            "memory_bandwidth_gb_per_s",
+            FLOAT64,
+            "Measured copy bandwidth, read + write, best of repeated probes.",
+            unit="GB/s",
+            above=0,
+        ),
+        Column("peaks_method", STRING, "How the peaks were measured, or why not.", nullable=False),
+        Column("probed_at", ColumnType.TIMESTAMP, "When it was probed, UTC.", nullable=False),
+    ),
+    ("hardware",),
+    (
+        RowRule(
+            "absence_says_why",
+            "Hardware that is not available says why.",
+            "return the probe's answer as the reason",
+            _absence_says_why,
+        ),
+    ),
+)
+
+ENVIRONMENT_COLUMNS: tuple[Column, ...] = (
+    Column("environment_id", STRING, "Hash of every other column.", nullable=False),
+    Column("machine", STRING, "Host name."),
+    Column("os", STRING, "Operating system and release."),
+    Column("cpu_name", STRING, "CPU model."),
+    Column("cpu_cores_physical", INT64, "Physical cores.", above=0),
+    Column("cpu_cores_logical", INT64, "Logical cores.", above=0),
+    Column("cpu_features", ColumnType.LIST_STRING, "Vector instruction sets that matter for inference."),
+    Column("memory_total_mb", FLOAT64, "Host memory, rounded to 100 MB.", unit="MB", above=0),
+    Column(
+        "container_memory_limit_mb",
+        FLOAT64,
+        "Memory limit of the control group, where there is one.",
+        unit="MB",
+        above=0,
+    ),
+    Column("device_name", STRING, "The device that ran the work."),
+    Column("device_memory_mb", FLOAT64, "Its memory.", unit="MB", above=0),
+    Column("driver_version", STRING, "Its driver."),
+    Column("python_version", STRING, "Python."),
+    Column("torch_version", STRING, "torch."),
+    Column("transformers_version", STRING, "transformers."),
+    Column("openvino_version", STRING, "OpenVINO."),
+    Column("threads_intra_op", INT64, "Threads inside one operation, read back from the backend.", above=0),
+    Column("threads_inter_op", INT64, "Threads between operations, read back from the backend.", above=0),
+    Column("libraries", STRING, "Versions of further libraries, as canonical JSON."),
+)
+
+CORE_BENCH__ENVIRONMENTS = Table(
+    "core_bench__environments",
+    "Environments of our own executions, one file per environment (`environment=….parquet`).",
+    ENVIRONMENT_COLUMNS,
+    ("environment_id",),
+)
+CORE_LEGACY__ENVIRONMENTS = Table(
+    "core_legacy__environments",
+    "Environments that old result files describe.",
+    ENVIRONMENT_COLUMNS,
+    ("environment_id",),
+)
+OUT__ENVIRONMENTS = Table(
+    "out__environments",
+    "Every environment that a result was measured in. Identity only: what varies from run to run "
+    "(load, steal, clock, temperature) stands in the result row.",
+    (
+        *ENVIRONMENT_COLUMNS,
+        Column("n_results", INT64, "Rows of out__results measured in it.", nullable=False, at_least=0),
+    ),
+    ("environment_id",),
+)

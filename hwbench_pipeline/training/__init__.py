@@ -1,0 +1,1 @@
+"""Training: the step that is measured. Measuring it is `bench/`'s work."""

@@ -1,0 +1,75 @@
+"""Writing tables: checked rows, a temporary name, an atomic rename.
+
+Belongs here: every way a Parquet file of the warehouse comes into being. A reader beside a writer sees the old
+file or the new one, never half of one. Does not belong here: what the rows say.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from hwbench_pipeline.schema.arrow import arrow_table
+from hwbench_pipeline.schema.table import Row, Table
+from hwbench_pipeline.schema.tables import CORE_BENCH__ENVIRONMENTS
+from hwbench_pipeline.warehouse.location import Cell, table_file, table_folder
+
+
+class WarehouseError(Exception):
+    """The warehouse cannot be written or read; the message names the path and the fix."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
+
+    The temporary name begins with a dot and ends in `.tmp`, so no reader's pattern matches it.
+    Raises `WarehouseError` where the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise WarehouseError(
+            f"cannot write {path}: {error.strerror or error}. Fix: make {path.parent} writable and leave it free disk "
+            "space, or name another folder with --warehouse"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_parquet(data: pa.Table, path: Path) -> Path:
+    """Write a pyarrow table, zstd-compressed, atomically. Returns the path."""
+    with replacing(path) as temporary:
+        pq.write_table(data, temporary, compression="zstd")
+    return path
+
+
+def write_table(warehouse: Path, table: Table, rows: Sequence[Row]) -> Path:
+    """Write a whole table. Raises `SchemaError` with every problem before anything is written."""
+    return write_parquet(arrow_table(table, rows), table_file(warehouse, table))
+
+
+def write_run(warehouse: Path, table: Table, cell: Cell, run_id: str, rows: Sequence[Row]) -> Path:
+    """Write one execution of a cell beside its older ones. Raises `SchemaError` before anything is written."""
+    return write_parquet(arrow_table(table, rows), cell.run_file(warehouse, table, run_id))
+
+
+def write_environments(warehouse: Path, rows: Sequence[Row]) -> None:
+    """Write environments, one file each, named by content: writing one again changes nothing."""
+    for row in rows:
+        path = (
+            table_folder(warehouse, CORE_BENCH__ENVIRONMENTS) / f"environment={row['environment_id']}.parquet"
+        )
+        if not path.exists():
+            write_parquet(arrow_table(CORE_BENCH__ENVIRONMENTS, [row]), path)

@@ -1,0 +1,115 @@
+"""What varies: load, steal, clock, temperature."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from hwbench_pipeline.hardware.condition import (
+    StealMeter,
+    busy_cores,
+    cpu_clock_mhz,
+    is_loaded,
+    load_average_1m,
+    temperature_c,
+)
+
+
+def test_what_this_machine_tells_is_plausible_or_none():
+    for value, low, high in (
+        (load_average_1m(), 0, 10_000),
+        (cpu_clock_mhz(), 100, 10_000),
+        (temperature_c(), 1, 130),
+    ):
+        assert value is None or low <= value <= high
+
+
+def test_busy_cores_sees_another_process_at_work():
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
+        try:
+            time.sleep(0.3)
+            assert busy_cores(0.6) > 0.5
+        finally:
+            busy.kill()
+
+
+def test_busy_cores_leaves_this_process_out(monkeypatch):
+    readings = [times_of(user=0.0, idle=0.0), times_of(user=1.0, idle=1.0)]
+    clocks = iter([5.0, 6.0])  # one second of CPU time of our own
+    monkeypatch.setattr(psutil, "cpu_times", lambda: readings.pop(0))
+    monkeypatch.setattr(time, "process_time", lambda: next(clocks))
+    assert busy_cores(0.01) == 0
+
+
+@pytest.mark.parametrize(
+    ("load", "cores", "expected"),
+    [(0.5, 2, False), (0.51, 2, True), (0.6, 4, False), (0.0, 1, False), (None, 2, False)],
+)
+def test_more_than_a_quarter_of_the_cores_busy_is_loaded(load, cores, expected):
+    assert is_loaded(load, cores) is expected
+
+
+def test_what_is_busy_now_decides_over_the_load_average_that_remembers():
+    assert not is_loaded(2.0, 2, busy_cores_before=0.1)
+    assert is_loaded(0.0, 2, busy_cores_before=1.0)
+
+
+def times_of(**seconds):
+    fields = {"user": 0.0, "system": 0.0, "idle": 0.0, **seconds}
+    return SimpleNamespace(**fields, _fields=tuple(fields))
+
+
+def measured_steal(monkeypatch, *readings):
+    remaining = list(readings)
+    monkeypatch.setattr(psutil, "cpu_times", lambda: remaining.pop(0))
+    with StealMeter() as meter:
+        pass
+    return meter.cpu_steal_percent
+
+
+def test_steal_is_a_share_of_all_cpu_time_without_counting_guests_twice(monkeypatch):
+    before = times_of(user=10.0, idle=10.0, steal=1.0, guest=5.0)
+    after = times_of(user=13.0, idle=16.0, steal=2.0, guest=8.0)
+    assert measured_steal(monkeypatch, before, after) == pytest.approx(10.0)
+
+
+def test_steal_is_null_where_the_system_counts_none(monkeypatch):
+    assert measured_steal(monkeypatch, times_of(), times_of(user=5.0)) is None
+
+
+def test_steal_is_null_over_an_interval_too_short_for_the_clock(monkeypatch):
+    assert measured_steal(monkeypatch, times_of(steal=1.0), times_of(steal=1.0)) is None
+
+
+def test_the_steal_meter_runs_on_this_machine():
+    meter = StealMeter()
+    assert meter.stop() is None
+    meter.start()
+    time.sleep(0.2)
+    percent = meter.stop()
+    assert percent == meter.cpu_steal_percent
+    assert percent is None or 0 <= percent <= 100
+
+
+def test_the_package_sensor_is_preferred(monkeypatch):
+    def sensors():
+        return {
+            "acpitz": [SimpleNamespace(label="", current=27.0)],
+            "coretemp": [
+                SimpleNamespace(label="Core 0", current=70.0),
+                SimpleNamespace(label="Package id 0", current=65.0),
+            ],
+        }
+
+    monkeypatch.setattr(psutil, "sensors_temperatures", sensors, raising=False)
+    assert temperature_c() == 65.0
+
+
+def test_no_sensor_is_null(monkeypatch):
+    monkeypatch.setattr(psutil, "sensors_temperatures", dict, raising=False)
+    assert temperature_c() is None

@@ -1,0 +1,36 @@
+"""The platforms as data."""
+
+from __future__ import annotations
+
+import pytest
+
+from hwbench_pipeline.hardware.platforms import (
+    PLATFORMS,
+    UnknownHardwareError,
+    hardware_keys,
+    platform_of,
+    torch_device,
+)
+from hwbench_pipeline.schema.tables import results
+
+
+def test_the_keys_are_those_of_the_schema():
+    assert hardware_keys() == results.PLATFORMS
+    assert [platform_of(key) for key in hardware_keys()] == list(PLATFORMS)
+
+
+def test_training_is_for_torch_devices_and_the_rest_say_why_not():
+    trainable = {platform.key for platform in PLATFORMS if platform.supports_training}
+    assert trainable == {"cpu", "cuda", "rocm", "mps"}
+    assert all(platform.no_training_reason for platform in PLATFORMS if platform.key not in trainable)
+
+
+def test_torch_devices():
+    assert [torch_device(key) for key in ("cpu", "cuda", "rocm", "mps")] == ["cpu", "cuda", "cuda", "mps"]
+    with pytest.raises(ValueError, match=r"'webgpu' is not run by torch.*expected one of cpu, cuda, rocm, mps. Fix:"):
+        torch_device("webgpu")
+
+
+def test_an_unknown_key_lists_the_keys_and_the_fix():
+    with pytest.raises(UnknownHardwareError, match=r"'gpu' is not known; expected one of cpu, cuda, .*webgpu. Fix:"):
+        platform_of("gpu")

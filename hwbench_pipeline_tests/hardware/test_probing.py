@@ -1,0 +1,238 @@
+"""Probes against the real machine, and against machines that this one is not."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from hwbench_pipeline.hardware import probing
+from hwbench_pipeline.hardware.asking import NoAnswerError, answer_of
+from hwbench_pipeline.hardware.browsers import BROWSER_VARIABLE, find_browser
+from hwbench_pipeline.hardware.platforms import UnknownHardwareError, hardware_keys
+from hwbench_pipeline.hardware.probing import probe, probe_all
+from hwbench_pipeline.hardware.rows import hardware_rows
+from hwbench_pipeline.schema.tables.catalog import CORE_HARDWARE
+from hwbench_pipeline.schema.validation import require_valid
+
+HAS_BROWSER = find_browser() is not None and importlib.util.find_spec("playwright") is not None
+needs_browser = pytest.mark.skipif(not HAS_BROWSER, reason="no Chrome, Chromium or Edge here, or no playwright")
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="makes a POSIX executable")
+
+
+@pytest.fixture
+def fresh(monkeypatch):
+    """Nothing is known yet, and what the test learns is forgotten after it."""
+    monkeypatch.setattr(probing, "_probes", {})
+    monkeypatch.setattr(probing, "_browser_answers", {})
+
+
+def fake_browser(path: Path, script: str) -> Path:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_every_platform_answers_and_every_absence_says_why():
+    probes = probe_all()
+    assert tuple(found.key for found in probes) == hardware_keys()
+    for found in probes:
+        assert found.probe
+        assert found.is_available == (found.reason is None)
+        assert found.reason is None or len(found.reason) > 20
+        assert found.probed_at.tzinfo is not None
+
+
+def test_the_cpu_is_there_and_named():
+    found = probe("cpu")
+    assert found.is_available
+    assert found.device_name
+    assert found.device_memory_mb > 500
+    assert found.backend_version == torch.__version__
+    assert "fp32" in found.precisions
+    assert found.supports_training
+
+
+def test_an_unknown_key_is_an_error():
+    with pytest.raises(UnknownHardwareError):
+        probe("tpu")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="openvino is not installed")
+def test_openvino_is_there_on_the_cpu():
+    found = probe("openvino")
+    assert found.is_available
+    assert "available_devices: ['CPU'" in found.probe
+    assert "fp32" in found.precisions
+    assert not found.supports_training
+
+
+@pytest.mark.parametrize("key", ["cuda", "rocm", "mps"])
+def test_a_gpu_is_available_exactly_when_torch_says_so(key):
+    built = {"cuda": torch.version.cuda, "rocm": torch.version.hip, "mps": torch.backends.mps.is_built()}[key]
+    there = torch.backends.mps.is_available() if key == "mps" else torch.cuda.is_available()
+    found = probe(key)
+    assert found.is_available == (bool(built) and there)
+    if not found.is_available:
+        assert "Fix:" in found.reason
+        assert found.device_name is None
+        assert found.precisions is None
+
+
+@needs_browser
+def test_webgpu_is_not_available_and_the_reason_is_what_the_browser_says():
+    found = probe("webgpu")
+    assert not found.is_available
+    assert "navigator.gpu.requestAdapter(): " in found.probe
+    if "swiftshader" in found.probe:
+        assert found.reason.startswith(
+            "the only WebGPU adapter is a software one (google swiftshader, isFallbackAdapter true)"
+        )
+        assert found.device_name is None
+
+
+@needs_browser
+def test_webnn_is_not_available_and_the_reason_is_what_the_browser_says():
+    found = probe("webnn")
+    assert not found.is_available
+    assert "navigator.ml.createContext() for cpu" in found.probe
+    assert "WebNN" in found.reason
+
+
+def test_an_answer_is_kept_until_a_refresh_is_wanted(fresh):
+    first = probe("cpu")
+    assert probe("cpu") is first
+    again = probe("cpu", refresh=True)
+    assert again is not first
+    assert again.probed_at > first.probed_at
+
+
+@pytest.mark.parametrize("key", ["webnn", "webgpu"])
+def test_no_browser_is_the_reason(fresh, monkeypatch, key):
+    monkeypatch.setattr(probing, "find_browser", lambda: None)
+    found = probe(key)
+    assert not found.is_available
+    assert found.reason.startswith("no browser: ")
+    assert found.probe == "browser: none"
+
+
+def test_no_playwright_is_the_reason(fresh, monkeypatch, tmp_path):
+    monkeypatch.setattr(probing, "find_browser", lambda: tmp_path / "chrome")
+    monkeypatch.setattr(probing.importlib.util, "find_spec", lambda name: None)
+    assert "playwright, which drives the browser, is not installed" in probe("webgpu").reason
+
+
+def test_a_wrong_browser_setting_is_the_reason(fresh, monkeypatch, tmp_path):
+    monkeypatch.setenv(BROWSER_VARIABLE, str(tmp_path / "nothing"))
+    assert "is not an executable file" in probe("webnn").reason
+
+
+@posix_only
+@needs_browser
+def test_a_browser_that_hangs_is_stopped_with_its_children(fresh, monkeypatch, tmp_path):
+    browser = fake_browser(tmp_path / "hanging-browser", "sleep 314.159 & wait")
+    monkeypatch.setenv(BROWSER_VARIABLE, str(browser))
+    monkeypatch.setattr(probing, "BROWSER_TIMEOUT_S", 3.0)
+    began = time.monotonic()
+    found = probe("webgpu")
+    assert time.monotonic() - began < 10
+    assert "no answer within 3 s, stopped" in found.reason
+    time.sleep(0.3)
+    left = [
+        process.info["cmdline"]
+        for process in psutil.process_iter(["cmdline"])
+        if {str(browser), "314.159"} & set(process.info["cmdline"] or [])
+    ]
+    assert left == []
+
+
+@posix_only
+@needs_browser
+def test_a_browser_that_does_not_start_is_the_reason_for_both_web_platforms(fresh, monkeypatch, tmp_path):
+    browser = fake_browser(tmp_path / "broken-browser", "exit 3")
+    monkeypatch.setenv(BROWSER_VARIABLE, str(browser))
+    for key in ("webgpu", "webnn"):
+        found = probe(key)
+        assert not found.is_available
+        assert f"the browser {browser} did not answer" in found.reason
+
+
+def web_answer(adapter, webnn_error):
+    return {
+        "webgpu": {"adapter": adapter},
+        "webnn": dict.fromkeys(("cpu", "gpu", "npu"), webnn_error),
+        "browser_version": "1.2.3",
+    }
+
+
+def test_a_real_gpu_in_the_browser_is_named_and_still_not_available(fresh, monkeypatch, tmp_path):
+    adapter = {"vendor": "nvidia", "architecture": "hopper", "device": "", "description": "", "is_fallback": False}
+    monkeypatch.setattr(probing, "find_browser", lambda: tmp_path / "chrome")
+    monkeypatch.setattr(probing.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(probing, "answer_of", lambda *question, timeout_s: web_answer(adapter, None))
+    webgpu, webnn = probe("webgpu"), probe("webnn")
+    assert (webgpu.is_available, webnn.is_available) == (False, False)
+    assert webgpu.device_name == "nvidia hopper"
+    assert (
+        "(nvidia hopper, isFallbackAdapter false), but this version of hwbench has no WebGPU runner yet"
+        in webgpu.reason
+    )
+    assert "a WebNN context for cpu, gpu, npu, but this version of hwbench has no WebNN runner yet" in webnn.reason
+
+
+def test_a_cuda_device_that_torch_can_use_is_available(fresh, monkeypatch):
+    answer = {
+        "is_available": True,
+        "device_count": 1,
+        "device_name": "NVIDIA H100",
+        "memory_bytes": 85_000_000_000,
+        "precisions": ["fp32", "bf16"],
+    }
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    monkeypatch.setattr(probing, "answer_of", lambda *question, timeout_s: answer)
+    found = probe("cuda")
+    assert found.is_available
+    assert (found.device_name, found.device_memory_mb) == ("NVIDIA H100", 85_000)
+    assert found.precisions == ("fp32", "bf16")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_cuda_build_without_a_driver_is_absent_by_torchs_own_answer(fresh, monkeypatch):
+    monkeypatch.setattr(torch.version, "cuda", "12.8")
+    found = probe("cuda")
+    assert not found.is_available
+    assert "torch.cuda.is_available() is False" in found.reason
+    assert "torch.cuda.is_available(): False" in found.probe
+
+
+def test_a_runtime_that_breaks_becomes_the_reason(fresh, monkeypatch):
+    def broken(*question, timeout_s):
+        raise NoAnswerError("openvino_questions: exit status -11, no message")
+
+    monkeypatch.setattr(probing, "installed_version", lambda name: "2026.4")
+    monkeypatch.setattr(probing, "answer_of", broken)
+    found = probe("openvino")
+    assert not found.is_available
+    assert "exit status -11" in found.reason
+
+
+def test_without_openvino_the_fix_is_named(fresh, monkeypatch):
+    monkeypatch.setattr(probing, "installed_version", lambda name: None)
+    assert "openvino is not installed. Fix: pip install openvino" in probe("openvino").reason
+
+
+def test_a_question_that_fails_is_no_answer():
+    with pytest.raises(NoAnswerError, match=r"exit status 1, .*No module named"):
+        answer_of("no_such_question", timeout_s=30)
+
+
+def test_rows_are_valid_and_without_peaks_say_so():
+    rows = hardware_rows(with_peaks=False)
+    require_valid(CORE_HARDWARE, rows)
+    assert [row["hardware"] for row in rows] == list(hardware_keys())
+    assert all(row["peak_gflops_fp32"] is None and row["peaks_method"].startswith("not measured") for row in rows)

@@ -1,0 +1,51 @@
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwbench_pipeline.legacy.units import (
+    LatencyObservation,
+    decide_time_unit,
+    memory_from_gb,
+    memory_from_mb,
+    unit_by_throughput,
+)
+
+LATENCIES_S = st.floats(1e-4, 1e3)
+BATCHES = st.integers(1, 1024)
+
+
+@given(LATENCIES_S, BATCHES, st.floats(0.97, 1.03))
+def test_throughput_decides_between_seconds_and_milliseconds(latency_s, batch, error):
+    throughput = batch / latency_s * error
+    assert unit_by_throughput(LatencyObservation(latency_s, throughput, batch)) == "s"
+    assert unit_by_throughput(LatencyObservation(latency_s * 1000, throughput, batch)) == "ms"
+    assert unit_by_throughput(LatencyObservation(latency_s, throughput * 3, batch)) is None
+
+
+def test_file_unit_is_proven_or_declared():
+    seconds, milliseconds = LatencyObservation(0.5, 2, 1), LatencyObservation(500, 2, 1)
+    nothing = LatencyObservation(0.5, None, 1)
+    assert decide_time_unit([seconds, nothing], "ms") == "s"
+    assert decide_time_unit([nothing], "ms") == "ms"
+    assert decide_time_unit([seconds, milliseconds], "ms") == "ms"
+
+
+@given(st.integers(1, 2**28))
+def test_whole_pages_prove_binary_megabytes(pages):
+    memory = memory_from_mb(pages / 256)
+    if len(repr(pages / 256).partition(".")[2]) >= 3:
+        assert math.isclose(memory.mb * 1e6, pages * 4096)
+    else:
+        assert memory.mb == pages / 256
+
+
+@pytest.mark.parametrize("stated", [150.0, 533.5, 533.123456])
+def test_other_amounts_stay_as_stated(stated):
+    assert memory_from_mb(stated).mb == stated
+
+
+def test_gigabytes():
+    assert memory_from_gb(62.21421432495117).mb == pytest.approx(66802.0, abs=1)
+    assert memory_from_gb(64.0).mb == 64000
