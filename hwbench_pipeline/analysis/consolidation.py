@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -75,13 +76,18 @@ ORDER BY environment_id
 """
 
 
-def _write_selected(
-    connection: duckdb.DuckDBPyConnection, warehouse: Path, table: Table, sql: str
-) -> Consolidated:
+def _write_selected(connection: duckdb.DuckDBPyConnection, warehouse: Path, table: Table, sql: str) -> Consolidated:
     data = connection.sql(f"SELECT {cast_columns(table, table.column_names)} FROM ({sql})").to_arrow_table()
-    return Consolidated(
-        write_parquet(data.cast(arrow_schema(table)), table_file(warehouse, table)), data.num_rows
-    )
+    return Consolidated(write_parquet(data.cast(arrow_schema(table)), table_file(warehouse, table)), data.num_rows)
+
+
+def current_results(
+    warehouse: Path, connection: duckdb.DuckDBPyConnection
+) -> tuple[list[dict[str, Any]], list[UnreadableFile]]:
+    """The rows that out__results would have now, without writing it, and the files left out."""
+    unreadable = register_tables(connection, warehouse, RESULT_SOURCES)
+    data = connection.sql(f"SELECT {cast_columns(OUT__RESULTS, OUT__RESULTS.column_names)} FROM ({_CURRENT_RESULTS})")
+    return data.to_arrow_table().to_pylist(), unreadable
 
 
 def consolidate_results(warehouse: Path, connection: duckdb.DuckDBPyConnection) -> Consolidated:

@@ -36,9 +36,7 @@ def coverage_rows(
                 continue
             known_categories.setdefault(cell[2], row["category"])
         by_cell.setdefault(cell, []).append(row)
-    return [
-        _cell_row(mode, key, model, known_categories[model], rows) for (mode, key, model), rows in by_cell.items()
-    ]
+    return [_cell_row(mode, key, model, known_categories[model], rows) for (mode, key, model), rows in by_cell.items()]
 
 
 def _cell(row: Row) -> tuple[str, str, str] | None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from hwbench_pipeline.analysis.consolidation import consolidate_environments, consolidate_results
+from hwbench_pipeline.analysis.consolidation import consolidate_environments, consolidate_results, current_results
 from hwbench_pipeline.analysis.coverage import coverage_rows
 from hwbench_pipeline.catalog.names import MODELS
 from hwbench_pipeline.hardware.platforms import hardware_keys
@@ -26,13 +27,23 @@ class Refreshed:
     unreadable: list[UnreadableFile]
 
 
-def write_coverage(warehouse: Path) -> Path:
-    """Count coverage of the whole grid from out__results and write out__coverage."""
+def _coverage_of(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return coverage_rows(results, hardware=hardware_keys(), categories={model.key: model.category for model in MODELS})
+
+
+def write_coverage(warehouse: Path) -> list[dict[str, Any]]:
+    """Count coverage of the whole grid from out__results and write out__coverage. Returns its rows."""
     results, _ = read_rows(warehouse, OUT__RESULTS)
-    rows = coverage_rows(
-        results, hardware=hardware_keys(), categories={model.key: model.category for model in MODELS}
-    )
-    return write_table(warehouse, OUT__COVERAGE, rows)
+    rows = _coverage_of(results)
+    write_table(warehouse, OUT__COVERAGE, rows)
+    return rows
+
+
+def coverage_now(warehouse: Path) -> tuple[list[dict[str, Any]], list[UnreadableFile]]:
+    """Coverage counted from the core tables as they are, writing nothing; and the files left out."""
+    with connect() as connection:
+        results, unreadable = current_results(warehouse, connection)
+    return _coverage_of(results), unreadable
 
 
 def refresh(warehouse: Path) -> Refreshed:

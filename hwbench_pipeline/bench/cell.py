@@ -94,6 +94,7 @@ class _Loaded:
 
     model: torch.nn.Module
     inputs: dict[str, torch.Tensor]
+    sequence_length: int | None
     values: dict[str, Any]
 
 
@@ -101,13 +102,15 @@ def _load(plan: CellPlan, point: Point, attention: str | None) -> _Loaded:
     start = time.perf_counter()
     model = build_model(plan.model, point.model_size, seed=plan.seed, attn_implementation=attention)
     load_ms = (time.perf_counter() - start) * 1e3
+    config: Any = model.config
     # a length asked for means nothing to a model that takes no text
-    takes_text = default_sequence_length(plan.model, model.config) is not None
+    takes_text = default_sequence_length(plan.model, config) is not None
+    sequence_length = point.sequence_length if takes_text else None
     inputs = make_inputs(
         plan.model,
-        model.config,
+        config,
         batch_size=point.batch_size,
-        sequence_length=point.sequence_length if takes_text else None,
+        sequence_length=sequence_length,
         seed=plan.seed,
     )
     _, tokens = items_and_tokens(inputs)
@@ -117,7 +120,7 @@ def _load(plan: CellPlan, point: Point, attention: str | None) -> _Loaded:
         "input_shape": input_shape_text(inputs),
         "tokens": tokens,
     }
-    return _Loaded(model, inputs, values)
+    return _Loaded(model, inputs, sequence_length, values)
 
 
 def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str, Any]:
@@ -129,16 +132,17 @@ def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str
     reference = _reference_outputs(loaded)
     report("compile")
     prepared = backend.prepare(Workload(loaded.model, loaded.inputs, point.precision))
+    sequence_length = loaded.sequence_length
     del loaded  # a backend that made its own copy of the weights is measured without torch's
     gc.collect()
-
-    not_reset = reset_peak()
     report("first inference")
     values["first_inference_ms"] = timed_ms(prepared.call)
     report("verify")
     values["output_max_rel_error"] = largest_relative_error(reference, prepared.outputs())
     require_right_output(values["output_max_rel_error"], point.precision)
+    del reference
     report("sample")
+    not_reset = reset_peak()
     values |= _sample(plan, prepared.call)
     memory = read_peak(not_reset)
     return values | {
@@ -150,7 +154,7 @@ def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str
         "compile_ms": prepared.compile_ms,
         "peak_memory_mb": memory.peak_memory_mb,
         "memory_method": memory.memory_method,
-        "flops": _flops(plan, point, report),
+        "flops": _flops(plan, point, sequence_length, report),
     }
 
 
@@ -161,10 +165,10 @@ def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str,
     step = TrainingStep.prepare(
         plan.hardware, plan.model, loaded.model, loaded.inputs, precision=point.precision, seed=plan.seed
     )
-    not_reset = reset_peak()
     report("first step")
     values["first_inference_ms"] = timed_ms(step.run)
     report("sample")
+    not_reset = reset_peak()
     values |= _sample(plan, step.run)
     memory = read_peak(not_reset)
     step.require_finite_losses()
@@ -178,17 +182,17 @@ def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str,
         "loss_last": step.last_loss,
         "peak_memory_mb": memory.peak_memory_mb,
         "memory_method": memory.memory_method,
-        "flops": _flops(plan, point, report),
+        "flops": _flops(plan, point, loaded.sequence_length, report),
     }
 
 
-def _flops(plan: CellPlan, point: Point, report: Report) -> int | None:
+def _flops(plan: CellPlan, point: Point, sequence_length: int | None, report: Report) -> int | None:
     report("count operations")
     return count_flops(
         plan.model,
         point.model_size,
         batch_size=point.batch_size,
-        sequence_length=point.sequence_length,
+        sequence_length=sequence_length,
         training=plan.mode == "training",
     ).flops
 

@@ -191,7 +191,9 @@ def _memory_shortage(plan: CellPlan, point: Point) -> str | None:
     """Why a point is not attempted for want of host memory, or None. A device's own memory is left to its runtime."""
     n_parameters = model_facts(plan.model, point.model_size).n_parameters
     platform = platform_of(plan.hardware).key
-    copies = _WEIGHT_COPIES["training" if plan.mode == "training" else "openvino" if platform == "openvino" else "torch"]
+    copies = _WEIGHT_COPIES[
+        "training" if plan.mode == "training" else "openvino" if platform == "openvino" else "torch"
+    ]
     needed_mb = n_parameters * 4 * copies / 1e6
     available_mb = psutil.virtual_memory().available / 1e6
     if needed_mb <= available_mb:

@@ -15,7 +15,7 @@ _STATUS = Path("/proc/self/status")
 _RESET_PEAK = "5"  # proc(5): resets the peak resident set size to the current one
 
 METHOD = (
-    "VmHWM of the measuring process from first call to last sample, reset before: weights, activations, "
+    "VmHWM of the measuring process while warming up and sampling, reset before: weights, activations, "
     "interpreter and libraries"
 )
 

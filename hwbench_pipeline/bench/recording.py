@@ -86,9 +86,7 @@ class Attempt:
             sequence_length=sequence_length(self.plan.model, point) if point else None,
         )
 
-    def measured_row(
-        self, point: Point, started_at: datetime, environment_id: str, values: Mapping[str, Any]
-    ) -> Row:
+    def measured_row(self, point: Point, started_at: datetime, environment_id: str, values: Mapping[str, Any]) -> Row:
         """A row for a point that was measured; `values` is what `cell` emitted for it."""
         samples: list[float] = values["samples_ms"]
         statistics = latency_statistics(samples)

@@ -70,13 +70,25 @@ def _unfreeze_detr_stages(module: torch.nn.Module) -> None:
             parameter.requires_grad = True
 
 
-def meta_model(key: str, size: str, *, attn_implementation: str | None = None) -> torch.nn.Module:
-    """The model on the meta device: shapes and names without any weights, in well under a second at any size."""
-    with torch.device("meta"):
-        module = _uninitialised(
-            model_config(key, size), model_class(key), torch.float32, attention_implementation(key, attn_implementation)
-        )
-    return module.eval()
+def meta_model(
+    key: str,
+    size: str,
+    *,
+    dtype: torch.dtype = torch.float32,
+    attn_implementation: str | None = None,
+    use_cache: bool = False,
+) -> torch.nn.Module:
+    """The model on the meta device, in eval mode: shapes and names without weights, in under a second at any size.
+
+    The parameters are those of `build_model`.
+    """
+    config = model_config(key, size)
+    _set_use_cache(config, use_cache=use_cache)
+    attention = attention_implementation(key, attn_implementation)
+    # some classes draw a few weights on the CPU whatever the device
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        module = _uninitialised(config, model_class(key), dtype, attention)
+    return module.to("meta").eval()
 
 
 def count_parameters(module: torch.nn.Module) -> int:
@@ -152,12 +164,11 @@ def build_model(
     """
     target = torch.device(device)
     attention = attention_implementation(key, attn_implementation)
-    shapes = meta_model(key, size, attn_implementation=attention)
+    shapes = meta_model(key, size, dtype=dtype, attn_implementation=attention, use_cache=use_cache)
+    if target.type == "meta":
+        return shapes
     config = model_config(key, size)
     _set_use_cache(config, use_cache=use_cache)
-    if target.type == "meta":
-        with target:
-            return _uninitialised(config, model_class(key), dtype, attention).eval()
     fits = 4 * count_parameters(shapes) <= FP32_INITIALISATION_LIMIT_BYTES
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

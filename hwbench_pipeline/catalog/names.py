@@ -242,3 +242,21 @@ def resolve(name: str) -> CatalogModel:
     nearest = [candidates[near] for near in difflib.get_close_matches(_words(name), candidates, n=3, cutoff=0.4)]
     known = f"nearest: {', '.join(nearest)}" if nearest else f"known: {', '.join(model_keys())}"
     raise UnknownModelError(f"{name!r} is not a model of the catalog ({known}). Fix: `hwbench models` lists them")
+
+
+def resolve_exactly(name: str) -> CatalogModel:
+    """The catalog model whose key, display name or checkpoint id this is, organisation optional.
+
+    For asking for a model: another checkpoint of the same architecture (prajjwal1/bert-tiny) is another model, and is
+    refused here. Raises UnknownModelError.
+    """
+    key = _EXACT.get(_words(name))
+    if key is not None:
+        return _MODEL_BY_KEY[key]
+    related = catalog_key(name)
+    if related is None:
+        return resolve(name)
+    raise UnknownModelError(
+        f"{name!r} is another checkpoint than the catalog's {_MODEL_BY_KEY[related].model_id} of architecture {related}. "
+        f"Fix: ask for {related}; `hwbench models` lists what there is"
+    )

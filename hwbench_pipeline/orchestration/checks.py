@@ -40,7 +40,9 @@ def schema_check_result(warehouse: WarehouseResource, table: Table, cells: list[
 
 
 def _table_check(table: Table) -> dg.AssetChecksDefinition:
-    @dg.asset_check(name=CHECK_NAME, asset=table.name, blocking=True, description=f"Every row of {table.name} keeps its schema.")
+    @dg.asset_check(
+        name=CHECK_NAME, asset=table.name, blocking=True, description=f"Every row of {table.name} keeps its schema."
+    )
     def check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
         return schema_check_result(warehouse, table, None)
 

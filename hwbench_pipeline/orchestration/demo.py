@@ -96,14 +96,18 @@ def demo_steps(instance: dg.DagsterInstance, warehouse: Path, legacy: Path) -> l
     # the real measurements first: whoever stops the demo early has seen the most of it
     has_catalog = all(table_file(warehouse, table).exists() for table in (CORE_MODELS, CORE_HARDWARE))
     steps = [
-        Step("old result files", _is_newer(table_file(warehouse, RAW_LEGACY__FILES), legacy), run(ingest_legacy_files.name)),
+        Step(
+            "old result files",
+            _is_newer(table_file(warehouse, RAW_LEGACY__FILES), legacy),
+            run(ingest_legacy_files.name),
+        ),
         Step("model catalog and hardware of this host", has_catalog, run(probe_host.name)),
     ]
     steps += [
         Step(
             f"{want.cell.hardware} × {want.cell.model}, {want.mode}",
-            False,
-            run(measure_cells.name, [BENCH_ASSET_OF_MODE[want.mode]], want.cell),
+            is_done=False,
+            run=run(measure_cells.name, [BENCH_ASSET_OF_MODE[want.mode]], want.cell),
         )
         for want in wanted
     ]

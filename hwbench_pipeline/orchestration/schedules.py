@@ -4,7 +4,7 @@ Belongs here: when, and how many. Does not belong here: which cells (`staleness`
 """
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 import dagster as dg
 
@@ -32,7 +32,7 @@ def nightly_measurements(
     context: dg.ScheduleEvaluationContext, warehouse: WarehouseResource
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Request a run for each cell that wants measuring."""
-    now = context.scheduled_execution_time.astimezone(UTC) if context.has_scheduled_execution_time else datetime.now(UTC)
+    now = context.scheduled_execution_time.astimezone(UTC)
     cells = [
         Cell(hardware, model)
         for hardware in context.instance.get_dynamic_partitions(HARDWARE_DIMENSION)

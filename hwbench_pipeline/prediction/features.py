@@ -112,7 +112,7 @@ def training_rows(
         if reason is not None:
             left_out[reason] += 1
             continue
-        point = _point(result, hardware_by_key[result["hardware"]], flops=result["flops"])
+        point = point_of(result, hardware_by_key[result["hardware"]], flops=result["flops"])
         rows.append({"result_id": result["result_id"], **point, "latency_ms_p50": float(result["latency_ms_p50"])})
     rows.sort(key=lambda row: str(row["result_id"]))
     require_valid(CORE_PREDICTION__FEATURES, rows)
@@ -162,11 +162,11 @@ def grid_points(
         if reason is not None or per_item is None:
             left_out[str(reason)] += 1
             continue
-        rows.append(_point(candidate, device, flops=max(1, round(per_item * batch_size))))
+        rows.append(point_of(candidate, device, flops=max(1, round(per_item * batch_size))))
     return rows, counted_lines(left_out, "grid point")
 
 
-def _point(source: Row, device: Row, *, flops: int) -> dict[str, Any]:
+def point_of(source: Row, device: Row, *, flops: int) -> dict[str, Any]:
     """The point columns of a result or of a grid candidate on a device with peaks."""
     precision = source["precision"]
     peak_gflops = float(device[PEAK_COLUMN_OF_PRECISION[precision]])

@@ -92,7 +92,13 @@ def coverage_markdown(rows: Sequence[Row]) -> str:
         table = markdown_table(
             ("model", *matrix.hardware),
             (
-                (model, *(STATE_TEXTS[matrix.cells[model][key]["state"]] if key in matrix.cells[model] else None for key in matrix.hardware))
+                (
+                    model,
+                    *(
+                        STATE_TEXTS[matrix.cells[model][key]["state"]] if key in matrix.cells[model] else None
+                        for key in matrix.hardware
+                    ),
+                )
                 for model in matrix.models
             ),
         )

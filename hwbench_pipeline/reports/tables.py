@@ -35,7 +35,19 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def results_markdown(rows: Iterable[Row]) -> str:
     """Result rows: what was measured with its evidence, and what was not with the reason."""
-    head = ("size", "precision", "batch", "tokens", "status", "p50 ms", "p90 ms", "items/s", "memory MB", "n", "flags or reason")
+    head = (
+        "size",
+        "precision",
+        "batch",
+        "tokens",
+        "status",
+        "p50 ms",
+        "p90 ms",
+        "items/s",
+        "memory MB",
+        "n",
+        "flags or reason",
+    )
     return markdown_table(
         head,
         (

@@ -61,4 +61,5 @@ def arrow_table(table: Table, rows: Sequence[Row]) -> pa.Table:
 
 def typed_pandas(data: pa.Table) -> pd.DataFrame:
     """A pandas DataFrame with nullable types: a missing value is `pd.NA`, never 0 and never a changed type."""
-    return data.to_pandas(types_mapper=_PANDAS_TYPES.get)
+    frame: pd.DataFrame = data.to_pandas(types_mapper=_PANDAS_TYPES.get)
+    return frame

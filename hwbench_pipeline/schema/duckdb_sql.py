@@ -41,10 +41,7 @@ def cast_columns(table: Table, present: Collection[str]) -> str:
 
 def column_definitions(table: Table) -> str:
     """The column list of a CREATE TABLE statement."""
-    return ", ".join(
-        f"{identifier(column.name)} {_DUCKDB_TYPES[column.type]}"
-        for column in table.columns
-    )
+    return ", ".join(f"{identifier(column.name)} {_DUCKDB_TYPES[column.type]}" for column in table.columns)
 
 
 def comments(table: Table, qualified_name: str) -> list[str]:

@@ -75,8 +75,9 @@ class TrainingStep:
                 f"training steps run in fp32 or bf16 autocast here, not {precision}. Fix: --precision fp32"
             )
         device = torch.device(torch_device(hardware))
+        config: Any = model.config
         model = model.to(device).train()
-        labels = make_labels(key, model.config, inputs, seed=seed)
+        labels = make_labels(key, config, inputs, seed=seed)
         batch: dict[str, Any] = place_inputs({**inputs, **(labels or {})}, device=device)
         optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
         synchronize = synchronizer(device)

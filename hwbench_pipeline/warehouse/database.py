@@ -21,6 +21,7 @@ from hwbench_pipeline.warehouse.location import database_file
 from hwbench_pipeline.warehouse.reading import UnreadableFile, find_unreadable, select_table, table_files, use_utc
 from hwbench_pipeline.warehouse.writing import WarehouseError, replacing
 
+
 @dataclass(frozen=True)
 class BuiltDatabase:
     """What a build made: the file, the rows of each table, and the files that had to be left out."""
@@ -100,9 +101,7 @@ def ask_database(warehouse: Path, sql: str) -> Answer:
         except duckdb.Error as error:
             raise QueryError(_one_line(error)) from error
     built_at = path.stat().st_mtime
-    newer = [
-        file for table in TABLES for file in table_files(warehouse, table) if file.stat().st_mtime > built_at
-    ]
+    newer = [file for table in TABLES for file in table_files(warehouse, table) if file.stat().st_mtime > built_at]
     return Answer(columns, rows, datetime.fromtimestamp(built_at, UTC), len(newer), find_unreadable(newer))
 
 

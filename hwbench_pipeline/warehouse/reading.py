@@ -114,9 +114,7 @@ def register_tables(
     return unreadable
 
 
-def read_arrow(
-    warehouse: Path, table: Table, cell: Cell | None = None
-) -> tuple[pa.Table, list[UnreadableFile]]:
+def read_arrow(warehouse: Path, table: Table, cell: Cell | None = None) -> tuple[pa.Table, list[UnreadableFile]]:
     """A table, or one cell of it, as pyarrow with exactly the schema's types, and the files left out."""
     with connect() as connection:
         sql, unreadable = select_table(connection, warehouse, table, cell)
@@ -125,7 +123,7 @@ def read_arrow(
 
 def _nullable(schema: pa.Schema) -> pa.Schema:
     # what was written was checked; a file of an older schema may lack what is required now, and must stay readable
-    return pa.schema([field.with_nullable(True) for field in schema], metadata=schema.metadata)
+    return pa.schema([field.with_nullable(nullable=True) for field in schema], metadata=schema.metadata)
 
 
 def read_rows(

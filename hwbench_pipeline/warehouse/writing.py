@@ -68,8 +68,6 @@ def write_run(warehouse: Path, table: Table, cell: Cell, run_id: str, rows: Sequ
 def write_environments(warehouse: Path, rows: Sequence[Row]) -> None:
     """Write environments, one file each, named by content: writing one again changes nothing."""
     for row in rows:
-        path = (
-            table_folder(warehouse, CORE_BENCH__ENVIRONMENTS) / f"environment={row['environment_id']}.parquet"
-        )
+        path = table_folder(warehouse, CORE_BENCH__ENVIRONMENTS) / f"environment={row['environment_id']}.parquet"
         if not path.exists():
             write_parquet(arrow_table(CORE_BENCH__ENVIRONMENTS, [row]), path)

@@ -112,7 +112,7 @@ def test_own_loss_is_finite_and_reaches_the_parameters(key: str) -> None:
     trainable = [p for p in model.parameters() if p.requires_grad]
     reached = [p for p in trainable if p.grad is not None and p.grad.isfinite().all() and p.grad.any()]
     # LLaVA reads its vision tower one layer before the end, and DETR's first decoder layer attends to zeros
-    assert len(reached) >= {"llava": 0.7, "llava_next": 0.7, "detr": 0.93}.get(key, 1) * len(trainable)
+    assert len(reached) >= {"llava": 0.7, "llava_next": 0.7, "detr": 0.93}.get(key, 0.98) * len(trainable)
 
 
 @ALL
@@ -199,6 +199,12 @@ def test_batch_size_below_one_is_refused() -> None:
 def test_attention_that_a_class_lacks_is_refused() -> None:
     with pytest.raises(ValueError, match=r"'sdpa' of clap: expected eager. Fix:"):
         build_model("clap", "tiny", attn_implementation="sdpa")
+
+
+def test_meta_model_is_all_on_meta() -> None:
+    for key in model_keys():
+        module = build_model(key, "tiny", device="meta", dtype=torch.bfloat16)
+        assert {t.device.type for t in module.parameters()} == {"meta"}
 
 
 def test_detr_trains_all_but_the_first_stage_of_its_backbone() -> None:

@@ -47,12 +47,12 @@ class UnsupportedError(Exception):
 
 
 class Backend(Protocol):
-    """One runtime on one kind of device.
+    """One runtime on one kind of device."""
 
-    `attention` is the attention implementation that models are built with for it; None for the model's default.
-    """
-
-    attention: str | None
+    @property
+    def attention(self) -> str | None:
+        """The attention implementation to build models with; None for the model's default."""
+        ...
 
     def prepare(self, workload: Workload) -> Prepared:
         """Make a workload ready. Raises `UnsupportedError` for what the runtime does not offer."""

@@ -27,7 +27,9 @@ class BenchConfig(dg.Config):
     batch_sizes: list[int] = Field(default=[1], description="Items per call.")
     sequence_lengths: list[int] = Field(default=[], description="Tokens per item. Empty: each model's default.")
     min_samples: int = Field(default=Sampling.min_samples, description="Timed calls per point, at least.")
-    min_duration_s: float = Field(default=Sampling.min_duration_s, description="Seconds of sampling per point, at least.")
+    min_duration_s: float = Field(
+        default=Sampling.min_duration_s, description="Seconds of sampling per point, at least."
+    )
 
     def points_for(self, model: str, mode: str) -> tuple[Point, ...]:
         """The points of one cell."""

@@ -31,7 +31,6 @@ from hwbench_pipeline.schema.tables import (
     RAW_LEGACY__FILES,
 )
 from hwbench_pipeline.warehouse.database import build_database
-from hwbench_pipeline.warehouse.reading import read_rows
 
 DATABASE_ASSET = "warehouse_database"
 REPORT_ASSET = "coverage_report"
@@ -96,8 +95,7 @@ def out__environments(warehouse: WarehouseResource, duckdb: DuckDBResource) -> d
 )
 def out__coverage(warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Count what is known of each cell."""
-    write_coverage(warehouse.path)
-    rows, _ = read_rows(warehouse.path, OUT__COVERAGE)
+    rows = write_coverage(warehouse.path)
     return dg.MaterializeResult(
         metadata={"dagster/row_count": len(rows), "coverage": dg.MetadataValue.md(coverage_markdown(rows))}
     )

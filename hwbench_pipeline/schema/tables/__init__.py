@@ -28,6 +28,26 @@ from hwbench_pipeline.schema.tables.results import (
     OUT__RESULTS,
 )
 
+__all__ = [
+    "CORE_BENCH__ENVIRONMENTS",
+    "CORE_BENCH__INFERENCE",
+    "CORE_BENCH__TRAINING",
+    "CORE_HARDWARE",
+    "CORE_LEGACY__ENVIRONMENTS",
+    "CORE_LEGACY__RESULTS",
+    "CORE_MODELS",
+    "CORE_PREDICTION__FEATURES",
+    "OUT__COVERAGE",
+    "OUT__ENVIRONMENTS",
+    "OUT__PREDICTIONS",
+    "OUT__PREDICTION_SCORES",
+    "OUT__RESULTS",
+    "RAW_LEGACY__FILES",
+    "TABLES",
+    "TABLE_BY_NAME",
+    "table_named",
+]
+
 TABLES: tuple[Table, ...] = (
     RAW_LEGACY__FILES,
     CORE_LEGACY__RESULTS,

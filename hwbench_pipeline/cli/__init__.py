@@ -1,0 +1,67 @@
+"""The command line `hwbench`: one module per verb, no Dagster knowledge needed to use it.
+
+Belongs here: options, help texts, and what is printed. Does not belong here: the work, which other packages do.
+Verbs import what they need when they are called, so that `hwbench --help` answers at once and the base install,
+which has no pandas, pyarrow or Dagster, runs the verbs that need none of them.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import click
+import typer
+
+from hwbench_pipeline import __version__
+from hwbench_pipeline.cli import bench, coverage, demo, hardware, ingest, models, predict, query, refresh
+from hwbench_pipeline.cli.failing import WORK_FAILED, WRONG_CALL, failure_of
+from hwbench_pipeline.cli.output import say
+
+app = typer.Typer(
+    name="hwbench",
+    help="Which hardware should run this Hugging Face model: how fast, with how much memory, and how sure are we?\n\n"
+    "Every number comes from evidence. What was not measured says why; simulated numbers are never shown as measured.",
+    epilog="Start with `hwbench demo`. Exit codes: 0 done, 1 the work failed, 2 the call was wrong.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for verb in (demo, hardware, models, ingest, bench, coverage, predict, query, refresh):
+    app.command(name=verb.NAME, help=verb.HELP, epilog=verb.EXAMPLE)(verb.run)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"hwbench {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    del version
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with its code. Every failure is one line on standard error, without traceback."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(arguments, prog_name="hwbench", standalone_mode=False)
+    except click.UsageError as error:
+        where = error.ctx.command_path if error.ctx else "hwbench"
+        say(f"{where}: {error.format_message().rstrip('.')}. Fix: `{where} --help` shows what it takes")
+        code = WRONG_CALL
+    except click.exceptions.Exit as stop:
+        code = stop.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        say("hwbench: stopped; what was finished before is kept")
+        code = WORK_FAILED
+    except Exception as error:  # noqa: BLE001 - the last place where an error can become one readable line
+        message, code = failure_of(error)
+        say(f"hwbench: {message}")
+    sys.exit(code or 0)

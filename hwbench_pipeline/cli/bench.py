@@ -1,0 +1,140 @@
+"""`hwbench bench`: measure cells."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from hwbench_pipeline.cli.failing import WORK_FAILED
+from hwbench_pipeline.cli.options import (
+    JsonOption,
+    WarehouseOption,
+    chosen_models,
+    listed_choices,
+    listed_hardware,
+    listed_numbers,
+)
+from hwbench_pipeline.cli.output import json_rows, output, print_json, progress, say, table
+
+NAME = "bench"
+HELP = (
+    "Measure models on hardware. Each cell runs in a process of its own, alone on this host, and is recorded with its "
+    "raw samples. A cell that cannot be measured is recorded with the reason, which is a result: exit code 0."
+)
+EXAMPLE = "Example: `hwbench bench --hardware cpu,openvino --model bert-base-uncased --batch-size 1,8`"
+
+SIZES = ("tiny", "reference")
+PRECISIONS = ("fp32", "bf16", "fp16")
+MODES = ("inference", "training")
+
+
+def run(
+    hardware: Annotated[
+        str | None,
+        typer.Option(metavar="H,…", help="Hardware keys (`hwbench hardware`). Default: all that this machine has."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="M,…", help="Catalog keys or Hugging Face ids (`hwbench models`).")
+    ] = None,
+    category: Annotated[str | None, typer.Option(metavar="C,…", help="All models of these categories.")] = None,
+    all_models: Annotated[bool, typer.Option("--all-models", help="Every model of the catalog.")] = False,
+    mode: Annotated[str, typer.Option(metavar="MODE", help="inference or training.")] = "inference",
+    size: Annotated[
+        str, typer.Option(metavar="S,…", help="reference (the real model) or tiny (a stand-in that proves the path).")
+    ] = "reference",
+    batch_size: Annotated[str, typer.Option(metavar="N,…", help="Items per call.")] = "1",
+    sequence_length: Annotated[
+        str | None, typer.Option(metavar="N,…", help="Tokens per item. Default: each model's own.")
+    ] = None,
+    precision: Annotated[str, typer.Option(metavar="P,…", help="fp32, bf16, fp16.")] = "fp32",
+    warehouse: WarehouseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure, store, bring the tables up to date, and print the rows."""
+    modes = listed_choices("--mode", mode, MODES)
+    sizes = listed_choices("--size", size, SIZES)
+    precisions = listed_choices("--precision", precision, PRECISIONS)
+    batch_sizes = listed_numbers("--batch-size", batch_size)
+    sequence_lengths = listed_numbers("--sequence-length", sequence_length)
+    models = chosen_models(model, category, all_models=all_models)
+    keys = listed_hardware(hardware)
+
+    from hwbench_pipeline.analysis.refreshing import refresh
+    from hwbench_pipeline.bench.engine import new_run_id, run_cell
+    from hwbench_pipeline.bench.isolation import CellProcesses
+    from hwbench_pipeline.bench.plan import CellPlan, sweep
+    from hwbench_pipeline.hardware.probing import probe_all
+    from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE
+    from hwbench_pipeline.warehouse.executions import store_execution
+    from hwbench_pipeline.warehouse.location import warehouse_path
+
+    folder = warehouse_path(warehouse)
+    keys = keys or [found.key for found in probe_all() if found.is_available]
+    points = sweep(
+        model_sizes=sizes or ["reference"],
+        precisions=precisions or ["fp32"],
+        batch_sizes=batch_sizes or [1],
+        sequence_lengths=sequence_lengths or [None],
+    )
+    plans = [
+        CellPlan(key, name, one_mode, points) for one_mode in modes or ["inference"] for key in keys for name in models
+    ]
+    run_id = new_run_id()
+    rows = []
+    with CellProcesses() as processes, progress() as bar:
+        task = bar.add_task("measuring", total=len(plans))
+        for plan in plans:
+            bar.update(task, description=plan.name)
+            execution = run_cell(plan, processes, run_id=run_id, on_wait=bar.console.print)
+            store_execution(folder, execution)
+            rows += execution.rows
+            bar.advance(task)
+        bar.update(task, description="bringing the tables up to date")
+        refreshed = refresh(folder)
+    if as_json:
+        print_json(json_rows(CORE_BENCH__INFERENCE.column_names, rows))
+    else:
+        n_measured = sum(row["status"] == "ok" for row in rows)
+        head = (
+            "hardware",
+            "model",
+            "size",
+            "mode",
+            "precision",
+            "batch",
+            "tokens",
+            "status",
+            "p50 ms",
+            "items/s",
+            "memory MB",
+            "flags or reason",
+        )
+        output().print(
+            table(
+                head,
+                (
+                    (
+                        row["hardware"],
+                        row["model"],
+                        row["model_size"],
+                        row["mode"],
+                        row.get("precision"),
+                        row.get("batch_size"),
+                        row.get("sequence_length"),
+                        row["status"],
+                        row.get("latency_ms_p50"),
+                        row.get("throughput_items_per_s"),
+                        row.get("peak_memory_mb"),
+                        row["error_message"] if row["status"] != "ok" else ", ".join(row.get("flags") or ()),
+                    )
+                    for row in rows
+                ),
+                title=f"run {run_id}: measured {n_measured} of {len(rows)} rows",
+                right=("batch", "tokens", "p50 ms", "items/s", "memory MB"),
+            )
+        )
+    for file in refreshed.unreadable:
+        say(f"hwbench bench: {file}")
+    if refreshed.unreadable:
+        raise typer.Exit(WORK_FAILED)

@@ -1,0 +1,85 @@
+"""`hwbench demo`: the whole graph on sample input."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import typer
+
+from hwbench_pipeline.cli.failing import WORK_FAILED
+from hwbench_pipeline.cli.options import WarehouseOption
+from hwbench_pipeline.cli.output import messages, output, progress, say, table
+
+NAME = "demo"
+HELP = (
+    "The whole graph on sample input, in a few minutes: reads the sample files of data/legacy, measures the key models "
+    "on what this machine has, unites everything, predicts the rest. Run again, it does only what is missing."
+)
+EXAMPLE = "Example: `hwbench demo`, then `make ui`"
+
+
+def run(warehouse: WarehouseOption = None) -> None:
+    """Run every step that is not done yet, then print coverage and where everything lies."""
+    started = time.monotonic()
+    with messages().status("loading the graph…"):
+        import dagster as dg
+
+        from hwbench_pipeline.orchestration.demo import demo_steps, local_instance_home
+        from hwbench_pipeline.warehouse.location import database_file, warehouse_path
+
+    project = Path.cwd()
+    folder = warehouse_path(warehouse)
+    home = local_instance_home(project)
+    with dg.DagsterInstance.get() as instance:
+        with messages().status("looking at what is done…"):
+            steps = demo_steps(instance, folder, project / "data" / "legacy")
+        with progress() as bar:
+            task = bar.add_task("", total=len(steps), completed=sum(step.is_done for step in steps))
+            for step in steps:
+                if not step.is_done:
+                    bar.update(task, description=step.title)
+                    step.run()
+                    bar.advance(task)
+            bar.update(task, description="done")
+    _print_outcome(folder, home, database_file(folder), time.monotonic() - started)
+
+
+def _print_outcome(folder: Path, home: Path, database: Path, seconds: float) -> None:
+    from hwbench_pipeline.analysis.refreshing import coverage_now
+    from hwbench_pipeline.cli.coverage import print_coverage
+    from hwbench_pipeline.schema.tables import OUT__PREDICTION_SCORES
+    from hwbench_pipeline.warehouse.reading import read_rows
+
+    console = output()
+    rows, unreadable = coverage_now(folder)
+    print_coverage(console, rows)
+    scores, _ = read_rows(folder, OUT__PREDICTION_SCORES)
+    if scores:
+        columns = (
+            "mode",
+            "method",
+            "n_rows",
+            "n_models",
+            "mape_percent",
+            "median_ape_percent",
+            "within_10_percent",
+            "reason",
+        )
+        console.print(
+            table(
+                columns,
+                ([row[name] for name in columns] for row in scores),
+                title="prediction of a model that was left out, beside baselines",
+                right=columns[2:7],
+            )
+        )
+    console.print(f"\n{seconds:.0f} s.")
+    console.print(f"  tables    {folder}")
+    console.print(f'  database  {database}   hwbench query "show tables"')
+    console.print(f"  report    {folder / 'reports' / 'coverage.html'}")
+    console.print(f"  UI        make ui   (the Dagster instance lies in {home})")
+    for file in unreadable:
+        say(f"hwbench demo: {file}")
+    if unreadable:
+        raise typer.Exit(WORK_FAILED)

@@ -1,0 +1,98 @@
+"""How verbs print: tables and JSON to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+ABSENT = "—"
+
+
+def output() -> Console:
+    """Standard output. Wide enough for tables where it is not a terminal."""
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+
+
+def messages() -> Console:
+    """Standard error, for people."""
+    return Console(stderr=True, highlight=False)
+
+
+def say(message: str) -> None:
+    """One line to standard error, as it is: no wrapping, no markup."""
+    messages().print(message, markup=False, soft_wrap=True)
+
+
+def progress() -> Progress:
+    """A progress bar on standard error."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=messages(),
+    )
+
+
+def print_json(document: Any) -> None:
+    """One JSON document on standard output."""
+    json.dump(_plain(document), sys.stdout, ensure_ascii=False, indent=2)
+    sys.stdout.write("\n")
+
+
+def json_rows(columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Rows in the form that every `--json` prints them."""
+    return {"columns": list(columns), "rows": [{name: row.get(name) for name in columns} for row in rows]}
+
+
+def _plain(value: Any) -> Any:
+    """JSON values only: time stamps as ISO text, a number that JSON has no word for as NULL."""
+    if isinstance(value, datetime | date):
+        return value.isoformat()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _plain(member) for key, member in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_plain(member) for member in value]
+    if value is None or isinstance(value, str | int | bool):
+        return value
+    return str(value)
+
+
+def table(
+    head: Sequence[str], rows: Iterable[Sequence[Any]], *, title: str | None = None, right: Sequence[str] = ()
+) -> Table:
+    """A table for the terminal; `right` names the columns of numbers. NULL shows as a dash."""
+    made = Table(title=title, title_justify="left", show_edge=False, pad_edge=False)
+    for name in head:
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        made.add_row(*(_text(cell) for cell in row))
+    return made
+
+
+def _text(cell: Any) -> str:
+    from rich.markup import escape
+
+    if cell is None:
+        return ABSENT
+    if isinstance(cell, float):
+        return significant(cell)
+    if isinstance(cell, datetime):
+        return f"{cell:%Y-%m-%d %H:%M:%S}"
+    return escape(str(cell))
+
+
+def significant(value: float) -> str:
+    """A number to four significant digits, without exponent where it is readable."""
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"

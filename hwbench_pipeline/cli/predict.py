@@ -1,0 +1,101 @@
+"""`hwbench predict`: the latency of a point that nobody measured, with how wrong such predictions were."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
+from hwbench_pipeline.cli.options import (
+    JsonOption,
+    WarehouseOption,
+    chosen_models,
+    listed_choices,
+    listed_hardware,
+    listed_numbers,
+)
+from hwbench_pipeline.cli.output import json_rows, output, print_json, say, table
+
+NAME = "predict"
+HELP = (
+    "Predict median latency for points that nobody measured, from the fitted predictor of the warehouse. The range held "
+    "80 % of the errors when each model was left out in turn. What was measured is shown as measured instead."
+)
+EXAMPLE = "Example: `hwbench predict --model llama --hardware cpu --batch-size 1,8`"
+
+_COLUMNS = (
+    "provenance",
+    "hardware",
+    "model",
+    "model_size",
+    "mode",
+    "precision",
+    "batch_size",
+    "sequence_length",
+    "latency_ms_p50",
+    "latency_ms_p50_low",
+    "latency_ms_p50_high",
+    "roofline_latency_ms",
+    "reason",
+)
+
+
+def run(
+    model: Annotated[str, typer.Option(metavar="M,…", help="Catalog keys or Hugging Face ids.")],
+    hardware: Annotated[str | None, typer.Option(metavar="H,…", help="Hardware keys. Default: all with peaks.")] = None,
+    mode: Annotated[str, typer.Option(metavar="MODE", help="inference or training.")] = "inference",
+    size: Annotated[str, typer.Option(metavar="S,…", help="reference or tiny.")] = "reference",
+    batch_size: Annotated[str, typer.Option(metavar="N,…", help="Items per call.")] = "1",
+    sequence_length: Annotated[
+        str | None, typer.Option(metavar="N", help="Tokens per item. Default: the model's own.")
+    ] = None,
+    precision: Annotated[str, typer.Option(metavar="P", help="fp32, bf16 or fp16.")] = "fp32",
+    warehouse: WarehouseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Look up or predict each point."""
+    models = chosen_models(model, None, all_models=False)
+    keys = listed_hardware(hardware)
+    modes = listed_choices("--mode", mode, ("inference", "training")) or ["inference"]
+    sizes = listed_choices("--size", size, ("tiny", "reference")) or ["reference"]
+    precisions = listed_choices("--precision", precision, ("fp32", "bf16", "fp16")) or ["fp32"]
+    batch_sizes = listed_numbers("--batch-size", batch_size) or [1]
+    lengths = listed_numbers("--sequence-length", sequence_length)
+    if len(lengths) > 1:
+        raise WrongCallError("--sequence-length takes one number here. Fix: --sequence-length 128")
+
+    from itertools import product
+
+    from hwbench_pipeline.prediction.points import Question, answer
+    from hwbench_pipeline.prediction.predictor import Predictor
+    from hwbench_pipeline.prediction.storing import predictor_file
+    from hwbench_pipeline.schema.tables import CORE_HARDWARE, OUT__RESULTS
+    from hwbench_pipeline.warehouse.location import warehouse_path
+    from hwbench_pipeline.warehouse.reading import read_rows
+    from hwbench_pipeline.warehouse.writing import WarehouseError
+
+    folder = warehouse_path(warehouse)
+    path = predictor_file(folder)
+    if not path.exists():
+        raise WarehouseError(
+            f"there is no predictor in {folder}. Fix: `hwbench refresh` fits one, once `hwbench bench` has measured enough"
+        )
+    predictor = Predictor.load(path)
+    devices, _ = read_rows(folder, CORE_HARDWARE)
+    results, unreadable = read_rows(folder, OUT__RESULTS)
+    keys = keys or [row["hardware"] for row in devices if row["peak_gflops_fp32"] is not None]
+    rows: list[dict[str, Any]] = []
+    for key, name, one_size, one_mode, one_precision, batch in product(
+        keys, models, sizes, modes, precisions, batch_sizes
+    ):
+        question = Question(key, name, one_size, one_mode, one_precision, batch, lengths[0] if lengths else None)
+        rows.append(answer(question, predictor, devices, results))
+    if as_json:
+        print_json(json_rows(_COLUMNS, rows))
+    else:
+        output().print(table(_COLUMNS, ([row.get(name) for name in _COLUMNS] for row in rows), right=_COLUMNS[6:12]))
+    for file in unreadable:
+        say(f"hwbench predict: {file}")
+    if unreadable or all(row["provenance"] == "none" for row in rows):
+        raise typer.Exit(WORK_FAILED)

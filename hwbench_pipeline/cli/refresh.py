@@ -1,0 +1,42 @@
+"""`hwbench refresh`: every table below the executions made anew."""
+
+from __future__ import annotations
+
+import typer
+
+from hwbench_pipeline.cli.failing import WORK_FAILED
+from hwbench_pipeline.cli.options import WarehouseOption
+from hwbench_pipeline.cli.output import messages, output, say, table
+
+NAME = "refresh"
+HELP = (
+    "Unite all results anew, count coverage, fit the predictor, write the report and build the database. "
+    "For warehouses that Dagster runs wrote into; `bench` and `ingest` bring results and database up to date by themselves."
+)
+EXAMPLE = "Example: `hwbench refresh --warehouse data/warehouse`"
+
+
+def run(warehouse: WarehouseOption = None) -> None:
+    """Make the tables anew and print their sizes."""
+    from hwbench_pipeline.analysis.refreshing import refresh
+    from hwbench_pipeline.prediction.storing import fit_predictor, write_features, write_predictions
+    from hwbench_pipeline.reports.coverage import write_coverage_report
+    from hwbench_pipeline.warehouse.location import warehouse_path
+
+    folder = warehouse_path(warehouse)
+    with messages().status("making the tables anew…"):
+        refresh(folder)
+        write_features(folder)
+        fitted = fit_predictor(folder)
+        write_predictions(folder)
+        report = write_coverage_report(folder)
+        refreshed = refresh(folder)  # the database holds the predictions too
+    console = output()
+    console.print(table(("table", "rows"), refreshed.database.n_rows.items(), right=("rows",)))
+    if fitted.reason:
+        console.print(f"\nno predictor: {fitted.reason}")
+    console.print(f"\n  database  {refreshed.database.path}\n  report    {report.html}")
+    for file in refreshed.unreadable:
+        say(f"hwbench refresh: {file}")
+    if refreshed.unreadable:
+        raise typer.Exit(WORK_FAILED)
