@@ -31,8 +31,8 @@ from hwbench_pipeline.schema.tables import CORE_HARDWARE, CORE_MODELS, RAW_LEGAC
 from hwbench_pipeline.warehouse.location import Cell, database_file, table_file
 
 INSTANCE_SETTINGS = "dagster.yaml"
-# the demo's log is its progress; Dagster's own events go to the instance, where the UI shows them
-_QUIET = {"loggers": {"console": {"config": {"log_level": "ERROR"}}}}
+# the demo's log is its progress, and who it waits for; the rest goes to the instance, where the UI shows it
+_QUIET = {"loggers": {"console": {"config": {"log_level": "WARNING"}}}}
 
 
 class DemoError(Exception):

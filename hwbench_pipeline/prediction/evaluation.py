@@ -32,7 +32,7 @@ MINIMUM_MODELS = 3
 MINIMUM_ROWS = 12
 """Fewest training rows; below that a tree of depth 3 with three rows per leaf has nothing to split."""
 
-EvidenceKey = tuple[str, str | None, str, str]
+EvidenceKey = tuple[str, str | None, str, str, str]
 
 
 class NotEnoughEvidenceError(ValueError):
@@ -94,15 +94,19 @@ def fingerprint(rows: Sequence[Row]) -> str:
 
 
 def evidence_key(row: Row) -> EvidenceKey:
-    """The kind of evidence a row is: device, mode and precision. Nothing is predicted for a kind never measured."""
+    """The kind of evidence a row is: hardware, device name, mode, precision and model size.
+
+    Nothing is predicted for a kind never measured. The size belongs to it because a tiny row never stands for a real
+    model: errors at milliseconds, where fixed costs rule, say nothing about errors at minutes.
+    """
     hardware, device_name = device_of(row)
-    return hardware, device_name, row["mode"], row["precision"]
+    return hardware, device_name, row["mode"], row["precision"], row["model_size"]
 
 
 def evidence_text(key: EvidenceKey) -> str:
     """A kind of evidence as people read it."""
-    hardware, device_name, mode, precision = key
-    return f"{mode} in {precision} on {hardware} ({device_name or 'unnamed device'})"
+    hardware, device_name, mode, precision, model_size = key
+    return f"{mode} of {model_size} models in {precision} on {hardware} ({device_name or 'unnamed device'})"
 
 
 def models_by_evidence(rows: Sequence[Row]) -> dict[EvidenceKey, set[str]]:
@@ -126,8 +130,8 @@ def require_enough_evidence(rows: Sequence[Row]) -> None:
 def leave_one_model_out(rows: Sequence[Row]) -> Evaluation:
     """Hold out each model in turn, predict its rows with every method learned from the others, and score.
 
-    `rows` are of core_prediction__features. Scored are rows whose device, mode and precision were measured for at
-    least `MINIMUM_MODELS` models; the others are learned from only. Gives one score per mode and method, or the
+    `rows` are of core_prediction__features. Scored are rows whose kind of evidence (`evidence_key`) was measured
+    for at least `MINIMUM_MODELS` models; the others are learned from only. Gives one score per mode and method, or the
     reason why there is none; never raises for too little evidence.
     """
     try:
@@ -172,7 +176,7 @@ def _why_mode_has_no_score(mode: str, models_of: Mapping[EvidenceKey, set[str]])
         else f"no usable {mode} measurement"
     )
     return (
-        f"leave-one-model-out needs {MINIMUM_MODELS} models measured on one device, there is: {found}. "
+        f"leave-one-model-out needs {MINIMUM_MODELS} models of one size measured on one device, there is: {found}. "
         f"Fix: `hwbench bench --mode {mode} --all-models` measures more"
     )
 

@@ -61,7 +61,7 @@ class Abstention:
 class Predictor:
     """A fitted predictor.
 
-    `n_models_by_evidence` counts the models seen per device, mode and precision. `error_quantiles` holds, for each
+    `n_models_by_evidence` counts the models seen per device, mode, precision and model size. `error_quantiles` holds, for each
     mode that could be scored, the 10 % and the 90 % quantile of log(measured / predicted) under leave-one-model-out,
     widened to hold 0. `training_sha256` is the fingerprint of the training rows.
     """
@@ -104,7 +104,7 @@ class Predictor:
     def predict(self, points: Sequence[Row]) -> list[Prediction | Abstention]:
         """One answer per point, in order. `points` have the point columns of out__predictions.
 
-        Abstains where the device was never measured in that mode and precision, or for fewer than 3 models: there is
+        Abstains where the device was measured in that mode, precision and model size for fewer than 3 models: there is
         no leave-one-model-out error for it, so nobody could say how wrong the number is.
         """
         reasons = [self._why_silent(evidence_key(point)) for point in points]
@@ -125,10 +125,10 @@ class Predictor:
         if n_models >= MINIMUM_MODELS:
             return None
         found = "never measured" if n_models == 0 else f"measured for {n_models} model{'s' * (n_models != 1)} only"
-        hardware, _, mode, precision = key
+        hardware, _, mode, precision, model_size = key
         return (
             f"{evidence_text(key)} was {found}, {MINIMUM_MODELS} models are needed. "
-            f"Fix: `hwbench bench --hardware {hardware} --mode {mode} --precision {precision} --all-models`"
+            f"Fix: `hwbench bench --hardware {hardware} --mode {mode} --precision {precision} --size {model_size} --all-models`"
         )
 
     def save(self, path: Path) -> None:
@@ -165,7 +165,9 @@ class Predictor:
             return cls(
                 regression=Regression.from_json(content["regression"]),
                 n_models_by_evidence={
-                    (kind["hardware"], kind["device_name"], kind["mode"], kind["precision"]): kind["n_models"]
+                    (kind["hardware"], kind["device_name"], kind["mode"], kind["precision"], kind["model_size"]): kind[
+                        "n_models"
+                    ]
                     for kind in content["evidence"]
                 },
                 error_quantiles={mode: (low, high) for mode, (low, high) in content["error_quantiles"].items()},
@@ -188,9 +190,10 @@ class Predictor:
                     "device_name": device_name,
                     "mode": mode,
                     "precision": precision,
+                    "model_size": model_size,
                     "n_models": n_models,
                 }
-                for (hardware, device_name, mode, precision), n_models in sorted(
+                for (hardware, device_name, mode, precision, model_size), n_models in sorted(
                     self.n_models_by_evidence.items(), key=lambda item: str(item[0])
                 )
             ],

@@ -94,7 +94,7 @@ def test_range_holds_about_four_fifths_of_the_held_out_errors(predictor, evaluat
         ({"precision": "bf16"}, "in bf16 on cpu"),
         (
             {"hardware": "openvino", "device_name": "openvino device", "mode": "training"},
-            "training in fp32 on openvino",
+            "training of tiny models in fp32 on openvino",
         ),
     ],
 )
@@ -108,6 +108,17 @@ def test_what_was_never_measured_gets_no_prediction(predictor, points, changes, 
     rows, reasons = predict_grid(predictor, [{**cpu, **changes}])
     assert rows == []
     assert reasons == [f"1 grid point left out: {unseen.reason}"]
+
+
+def test_tiny_rows_never_stand_for_a_real_model(training, points):
+    few = [row for row in training if row["mode"] == "inference" or row["model_size"] == "tiny"]
+    answers = Predictor.fit(few).predict(points)
+    for point, answer in zip(points, answers, strict=True):
+        if point["mode"] == "training" and point["model_size"] == "reference":
+            assert isinstance(answer, Abstention)
+            assert "--size reference --all-models" in answer.reason
+        else:
+            assert isinstance(answer, Prediction)
 
 
 def test_kind_with_two_models_gets_no_prediction(training, points):

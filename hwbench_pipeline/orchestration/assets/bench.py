@@ -85,11 +85,11 @@ def _bench_asset(table: Table, mode: str) -> dg.AssetsDefinition:
                 config.points_for(cell.model, mode),
                 Sampling(min_samples=config.min_samples, min_duration_s=config.min_duration_s),
             )
-            execution = run_cell(plan, shared_processes(), run_id=context.run_id, on_wait=context.log.info)
+            execution = run_cell(plan, shared_processes(), run_id=context.run_id, on_wait=context.log.warning)
             path = store_execution(warehouse.path, execution)
             for row in execution.rows:
                 if row["status"] != "ok":
-                    context.log.warning("%s: %s: %s", plan.name, row["status"], row["error_message"])
+                    context.log.info("%s: %s: %s", plan.name, row["status"], row["error_message"])
             context.add_asset_metadata(
                 {**execution_metadata(execution), "file": dg.MetadataValue.path(path)},
                 asset_key=table.name,

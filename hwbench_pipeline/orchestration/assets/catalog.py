@@ -41,7 +41,7 @@ def core_models(warehouse: WarehouseResource) -> dg.MaterializeResult:
 )
 def core_hardware(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Probe every platform and measure the peaks of those that are here."""
-    with host_lock(holder="hwbench core_hardware", on_wait=context.log.info):
+    with host_lock(holder="hwbench core_hardware", on_wait=context.log.warning):
         rows = hardware_rows(with_peaks=True, refresh=True)
     write_table(warehouse.path, CORE_HARDWARE, rows)
     return dg.MaterializeResult(

@@ -1,0 +1,66 @@
+# make demo   the whole graph on sample input, from nothing but Python 3.11 or newer
+# make ui     the Dagster UI on the same data
+# make test   the whole test suite
+# make help   all targets
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The local Dagster instance lies in the project, unless the user has one of their own.
+export DAGSTER_HOME ?= $(CURDIR)/data/dagster
+# Models are built from configurations; nothing is ever fetched from a hub.
+export HF_HUB_OFFLINE := 1
+export TRANSFORMERS_OFFLINE := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo ui test lint docs bench browser clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11. Fix: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.pipeline: $(VENV)/bin/python pyproject.toml constraints.txt
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[pipeline]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.pipeline
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[pipeline,dev]'
+	@touch $@
+
+browser: $(VENV)/.pipeline ## A browser for the web platforms and the UI test, if this machine has none
+	@sh scripts/ensure_browser.sh $(BIN)/python
+
+$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
+	@mkdir -p $(DAGSTER_HOME)
+	@cp dagster.yaml $@
+
+demo: $(VENV)/.pipeline browser ## The whole graph on sample input; run again, it does only what is missing
+	$(BIN)/hwbench demo
+
+ui: $(VENV)/.pipeline $(DAGSTER_HOME)/dagster.yaml ## The Dagster UI on http://127.0.0.1:3000, with its daemon
+	@$(BIN)/python -W ignore -m hwbench_pipeline.orchestration.partitions
+	$(BIN)/dagster dev -w workspace.yaml --host 127.0.0.1 --port 3000
+
+test: $(VENV)/.dev browser ## The whole test suite
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## Formatting, lint and types, mended where that can be done
+	$(BIN)/python -m ruff check --fix .
+	$(BIN)/python -m ruff format .
+	$(BIN)/python -m mypy
+
+docs: $(VENV)/.pipeline ## The generated pages of docs/
+	$(BIN)/python -m hwbench_pipeline.schema.markdown > docs/tables.md
+
+bench: $(VENV)/.dev ## The performance benchmarks (minutes; prints ratios)
+	$(BIN)/python -m pytest hwbench_pipeline_tests/benchmarks -m benchmark -s --benchmarks
+
+clean: ## Everything that can be made again, except the virtual environment
+	rm -rf data/warehouse data/dagster data/artifacts data/reports
