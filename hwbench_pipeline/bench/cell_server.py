@@ -7,6 +7,7 @@ child, when standard input closes. Belongs here: process life only. It must neve
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import select
@@ -31,9 +32,9 @@ def _run_in_child(request: dict[str, Any]) -> int:
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    from hwbench_pipeline.bench.cell import run_job
-
+    module, _, function = request["entry"].partition(":")
     try:
+        run_job = getattr(importlib.import_module(module), function)
         with open(request["events"], "w", encoding="utf-8", buffering=1) as events:  # noqa: PTH123 - a plain path
             run_job(request["job"], lambda event: events.write(json.dumps(event) + "\n"))
     except BaseException:  # noqa: BLE001 - the last frame of the process: everything becomes its exit code

@@ -65,9 +65,13 @@ def _tail(path: Path) -> str:
 
 
 class CellProcesses:
-    """Starts one process per cell. A context manager: leaving it ends the server and any running cell."""
+    """Starts one process per cell. A context manager: leaving it ends the server and any running cell.
 
-    def __init__(self) -> None:
+    `entry` names the function that runs a job in the process, as `module:function`.
+    """
+
+    def __init__(self, entry: str = "hwbench_pipeline.bench.cell:run_job") -> None:
+        self._entry = entry
         self._server: subprocess.Popen[bytes] | None = None
         self._server_log: IO[bytes] | None = None
 
@@ -90,7 +94,7 @@ class CellProcesses:
         """
         with tempfile.TemporaryDirectory(prefix="hwbench-cell-") as folder:
             events, log = Path(folder) / "events.jsonl", Path(folder) / "log.txt"
-            request = {"job": job, "events": str(events), "log": str(log)}
+            request = {"entry": self._entry, "job": job, "events": str(events), "log": str(log)}
             run = self._run_forked if CAN_FORK else self._run_spawned
             exit_code, timed_out = run(request, timeout_s)
             return ProcessOutcome(_read_events(events), exit_code, timed_out, _tail(log))

@@ -22,9 +22,9 @@ def register_grid(context: dg.SensorEvaluationContext) -> dg.SensorResult | dg.S
     missing = missing_keys(context.instance)
     requests: list[dg.AddDynamicPartitionsRequest | dg.DeleteDynamicPartitionsRequest] = []
     if missing.hardware:
-        requests.append(hardware_partitions.build_add_request(missing.hardware))
+        requests.append(hardware_partitions.build_add_request(list(missing.hardware)))
     if missing.models:
-        requests.append(model_partitions.build_add_request(missing.models))
+        requests.append(model_partitions.build_add_request(list(missing.models)))
     if not requests:
         return dg.SkipReason("every platform and model is registered")
     return dg.SensorResult(dynamic_partitions_requests=requests)

@@ -11,7 +11,7 @@ from typing import Any
 
 from hwbench_pipeline.catalog.facts import model_facts
 from hwbench_pipeline.catalog.flops import count_flops
-from hwbench_pipeline.prediction.features import point_of
+from hwbench_pipeline.prediction.features import PEAK_COLUMN_OF_PRECISION, point_of
 from hwbench_pipeline.prediction.predictor import Abstention, Predictor
 from hwbench_pipeline.schema.table import Row
 
@@ -43,6 +43,13 @@ def answer(question: Question, predictor: Predictor, hardware: Sequence[Row], re
     if device is None or device["peak_gflops_fp32"] is None or device["memory_bandwidth_gb_per_s"] is None:
         why = (device or {}).get("reason") or "its peaks were never measured"
         return {**point, "provenance": "none", "reason": f"nothing is known of {question.hardware} here: {why}"}
+    if question.precision not in PEAK_COLUMN_OF_PRECISION:
+        known = ", ".join(PEAK_COLUMN_OF_PRECISION)
+        return {
+            **point,
+            "provenance": "none",
+            "reason": f"no peak was measured in {question.precision}, only in {known}. Fix: --precision fp32",
+        }
     measured = _measured(point, facts.config_sha256, device["device_name"], results)
     if measured is not None:
         return {**point, "provenance": "measured", "latency_ms_p50": measured["latency_ms_p50"]}
@@ -83,6 +90,7 @@ def _measured(point: Row, config_sha256: str, device_name: str | None, results: 
             row["is_current"]
             and row["source"] in ("hwbench", "bundle")
             and row["provenance"] == "measured"
+            and row["scenario"] in ("forward", "train_step")
             and row["config_sha256"] == config_sha256
             and row["device_name"] == device_name
             and all(row[name] == point[name] for name in same)

@@ -103,8 +103,8 @@ OUT__PREDICTION_SCORES = Table(
             "method",
             STRING,
             "xgboost; roofline: the least time the hardware could need; "
-            "scaled_roofline: that times one factor per hardware, fitted on the training part; "
-            "constant: the training part's median.",
+            "scaled_roofline: that times one factor per device and mode, fitted on the training part; "
+            "constant: the training part's median of the mode.",
             nullable=False,
             allowed=("xgboost", "scaled_roofline", "roofline", "constant"),
         ),

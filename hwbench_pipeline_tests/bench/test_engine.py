@@ -1,0 +1,149 @@
+"""The engine end to end: real cells in real processes, and every way they can fail as a row."""
+
+import subprocess
+import sys
+from datetime import datetime
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from hwbench_pipeline.bench import engine
+from hwbench_pipeline.bench.engine import run_cell
+from hwbench_pipeline.bench.host_lock import HOST_LOCK_VARIABLE
+from hwbench_pipeline.bench.isolation import CellProcesses
+from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling
+from hwbench_pipeline.hardware.probing import probe
+from hwbench_pipeline.schema.tables import CORE_BENCH__ENVIRONMENTS, CORE_BENCH__INFERENCE
+from hwbench_pipeline.schema.validation import require_valid
+
+FAULTS = "hwbench_pipeline_tests.bench.faults"
+QUICK = Sampling(min_warmup=1, min_warmup_s=0, min_samples=3, min_duration_s=0.05, max_samples=30)
+
+
+@pytest.fixture(autouse=True)
+def own_host_lock(tmp_path, monkeypatch):
+    monkeypatch.setenv(HOST_LOCK_VARIABLE, str(tmp_path / "host.lock"))
+
+
+@pytest.fixture(scope="module")
+def processes():
+    with CellProcesses() as shared:
+        yield shared
+
+
+def plan(hardware, model, *points, mode="inference", **settings):
+    return CellPlan(hardware, model, mode, points or (Point(),), QUICK, **settings)
+
+
+@pytest.mark.parametrize("hardware", ["cpu", "openvino"])
+@pytest.mark.parametrize("model", ["bert", "whisper", "llava_next"])
+def test_a_measured_cell_has_its_evidence(processes, hardware, model):
+    execution = run_cell(plan(hardware, model, Point(batch_size=2)), processes)
+    (row,) = execution.rows
+    require_valid(CORE_BENCH__INFERENCE, execution.rows)
+    require_valid(CORE_BENCH__ENVIRONMENTS, execution.environments)
+    assert (row["status"], row["provenance"], row.get("error_message")) == ("ok", "measured", None)
+    assert row["hardware"] == row["hardware_requested"] == hardware
+    assert row["backend"] == ("torch" if hardware == "cpu" else "openvino")
+    assert row["model_id"] == f"hwbench/tiny-{model}"
+    assert row["model_size"] == "tiny"
+    assert 3 <= len(row["samples_ms"]) <= 30
+    assert row["latency_ms_p50"] == pytest.approx(np.median(row["samples_ms"]))
+    assert row["throughput_items_per_s"] == pytest.approx(2e3 / np.mean(row["samples_ms"]))
+    assert row["output_max_rel_error"] <= 1e-3
+    assert row["flops"] > 0
+    assert row["latency_ms_p99"] is None
+    assert (row["compile_ms"] is None) == (hardware == "cpu")
+    assert row["environment_id"] in {environment["environment_id"] for environment in execution.environments}
+
+
+def test_training_is_measured_and_learns(processes):
+    (row,) = run_cell(plan("cpu", "bert", Point(batch_size=4), mode="training"), processes).rows
+    assert (row["status"], row["scenario"], row["mode"]) == ("ok", "train_step", "training")
+    assert row["loss_last"] < row["loss_first"]
+
+
+def test_half_precision_is_compared_with_fp32(processes):
+    (row,) = run_cell(plan("cpu", "bert", Point(precision="bf16")), processes).rows
+    assert row["status"] == "ok"
+    assert 0 < row["output_max_rel_error"] <= 0.1
+
+
+def test_a_precision_the_backend_lacks_is_unsupported(processes):
+    (row,) = run_cell(plan("cpu", "bert", Point(precision="fp16"), mode="training"), processes).rows
+    assert row["status"] == "unsupported"
+    assert "Fix:" in row["error_message"]
+
+
+def test_training_on_an_inference_runtime_is_unsupported(processes):
+    (row,) = run_cell(plan("openvino", "bert", mode="training"), processes).rows
+    assert (row["status"], row["error_class"]) == ("unsupported", "TrainingUnsupported")
+
+
+@pytest.mark.parametrize("hardware", ["cuda", "rocm", "mps", "webnn", "webgpu"])
+def test_absent_hardware_says_so_with_the_probes_answer(processes, hardware):
+    found = probe(hardware)
+    if found.is_available:
+        pytest.skip(f"this machine has {hardware}")
+    execution = run_cell(plan(hardware, "bert", Point("tiny"), Point("reference")), processes)
+    require_valid(CORE_BENCH__INFERENCE, execution.rows)
+    assert [row["model_size"] for row in execution.rows] == ["tiny", "reference"]
+    for row in execution.rows:
+        assert (row["status"], row["provenance"]) == ("no_hardware", "none")
+        assert row["error_message"] == found.reason
+        assert row["hardware"] == hardware
+        assert row.get("latency_ms_p50") is None
+
+
+def test_a_model_too_large_for_the_host_is_not_attempted(processes, monkeypatch):
+    free = SimpleNamespace(virtual_memory=lambda: SimpleNamespace(available=50_000_000))
+    monkeypatch.setattr(engine, "psutil", free)
+    rows = run_cell(plan("cpu", "bert", Point("tiny"), Point("reference")), processes).rows
+    by_size = {row["model_size"]: row for row in rows}
+    assert by_size["tiny"]["status"] == "ok"
+    assert by_size["reference"]["status"] == "out_of_memory"
+    assert "not attempted" in by_size["reference"]["error_message"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "status", "error_class", "said"),
+    [
+        ("segfault", "failed", "ProcessDied", "signal 11"),
+        ("exit_silently", "failed", "ProcessDied", "exit code 7"),
+        ("killed", "failed", "Killed", "SIGKILL"),
+        ("hang", "timeout", "Timeout", "watchdog"),
+    ],
+)
+def test_every_death_becomes_a_row(fault, status, error_class, said):
+    with CellProcesses(f"{FAULTS}:{fault}") as faulty:
+        execution = run_cell(plan("cpu", "bert", point_timeout_s=2.0), faulty)
+    require_valid(CORE_BENCH__INFERENCE, execution.rows)
+    (row,) = execution.rows
+    assert (row["status"], row["error_class"]) == (status, error_class)
+    assert said in row["error_message"]
+    assert "'sample'" in row["error_message"]
+    assert row["batch_size"] == 1
+    assert isinstance(row["started_at"], datetime)
+
+
+def test_points_after_a_death_get_a_process_of_their_own():
+    points = tuple(Point(batch_size=size) for size in (1, 2, 3))
+    with CellProcesses(f"{FAULTS}:die_at_second_point") as faulty:
+        rows = run_cell(plan("cpu", "bert", *points), faulty).rows
+    assert [(row["batch_size"], row["error_class"]) for row in rows] == [
+        (1, "ValueError"),
+        (2, "ProcessDied"),
+        (3, "ValueError"),
+    ]
+
+
+def test_the_portable_path_imports_no_data_or_pipeline_package():
+    program = (
+        "import sys\n"
+        "import hwbench_pipeline.bench.engine, hwbench_pipeline.bench.cell\n"
+        "heavy = {'dagster', 'duckdb', 'pandas', 'pyarrow', 'xgboost', 'matplotlib'} & set(sys.modules)\n"
+        "sys.exit(f'imported {heavy}' if heavy else 0)\n"
+    )
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stderr

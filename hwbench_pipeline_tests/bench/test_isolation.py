@@ -1,0 +1,120 @@
+"""Cell processes: whatever a cell does, its end is known and the next one starts."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+
+from hwbench_pipeline.bench.isolation import CAN_FORK, CellProcesses, IsolationError
+
+FAULTS = "hwbench_pipeline_tests.bench.faults"
+
+
+@pytest.fixture(scope="module")
+def run():
+    """Runs one fault in a process; the server is shared by the module, as in a real sweep."""
+    with CellProcesses() as processes:
+
+        def run_fault(name, timeout_s=60.0, job=None):
+            processes._entry = f"{FAULTS}:{name}"
+            return processes.run(job or {}, timeout_s)
+
+        yield run_fault
+
+
+def test_a_job_and_its_events_go_there_and_back(run):
+    outcome = run("echo", job={"text": "größe | ü"})
+    assert (outcome.exit_code, outcome.timed_out) == (0, False)
+    assert outcome.events[0]["job"] == {"text": "größe | ü"}
+
+
+def test_every_job_has_a_process_of_its_own(run):
+    pids = {run("echo").events[0]["pid"] for _ in range(3)}
+    assert len(pids) == 3
+    assert os.getpid() not in pids
+
+
+@pytest.mark.parametrize(
+    ("fault", "exit_code"), [("segfault", -signal.SIGSEGV), ("exit_silently", 7), ("killed", -signal.SIGKILL)]
+)
+def test_a_death_is_reported_and_the_next_cell_runs(run, fault, exit_code):
+    outcome = run(fault)
+    assert outcome.exit_code == exit_code
+    assert not outcome.timed_out
+    assert outcome.events[-1]["phase"] == "sample"
+    assert run("echo").exit_code == 0
+
+
+def test_a_hang_is_ended_by_the_watchdog(run):
+    start = time.monotonic()
+    outcome = run("hang", timeout_s=1.0)
+    assert outcome.timed_out
+    assert outcome.exit_code == -signal.SIGKILL
+    assert time.monotonic() - start < 20
+    assert run("echo").exit_code == 0
+
+
+def test_what_a_cell_started_ends_with_it(run):
+    outcome = run("leave_child", timeout_s=1.0)
+    child = outcome.events[0]["pid"]
+    deadline = time.monotonic() + 10
+    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < deadline, "the cell's own child is still running"
+        time.sleep(0.1)
+
+
+def test_endless_output_keeps_its_end_only(run):
+    outcome = run("flood")
+    assert outcome.exit_code == 0
+    assert outcome.events == [{"event": "done"}]
+    assert len(outcome.log_tail) <= 4000
+
+
+def test_an_error_in_the_entry_is_in_the_log(run):
+    outcome = run("not_there")
+    assert outcome.exit_code == 1
+    assert "not_there" in outcome.log_tail
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="there is a cell server on Linux only")
+def test_a_killed_server_is_an_error_that_says_so_and_is_replaced():
+    with CellProcesses(f"{FAULTS}:echo") as processes:
+        assert processes.run({}, 60).exit_code == 0
+        processes._server.kill()
+        processes._server.wait()
+        assert processes.run({}, 60).exit_code == 0  # a dead server is noticed before it is asked
+        processes._entry = f"{FAULTS}:hang"
+        server = processes._server
+        killer = subprocess.Popen([sys.executable, "-c", f"import os,time;time.sleep(1);os.kill({server.pid},9)"])
+        with pytest.raises(IsolationError, match="cell server died"):
+            processes.run({}, 60)
+        killer.wait()
+        processes._entry = f"{FAULTS}:echo"
+        assert processes.run({}, 60).exit_code == 0
+
+
+@pytest.mark.skipif(not CAN_FORK, reason="there is a cell server on Linux only")
+def test_the_server_and_its_cell_end_with_the_process_that_waits(tmp_path):
+    program = (
+        "from hwbench_pipeline.bench.isolation import CellProcesses\n"
+        f"processes = CellProcesses('{FAULTS}:hang')\n"
+        "server = processes._started_server()\n"
+        "print(server.pid, flush=True)\n"
+        "processes.run({}, 600)\n"
+    )
+    waiting = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
+    server = psutil.Process(int(waiting.stdout.readline()))
+    deadline = time.monotonic() + 60
+    while not server.children():
+        assert time.monotonic() < deadline, "the cell never started"
+        time.sleep(0.1)
+    cell = server.children()[0]
+    waiting.kill()
+    waiting.wait()
+    gone, alive = psutil.wait_procs([server, cell], timeout=15)
+    assert not alive, f"{alive} outlived the process that waited for them"
+    assert len(gone) == 2

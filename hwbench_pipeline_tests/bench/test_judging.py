@@ -1,0 +1,53 @@
+"""Output comparison and flags."""
+
+import numpy as np
+import pytest
+
+from hwbench_pipeline.bench.judging import (
+    WrongOutputError,
+    is_noisy,
+    largest_relative_error,
+    require_right_output,
+)
+
+
+def test_error_is_relative_to_the_largest_reference_value():
+    reference = {"logits": np.array([1.0, -10.0], dtype=np.float32)}
+    assert largest_relative_error(reference, {"logits": np.array([1.1, -10.0])}) == pytest.approx(0.01, rel=1e-5)
+
+
+def test_takes_the_worst_output():
+    reference = {"a": np.ones(3), "b": np.ones(3)}
+    assert largest_relative_error(reference, {"a": np.ones(3), "b": np.full(3, 1.5)}) == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize(
+    ("reference", "output", "message"),
+    [
+        ([1.0, 2.0], [1.0, float("nan")], "NaN or infinity"),
+        ([1.0, 2.0], [1.0, float("inf")], "NaN or infinity"),
+        ([1.0, float("nan")], [1.0, 2.0], "reference of logits holds NaN"),
+        ([0.0, 0.0], [0.0, 0.0], "all zero"),
+        ([1.0, 2.0], [1.0, 2.0, 3.0], "shape"),
+    ],
+)
+def test_outputs_that_cannot_be_right_are_refused(reference, output, message):
+    with pytest.raises(WrongOutputError, match=message):
+        largest_relative_error({"logits": np.array(reference)}, {"logits": np.array(output)})
+
+
+def test_a_missing_output_is_refused():
+    with pytest.raises(WrongOutputError, match="logits is missing"):
+        largest_relative_error({"logits": np.ones(1)}, {"other": np.ones(1)})
+
+
+def test_tolerance_depends_on_the_precision():
+    require_right_output(0.05, "bf16")
+    with pytest.raises(WrongOutputError, match="fp32 may differ by"):
+        require_right_output(0.05, "fp32")
+
+
+def test_noise_is_judged_by_the_upper_spread():
+    assert not is_noisy([10.0] * 20)
+    assert not is_noisy([10.0] * 19 + [50.0])
+    assert is_noisy([10.0] * 15 + [20.0] * 5)
