@@ -60,7 +60,7 @@ docs: $(VENV)/.pipeline ## The generated pages of docs/
 	$(BIN)/python -m hwbench_pipeline.schema.markdown > docs/tables.md
 
 bench: $(VENV)/.dev ## The performance benchmarks (minutes; prints ratios)
-	$(BIN)/python -m pytest hwbench_pipeline_tests/benchmarks -m benchmark -s --benchmarks
+	$(BIN)/python -m pytest hwbench_pipeline_tests/benchmarks -m benchmark -s
 
 clean: ## Everything that can be made again, except the virtual environment
 	rm -rf data/warehouse data/dagster data/artifacts data/reports

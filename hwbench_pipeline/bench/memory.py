@@ -6,7 +6,10 @@ include work done before, so it is not read at all: NULL with the reason.
 
 from __future__ import annotations
 
+import ctypes
 import re
+import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +32,13 @@ class PeakMemory:
 
 
 def reset_peak() -> str | None:
-    """Start a new peak at the present resident size. Returns why it cannot be done, or None."""
+    """Start a new peak at the present resident size. Returns why it cannot be done, or None.
+
+    What the allocator keeps of memory that is free goes back to the system first: it belongs to work done before.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):  # another C library than glibc has no malloc_trim
+            ctypes.CDLL(None).malloc_trim(0)
     try:
         _CLEAR_REFS.write_text(_RESET_PEAK)
     except OSError as error:

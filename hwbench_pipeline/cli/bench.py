@@ -15,7 +15,7 @@ from hwbench_pipeline.cli.options import (
     listed_hardware,
     listed_numbers,
 )
-from hwbench_pipeline.cli.output import json_rows, output, print_json, progress, say, table
+from hwbench_pipeline.cli.output import announce, json_rows, output, print_json, progress, say, table
 
 NAME = "bench"
 HELP = (
@@ -84,7 +84,8 @@ def run(
     rows = []
     with CellProcesses() as processes, progress() as bar:
         task = bar.add_task("measuring", total=len(plans))
-        for plan in plans:
+        for number, plan in enumerate(plans):
+            announce(bar, number, len(plans), plan.name)
             bar.update(task, description=plan.name)
             execution = run_cell(plan, processes, run_id=run_id, on_wait=bar.console.print)
             store_execution(folder, execution)

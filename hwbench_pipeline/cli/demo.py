@@ -9,7 +9,7 @@ import typer
 
 from hwbench_pipeline.cli.failing import WORK_FAILED
 from hwbench_pipeline.cli.options import WarehouseOption
-from hwbench_pipeline.cli.output import messages, output, progress, say, table
+from hwbench_pipeline.cli.output import announce, messages, output, progress, say, table
 
 NAME = "demo"
 HELP = (
@@ -36,8 +36,9 @@ def run(warehouse: WarehouseOption = None) -> None:
             steps = demo_steps(instance, folder, project / "data" / "legacy")
         with progress() as bar:
             task = bar.add_task("", total=len(steps), completed=sum(step.is_done for step in steps))
-            for step in steps:
+            for number, step in enumerate(steps):
                 if not step.is_done:
+                    announce(bar, number, len(steps), step.title)
                     bar.update(task, description=step.title)
                     step.run()
                     bar.advance(task)

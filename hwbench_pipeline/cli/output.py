@@ -31,6 +31,12 @@ def say(message: str) -> None:
     messages().print(message, markup=False, soft_wrap=True)
 
 
+def announce(bar: Progress, done: int, total: int, title: str) -> None:
+    """Say in a line what begins, where nobody sees the bar: a log file, a CI run."""
+    if not bar.console.is_terminal:
+        say(f"[{done + 1}/{total}] {title}")
+
+
 def progress() -> Progress:
     """A progress bar on standard error."""
     return Progress(

@@ -104,7 +104,9 @@ def test_new_legacy_files_asks_again_after_a_change(folder, change):
 def test_new_legacy_files_skips_where_the_folder_is_missing(tmp_path):
     answer = look(tmp_path / "absent")
     assert answer.run_requests == []
-    assert answer.skip_message == f"there is no folder {tmp_path / 'absent'}; create it, or set the resource legacy_files"
+    assert (
+        answer.skip_message == f"there is no folder {tmp_path / 'absent'}; create it, or set the resource legacy_files"
+    )
 
 
 def test_new_legacy_files_launches_the_ingest_job():
