@@ -15,7 +15,7 @@ from hwbench_pipeline.cli.options import (
     listed_hardware,
     listed_numbers,
 )
-from hwbench_pipeline.cli.output import announce, json_rows, output, print_json, progress, say, table
+from hwbench_pipeline.cli.output import announce, json_rows, output, print_json, print_reasons, progress, say, table
 
 NAME = "bench"
 HELP = (
@@ -109,9 +109,10 @@ def run(
             "p50 ms",
             "items/s",
             "memory MB",
-            "flags or reason",
+            "flags",
         )
-        output().print(
+        console = output()
+        console.print(
             table(
                 head,
                 (
@@ -127,13 +128,21 @@ def run(
                         row.get("latency_ms_p50"),
                         row.get("throughput_items_per_s"),
                         row.get("peak_memory_mb"),
-                        row["error_message"] if row["status"] != "ok" else ", ".join(row.get("flags") or ()),
+                        ", ".join(row.get("flags") or ()) or None,
                     )
                     for row in rows
                 ),
                 title=f"run {run_id}: measured {n_measured} of {len(rows)} rows",
                 right=("batch", "tokens", "p50 ms", "items/s", "memory MB"),
             )
+        )
+        print_reasons(
+            console,
+            (
+                (f"{row['hardware']} × {row['model']}, {row['status']}", row["error_message"])
+                for row in rows
+                if row["status"] != "ok"
+            ),
         )
     for file in refreshed.unreadable:
         say(f"hwbench bench: {file}")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hwbench_pipeline.cli.options import JsonOption
-from hwbench_pipeline.cli.output import json_rows, messages, output, print_json, table
+from hwbench_pipeline.cli.output import json_rows, messages, output, print_json, print_reasons, table
 
 NAME = "hardware"
 HELP = "What this machine has, found by asking it, and why the rest is absent."
@@ -38,7 +38,7 @@ def run(
     if as_json:
         print_json(json_rows(CORE_HARDWARE.column_names, rows))
         return
-    head = ["hardware", "here", "device", "memory MB", "precisions", "why not"]
+    head = ["hardware", "here", "device", "memory MB", "precisions"]
     cells = [
         [
             row["hardware"],
@@ -46,7 +46,6 @@ def run(
             row["device_name"],
             row["device_memory_mb"],
             ", ".join(row["precisions"] or ()) or None,
-            row["reason"],
         ]
         for row in rows
     ]
@@ -54,4 +53,6 @@ def run(
         head[4:4] = ["fp32 GFLOP/s", "GB/s"]
         for line, row in zip(cells, rows, strict=True):
             line[4:4] = [row["peak_gflops_fp32"], row["memory_bandwidth_gb_per_s"]]
-    output().print(table(head, cells, right=("memory MB", "fp32 GFLOP/s", "GB/s")))
+    console = output()
+    console.print(table(head, cells, right=("memory MB", "fp32 GFLOP/s", "GB/s")))
+    print_reasons(console, ((row["hardware"], row["reason"]) for row in rows if row["reason"] is not None))

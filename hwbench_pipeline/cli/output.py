@@ -99,6 +99,15 @@ def _text(cell: Any) -> str:
     return escape(str(cell))
 
 
+def print_reasons(console: Console, reasons: Iterable[tuple[str, str]]) -> None:
+    """Why some rows of a table hold no number: each reason once, with what it holds for (a text for each row)."""
+    by_reason: dict[str, dict[str, None]] = {}
+    for what, reason in reasons:
+        by_reason.setdefault(reason, {})[what] = None
+    for reason, holds_for in by_reason.items():
+        console.print(f"\n{', '.join(holds_for)}: {reason}", markup=False, soft_wrap=True)
+
+
 def significant(value: float) -> str:
     """A number to four significant digits, without exponent where it is readable."""
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"

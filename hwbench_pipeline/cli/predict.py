@@ -15,7 +15,7 @@ from hwbench_pipeline.cli.options import (
     listed_hardware,
     listed_numbers,
 )
-from hwbench_pipeline.cli.output import json_rows, output, print_json, say, table
+from hwbench_pipeline.cli.output import json_rows, output, print_json, print_reasons, say, table
 
 NAME = "predict"
 HELP = (
@@ -39,6 +39,16 @@ _COLUMNS = (
     "roofline_latency_ms",
     "reason",
 )
+
+_HEADS = {
+    "model_size": "size",
+    "batch_size": "batch",
+    "sequence_length": "tokens",
+    "latency_ms_p50": "p50 ms",
+    "latency_ms_p50_low": "low ms",
+    "latency_ms_p50_high": "high ms",
+    "roofline_latency_ms": "roofline ms",
+}
 
 
 def run(
@@ -94,7 +104,14 @@ def run(
     if as_json:
         print_json(json_rows(_COLUMNS, rows))
     else:
-        output().print(table(_COLUMNS, ([row.get(name) for name in _COLUMNS] for row in rows), right=_COLUMNS[6:12]))
+        console = output()
+        shown = _COLUMNS[:-1]
+        head = [_HEADS.get(name, name) for name in shown]
+        console.print(table(head, ([row.get(name) for name in shown] for row in rows), right=head[6:]))
+        print_reasons(
+            console,
+            ((f"{row['hardware']}, {row['mode']}", row["reason"]) for row in rows if row.get("reason") is not None),
+        )
     for file in unreadable:
         say(f"hwbench predict: {file}")
     if unreadable or all(row["provenance"] == "none" for row in rows):

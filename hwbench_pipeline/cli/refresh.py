@@ -10,7 +10,8 @@ from hwbench_pipeline.cli.output import messages, output, say, table
 
 NAME = "refresh"
 HELP = (
-    "Unite all results anew, count coverage, fit the predictor, write the report and build the database. "
+    "Unite all results anew, count coverage, fit the predictor, write the report and build the database; the model catalog "
+    "and this host's hardware too, where the warehouse has none yet. "
     "For warehouses that Dagster runs wrote into; `bench` and `ingest` bring results and database up to date by themselves."
 )
 EXAMPLE = "Example: `hwbench refresh --warehouse data/warehouse`"
@@ -19,13 +20,25 @@ EXAMPLE = "Example: `hwbench refresh --warehouse data/warehouse`"
 def run(warehouse: WarehouseOption = None) -> None:
     """Make the tables anew and print their sizes."""
     from hwbench_pipeline.analysis.refreshing import refresh
+    from hwbench_pipeline.catalog.storing import write_models
+    from hwbench_pipeline.hardware.storing import write_hardware
     from hwbench_pipeline.prediction.storing import fit_predictor, write_features, write_predictions
     from hwbench_pipeline.reports.coverage import write_coverage_report
-    from hwbench_pipeline.warehouse.location import warehouse_path
+    from hwbench_pipeline.schema.tables import CORE_HARDWARE, CORE_MODELS
+    from hwbench_pipeline.warehouse.location import table_file, warehouse_path
+    from hwbench_pipeline.warehouse.writing import WarehouseError
 
     folder = warehouse_path(warehouse)
+    if not folder.is_dir():
+        raise WarehouseError(
+            f"there is no warehouse {folder}. Fix: `hwbench demo` or `hwbench bench` make one; for another folder use --warehouse"
+        )
     with messages().status("making the tables anew…"):
         refresh(folder)
+        if not table_file(folder, CORE_MODELS).exists():
+            write_models(folder)
+        if not table_file(folder, CORE_HARDWARE).exists():
+            write_hardware(folder, on_wait=say)
         write_features(folder)
         fitted = fit_predictor(folder)
         write_predictions(folder)

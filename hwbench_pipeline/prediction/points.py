@@ -11,6 +11,7 @@ from typing import Any
 
 from hwbench_pipeline.catalog.facts import model_facts
 from hwbench_pipeline.catalog.flops import count_flops
+from hwbench_pipeline.hardware.platforms import platform_of
 from hwbench_pipeline.prediction.features import PEAK_COLUMN_OF_PRECISION, point_of
 from hwbench_pipeline.prediction.predictor import Abstention, Predictor
 from hwbench_pipeline.schema.table import Row
@@ -39,6 +40,9 @@ def answer(question: Question, predictor: Predictor, hardware: Sequence[Row], re
     default = facts.default_sequence_length
     sequence_length = None if default is None else question.sequence_length or default
     point = {**asdict(question), "sequence_length": sequence_length}
+    no_training = platform_of(question.hardware).no_training_reason
+    if question.mode == "training" and no_training is not None:
+        return {**point, "provenance": "none", "reason": no_training}
     device = next((row for row in hardware if row["hardware"] == question.hardware), None)
     if device is None or device["peak_gflops_fp32"] is None or device["memory_bandwidth_gb_per_s"] is None:
         why = (device or {}).get("reason") or "its peaks were never measured"

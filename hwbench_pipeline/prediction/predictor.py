@@ -215,7 +215,7 @@ def _error_quantiles(evaluation: Evaluation) -> dict[str, tuple[float, float]]:
 
 
 def _file_error(path: Path, problem: str) -> PredictorFileError:
-    return PredictorFileError(f"{path}: {problem}. Fix: `hwbench predict` fits a new predictor from the warehouse")
+    return PredictorFileError(f"{path}: {problem}. Fix: `hwbench refresh` fits a new predictor from the warehouse")
 
 
 def _checked_content(path: Path) -> dict[str, Any]:

@@ -15,12 +15,6 @@ from hwbench_pipeline.orchestration.resources import LegacyFilesResource
 from hwbench_pipeline.orchestration.sensors import new_legacy_files, register_grid
 
 
-@pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as ephemeral:
-        yield ephemeral
-
-
 def registered_by(instance):
     """Evaluate `register_grid` as the daemon does, and do what it asks for. Returns that, by dimension."""
     answer = register_grid.evaluate_tick(dg.build_sensor_context(instance=instance, definitions=defs))

@@ -173,7 +173,7 @@ def test_file_is_json_with_what_explains_it(saved, predictor):
 def test_cut_off_file_is_refused(saved, share):
     text = saved.read_text()
     saved.write_text(text[: int(len(text) * share)])
-    with pytest.raises(PredictorFileError, match=r"not a complete JSON file .* Fix: `hwbench predict`") as caught:
+    with pytest.raises(PredictorFileError, match=r"not a complete JSON file .* Fix: `hwbench refresh`") as caught:
         Predictor.load(saved)
     assert str(saved) in str(caught.value)
 

@@ -2,14 +2,12 @@
 
 import dagster as dg
 
-from hwbench_pipeline.bench.host_lock import host_lock
-from hwbench_pipeline.catalog.rows import model_rows
-from hwbench_pipeline.hardware.rows import hardware_rows
+from hwbench_pipeline.catalog.storing import write_models
+from hwbench_pipeline.hardware.storing import write_hardware
 from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata
 from hwbench_pipeline.orchestration.resources import WarehouseResource
 from hwbench_pipeline.reports.tables import hardware_markdown, models_markdown
 from hwbench_pipeline.schema.tables import CORE_HARDWARE, CORE_MODELS
-from hwbench_pipeline.warehouse.writing import write_table
 
 
 @dg.asset(
@@ -23,8 +21,7 @@ from hwbench_pipeline.warehouse.writing import write_table
 )
 def core_models(warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Write the catalog."""
-    rows = model_rows()
-    write_table(warehouse.path, CORE_MODELS, rows)
+    rows = write_models(warehouse.path)
     return dg.MaterializeResult(
         metadata={"dagster/row_count": len(rows), "models": dg.MetadataValue.md(models_markdown(rows))}
     )
@@ -41,9 +38,7 @@ def core_models(warehouse: WarehouseResource) -> dg.MaterializeResult:
 )
 def core_hardware(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Probe every platform and measure the peaks of those that are here."""
-    with host_lock(holder="hwbench core_hardware", on_wait=context.log.warning):
-        rows = hardware_rows(with_peaks=True, refresh=True)
-    write_table(warehouse.path, CORE_HARDWARE, rows)
+    rows = write_hardware(warehouse.path, on_wait=context.log.warning)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": len(rows),
