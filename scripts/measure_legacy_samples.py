@@ -5,10 +5,12 @@ stamps, description of the machine), so that every number which ingestion calls 
 here: how the project itself measures (`hwbench_pipeline.bench`), and the sample files that say themselves that their
 numbers are invented (`data/legacy/web`), or that hold none.
 
-Run by hand, a minute or two: `python scripts/measure_legacy_samples.py`. The files themselves say which points are
-timed: every model, label and configuration that stands in them and did not fail. Weights are random, at the published
-sizes; torch runs on the CPU whatever the label of a row says. Several labels of one model take turns sample by sample,
-so that a busy machine slows all of them alike. The host's name is replaced, all else that is said of it is true.
+Run by hand, a minute or two, in an environment with the `[pipeline]` extra:
+`python scripts/measure_legacy_samples.py`. The files themselves say which points are timed: every model, label and
+configuration that stands in them and did not fail. Weights are random, at the published sizes; torch runs on the CPU
+whatever the label of a row says, on one thread: threads that wait for each other would time the other load of a busy
+machine. Several labels of one model take turns sample by sample, so that such load slows all of them alike. The host's
+name is replaced, all else that is said of it is true.
 """
 
 from __future__ import annotations
@@ -44,13 +46,17 @@ SUITE_MASTER = DATA / "suite" / "nested" / "suite_master.json"
 DIRECT = DATA / "direct" / "t5_cpu.json"
 
 WARM_UP_CALLS = 3
-SUITE_SAMPLES = 20  # the old suite took as many
-DIRECT_SAMPLES = 10
+SAMPLES = 10
+SMALL_MODEL_SAMPLES = 40  # the disputed rows are told by their means, which one interruption of a short call would bend
+THREADS = 1
 DIRECT_TOKENS = 32  # this shape states no length: its note does
 SPEECH_RATE = 16_000
 
 PSEUDONYM = "sample-machine"
-ORIGIN = f"timed by scripts/measure_legacy_samples.py in this old shape: random weights, torch {torch.__version__} on the CPU"
+ORIGIN = (
+    "timed by scripts/measure_legacy_samples.py in this old shape: random weights, "
+    f"torch {torch.__version__} on {THREADS} CPU thread"
+)
 SUITE_NOTE = f"{ORIGIN}; the host name is a pseudonym"
 DISPUTED_NOTE = f"{SUITE_NOTE}; the cuda and openvino rows are CPU timings under a wrong label, on purpose"
 DIRECT_NOTE = f"{ORIGIN}, one forward pass over {DIRECT_TOKENS} source and {DIRECT_TOKENS} target tokens per item"
@@ -77,8 +83,8 @@ MODELS: dict[str, SampleModel] = {
     ),
     "google/t5-efficient-tiny": SampleModel(
         "T5ForConditionalGeneration",
-        lambda: transformers.T5Config(
-            d_model=256, d_kv=64, d_ff=1024, num_layers=4, num_heads=4, decoder_start_token_id=0
+        lambda: transformers.AutoConfig.for_model(
+            "t5", d_model=256, d_kv=64, d_ff=1024, num_layers=4, num_heads=4, decoder_start_token_id=0
         ),
     ),
 }
@@ -97,15 +103,15 @@ class Timed:
         return sum(self.samples_s) / len(self.samples_s)
 
 
-def load_model(name: str) -> torch.nn.Module:
+def load_model(name: str) -> transformers.PreTrainedModel:
     """The model with random weights of a fixed seed, in eval mode and fp32."""
     model = MODELS[name]
     torch.manual_seed(0)
-    module: torch.nn.Module = getattr(transformers, model.class_name)(model.config())
+    module: transformers.PreTrainedModel = getattr(transformers, model.class_name)(model.config())
     return module.eval()
 
 
-def inputs_for(name: str, module: torch.nn.Module, configuration: Configuration) -> Tensors:
+def inputs_for(name: str, module: transformers.PreTrainedModel, configuration: Configuration) -> Tensors:
     """Random inputs of the size that a configuration states. Raises ValueError where it is not the size they get."""
     assert configuration.batch_size is not None
     inputs = make_inputs(
@@ -127,7 +133,7 @@ def _shape_text(inputs: Tensors) -> str | None:
     return None
 
 
-def time_in_turns(module: torch.nn.Module, inputs: Tensors, rows: int, samples: int) -> list[Timed]:
+def time_in_turns(module: transformers.PreTrainedModel, inputs: Tensors, rows: int, samples: int) -> list[Timed]:
     """That many samples for each of the rows, which take turns after a common warm-up."""
     timed = [Timed() for _ in range(rows)]
     with torch.inference_mode():
@@ -152,7 +158,7 @@ def measure_direct(document: dict[str, Any]) -> None:
         if not batch["success"]:
             continue
         inputs = inputs_for(name, module, Configuration(batch["batch_size"], DIRECT_TOKENS))
-        (timed,) = time_in_turns(module, inputs, rows=1, samples=DIRECT_SAMPLES)
+        (timed,) = time_in_turns(module, inputs, rows=1, samples=SAMPLES)
         batch.update(
             avg_latency_ms=timed.mean_s * 1000,
             throughput_items_per_second=batch["batch_size"] / timed.mean_s,
@@ -163,7 +169,7 @@ def measure_direct(document: dict[str, Any]) -> None:
         _report(f"{name} batch {batch['batch_size']}, RSS {batch['memory_mb']:.1f} MiB", timed)
 
 
-def measure_suite(run: dict[str, Any], note: str) -> None:
+def measure_suite(run: dict[str, Any], note: str, samples: int) -> None:
     """Put new timings and the truth about this machine into a document of the shape `suite_benchmarks`."""
     run["timestamp"] = _compact(_now())
     run["system_info"] = system_info(note)
@@ -172,7 +178,7 @@ def measure_suite(run: dict[str, Any], note: str) -> None:
     }
     for models in run["benchmarks"].values():
         for name, attempts in models.items():
-            _measure_attempts(name, attempts)
+            _measure_attempts(name, attempts, samples)
     devices = openvino.Core()
     run["hardware_details"] = {
         "openvino_devices": list(devices.available_devices),
@@ -183,7 +189,7 @@ def measure_suite(run: dict[str, Any], note: str) -> None:
     }
 
 
-def _measure_attempts(name: str, attempts: Mapping[str, dict[str, Any]]) -> None:
+def _measure_attempts(name: str, attempts: Mapping[str, dict[str, Any]], samples: int) -> None:
     """Time one model for all its labels; like the old suite, only the first of them really loads it."""
     load = functools.cache(load_model)
     for attempt in attempts.values():
@@ -197,10 +203,9 @@ def _measure_attempts(name: str, attempts: Mapping[str, dict[str, Any]]) -> None
         if rows[0]["status"] != "completed":
             continue
         configuration = parse_configuration(key)
+        assert configuration.batch_size is not None
         inputs = inputs_for(name, module, configuration)
-        for label, row, timed in zip(
-            attempts, rows, time_in_turns(module, inputs, len(rows), SUITE_SAMPLES), strict=True
-        ):
+        for label, row, timed in zip(attempts, rows, time_in_turns(module, inputs, len(rows), samples), strict=True):
             row.update(
                 latencies=timed.samples_s,
                 avg_latency=timed.mean_s,
@@ -244,7 +249,11 @@ def _compact(moment: datetime) -> str:
 
 def _report(what: str, timed: Timed) -> None:
     low, high = min(timed.samples_s) * 1000, max(timed.samples_s) * 1000
-    sys.stdout.write(f"{what}: {timed.mean_s * 1000:.3f} ms mean of {len(timed.samples_s)} ({low:.3f} to {high:.3f})\n")
+    _say(f"{what}: {timed.mean_s * 1000:.3f} ms mean of {len(timed.samples_s)} ({low:.3f} to {high:.3f})")
+
+
+def _say(message: str) -> None:
+    sys.stdout.write(f"{message}\n")
 
 
 def _read(path: Path) -> Any:
@@ -259,12 +268,13 @@ def _write(document: Any, paths: Sequence[Path]) -> None:
 
 def main() -> None:
     """Measure everything under the host lock, then write all files: a run that is cut off changes none."""
+    torch.set_num_threads(THREADS)
     direct, cpu_suite, disputed, master = map(_read, (DIRECT, CPU_SUITE, DISPUTED_SUITE, SUITE_MASTER))
-    with host_lock(holder="measure legacy samples", on_wait=lambda message: sys.stderr.write(f"{message}\n")):
+    with host_lock(holder="measure legacy samples", on_wait=_say):
         measure_direct(direct)  # first: its memory is that of the whole process
-        measure_suite(cpu_suite, SUITE_NOTE)
+        measure_suite(cpu_suite, SUITE_NOTE, SAMPLES)
         master["timestamp"] = _compact(_now())
-        measure_suite(disputed, DISPUTED_NOTE)
+        measure_suite(disputed, DISPUTED_NOTE, SMALL_MODEL_SAMPLES)
     master["note"] = f"holds a copy of the run in {DISPUTED_SUITE.name}, {ORIGIN}"
     master["performance_benchmarks"]["embedding"] = copy.deepcopy(disputed)
     _write(direct, [DIRECT])

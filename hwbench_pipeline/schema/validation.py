@@ -47,7 +47,8 @@ def _is_int(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    # an integer beyond 2**53 would not survive as float64
+    return isinstance(value, float) or (_is_int(value) and abs(value) <= 2**53)
 
 
 def _is_aware(value: Any) -> bool:
@@ -60,6 +61,14 @@ def _is_list_of(test: Callable[[Any], bool]) -> Callable[[Any], bool]:
 
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 _HAS_TYPE: dict[ColumnType, Callable[[Any], bool]] = {
@@ -87,6 +96,8 @@ def _column_problem(column: Column, value: Any) -> tuple[str, str] | None:
         extra = " with a time zone" if column.type is ColumnType.TIMESTAMP else ""
         return f"{value!r:.80} is {type(value).__name__}, not {column.type.value}{extra}", "convert it where it is read"
     for member in _members(column, value):
+        if isinstance(member, str) and not _is_unicode(member):
+            return f"{member!a:.80} is not valid Unicode", "replace its surrogates where it is read"
         if isinstance(member, float) and not math.isfinite(member):
             return f"{member} is not a finite number", "store NULL and say why in another column"
         if column.allowed is not None and member not in column.allowed:
@@ -133,6 +144,8 @@ def find_problems(table: Table, rows: Iterable[Row]) -> list[Problem]:
                 wrong = rule.broken(row)
                 if wrong:
                     problems.append(Problem(table.name, rule.name, key, wrong, rule.fix))
+        if any(isinstance(part, list | dict) for part in table.key_of(row)):
+            continue  # a part of the wrong type, named above, that cannot be compared with others
         earlier = first_of_key.setdefault(table.key_of(row), position)
         if earlier != position:
             problems.append(

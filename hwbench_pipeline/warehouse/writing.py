@@ -71,3 +71,7 @@ def write_environments(warehouse: Path, rows: Sequence[Row]) -> None:
         path = table_folder(warehouse, CORE_BENCH__ENVIRONMENTS) / f"environment={row['environment_id']}.parquet"
         if not path.exists():
             write_parquet(arrow_table(CORE_BENCH__ENVIRONMENTS, [row]), path)
+
+
+def require_writable(warehouse: Path) -> None:
+    """stub"""

@@ -17,8 +17,19 @@ def test_project_samples_show_every_case(run):
     assert {row["shape"] for row in ingested.files if row["status"] == "ingested"} == READ_SHAPES
     disputed = [row for row in ingested.results if row["hardware_requested"] in ("cuda", "openvino")]
     assert {row["hardware"] for row in disputed} == {"cpu"}
+    assert all("ran on the CPU, not on" in row["provenance_reason"] for row in disputed)
     assert {row["machine"] for row in ingested.environments} == {"sample-machine"}
     assert Counter(row["provenance"] for row in ingested.results) == {"measured": 22, "none": 3, "simulated": 2}
+
+
+def test_measured_samples_were_timed(run):
+    ingested = run(PROJECT / "data" / "legacy")
+    measured = [row for row in ingested.results if row["provenance"] == "measured"]
+    for path in {row["source_path"] for row in measured}:
+        assert "timed by scripts/measure_legacy_samples.py" in Path(path).read_text()
+    assert all(len(set(row["samples_ms"])) == row["n_samples"] >= 10 for row in measured)
+    for row in measured:
+        assert row["throughput_items_per_s"] == pytest.approx(1000 * row["batch_size"] / row["latency_ms_mean"], 0.01)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -27,7 +26,12 @@ from hwbench_pipeline.schema.validation import find_problems
 from hwbench_pipeline.warehouse.reading import read_rows
 from hwbench_pipeline.warehouse.writing import write_table
 
-SETTINGS = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+# sixty columns of one row are many choices: few rows find what many would
+SETTINGS = settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
 
 TEXTS = st.text(min_size=1, max_size=12)
 ZONES = st.sampled_from([UTC, timezone(timedelta(hours=-8)), timezone(timedelta(hours=5, minutes=45))])
@@ -37,7 +41,8 @@ def values(column: Column):
     if column.type in (ColumnType.STRING, ColumnType.LIST_STRING):
         found = st.sampled_from(column.allowed) if column.allowed else TEXTS
     elif column.type is ColumnType.INT64:
-        least = (int(column.above) + 1) if column.above is not None else int(column.at_least or -(2**63))
+        least = -(2**63) if column.at_least is None else int(column.at_least)
+        least = least if column.above is None else int(column.above) + 1
         found = st.integers(least, 2**63 - 1)
     elif column.type in (ColumnType.FLOAT64, ColumnType.LIST_FLOAT64):
         exclusive = column.above is not None
@@ -159,8 +164,7 @@ def test_different_values_have_different_text(value, other):
 def test_canonical_json_is_pinned():
     # ids in published tables are made of this text
     assert canonical_json({"b": [1, 2.5, None, True], "a": "ü"}) == '{"a":"ü","b":[1,2.5,null,true]}'
-    assert sha256_of(["a", None, 1]) == "d7a6c8a3" or len(sha256_of(["a", None, 1])) == 64
-    assert math.isfinite(float(canonical_json(0.1)))
+    assert sha256_of(["a", None, 1]) == "2dcc62c53b98b8e92287b0da6b2bf38388f35d3d66fd2aa7b294fe35f1604358"
 
 
 @given(moment=st.datetimes(datetime(1990, 1, 1), datetime(2100, 1, 1), timezones=ZONES))  # noqa: DTZ001

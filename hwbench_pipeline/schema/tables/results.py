@@ -229,6 +229,11 @@ def _own_numbers_have_samples(row: Row) -> str | None:
     return None
 
 
+def _own_row_has_run(row: Row) -> str | None:
+    missing = [name for name in ("run_id", "started_at") if row.get(name) is None]
+    return f"a row of our own lacks {', '.join(missing)}" if missing and row["source"] in ("hwbench", "bundle") else None
+
+
 def _id_is_of_key(row: Row) -> str | None:
     expected = result_id_of(row)
     return (
@@ -267,6 +272,12 @@ RESULT_RULES: tuple[RowRule, ...] = (
         "n_samples counts samples_ms.",
         "keep what the measuring process reported",
         _own_numbers_have_samples,
+    ),
+    RowRule(
+        "own_rows_have_a_run",
+        "A row of our own, measured or not, has its run and its start: they say which row is current.",
+        "give the row its run_id and started_at where it is made",
+        _own_row_has_run,
     ),
     RowRule(
         "result_id_is_of_key",

@@ -1,0 +1,30 @@
+"""What tests of several rooms need."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+
+_CAPABILITIES = "-dac_override,-dac_read_search"
+
+
+@pytest.fixture(scope="session")
+def unprivileged(tmp_path_factory):
+    """The start of a command line under which file permissions bind, also where the tests run as root."""
+    if os.name == "nt":
+        pytest.skip("POSIX permissions")
+    command = []
+    if os.geteuid() == 0:
+        if shutil.which("setpriv") is None:
+            pytest.skip("root, and no setpriv to give up its powers over files")
+        command = ["setpriv", f"--bounding-set={_CAPABILITIES}", f"--inh-caps={_CAPABILITIES}"]
+    closed = tmp_path_factory.mktemp("closed")
+    closed.chmod(0)
+    listed = subprocess.run([*command, "ls", str(closed)], capture_output=True, check=False)
+    closed.chmod(0o700)
+    if listed.returncode == 0 or b"ermission denied" not in listed.stderr:
+        pytest.skip("file permissions do not bind here")
+    return command
