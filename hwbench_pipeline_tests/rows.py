@@ -157,5 +157,3 @@ def coverage(state: str = "never_tried", **changes: Any) -> Row:
 def complete(table: Table, rows: list[Row]) -> list[Row]:
     """The rows as reading them back gives them: every column, missing ones None."""
     return [table.complete(row) for row in rows]
-
-

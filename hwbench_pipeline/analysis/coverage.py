@@ -40,7 +40,8 @@ def coverage_rows(
 
 
 def _cell(row: Row) -> tuple[str, str, str] | None:
-    mode, hardware, model = row["mode"] or "inference", row["hardware"] or row["hardware_requested"], row["model"]
+    # an old file's claim that nothing proves (hardware is NULL) is no evidence for any hardware
+    mode, hardware, model = row["mode"] or "inference", row["hardware"], row["model"]
     return None if hardware is None or model is None else (mode, hardware, model)
 
 

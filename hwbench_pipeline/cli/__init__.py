@@ -8,15 +8,18 @@ which has no pandas, pyarrow or Dagster, runs the verbs that need none of them.
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 
 from hwbench_pipeline import __version__
 from hwbench_pipeline.cli import bench, coverage, demo, hardware, ingest, models, predict, query, refresh
 from hwbench_pipeline.cli.failing import WORK_FAILED, WRONG_CALL, failure_of
 from hwbench_pipeline.cli.output import say
+
+# typer carries a copy of click of its own, in which this error has no public name
+_UsageError: Any = typer.BadParameter.__base__
+_INTERRUPTED = 130  # how typer ends a call after Ctrl-C
 
 app = typer.Typer(
     name="hwbench",
@@ -52,13 +55,15 @@ def main(arguments: list[str] | None = None) -> None:
     command = typer.main.get_command(app)
     try:
         code = command.main(arguments, prog_name="hwbench", standalone_mode=False)
-    except click.UsageError as error:
+        if code == _INTERRUPTED:
+            raise KeyboardInterrupt
+    except _UsageError as error:
         where = error.ctx.command_path if error.ctx else "hwbench"
-        say(f"{where}: {error.format_message().rstrip('.')}. Fix: `{where} --help` shows what it takes")
+        message = " ".join(error.format_message().split()).rstrip(".")
+        if message:  # without any argument the help was shown, which says it all
+            say(f"{where}: {message}. Fix: `{where} --help` shows what it takes")
         code = WRONG_CALL
-    except click.exceptions.Exit as stop:
-        code = stop.exit_code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         say("hwbench: stopped; what was finished before is kept")
         code = WORK_FAILED
     except Exception as error:  # noqa: BLE001 - the last place where an error can become one readable line

@@ -68,8 +68,10 @@ def run(
     from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE
     from hwbench_pipeline.warehouse.executions import store_execution
     from hwbench_pipeline.warehouse.location import warehouse_path
+    from hwbench_pipeline.warehouse.writing import require_writable
 
     folder = warehouse_path(warehouse)
+    require_writable(folder)
     keys = keys or [found.key for found in probe_all() if found.is_available]
     points = sweep(
         model_sizes=sizes or ["reference"],

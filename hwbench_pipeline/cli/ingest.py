@@ -40,10 +40,14 @@ def run(
     for path in paths:
         _require_readable(path)
     from hwbench_pipeline.analysis.refreshing import refresh
+    from hwbench_pipeline.legacy.finding import absolute_path
+    from hwbench_pipeline.legacy.reading import stored_path
     from hwbench_pipeline.legacy.storing import ingest_into
     from hwbench_pipeline.warehouse.location import warehouse_path
+    from hwbench_pipeline.warehouse.writing import require_writable
 
     folder = warehouse_path(warehouse)
+    require_writable(folder)
     with progress() as bar:
         task = bar.add_task("reading files", total=None)
         ingested = ingest_into(
@@ -53,7 +57,7 @@ def run(
             on_progress=lambda done, total, _path: bar.update(task, completed=done, total=total),
         )
         refreshed = refresh(folder)
-    roots = [str(path.absolute()) for path in paths]
+    roots = [stored_path(absolute_path(path)) for path in paths]
     files = [row for row in ingested.files if any(_is_under(str(row["path"]), root) for root in roots)]
     by_status = _sum_by(files, "status")
     totals = {

@@ -26,18 +26,23 @@ JsonOption = Annotated[
 ]
 
 
-def listed(text: str | None) -> list[str]:
-    """The members of a comma-separated option, blanks dropped, each once."""
-    return list(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
+def listed(option: str, text: str | None) -> list[str]:
+    """The members of a comma-separated option, blanks dropped, each once; none where the option is not given."""
+    if text is None:
+        return []
+    members = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    if not members:  # an unset shell variable must not measure everything
+        raise WrongCallError(f"{option} {text!r}: is empty. Fix: give it a value, or leave the option out")
+    return members
 
 
 def listed_numbers(option: str, text: str | None) -> list[int]:
     """Positive whole numbers of a comma-separated option."""
     numbers = []
-    for part in listed(text):
-        if not part.isdecimal() or int(part) < 1 or int(part) > 2**31:
+    for part in listed(option, text):
+        if not part.isdecimal() or len(part) > 10 or not 1 <= int(part) <= 2**31:
             raise WrongCallError(
-                f"{option} {part!r}: takes whole numbers from 1 on, separated by commas. Fix: {option} 1,8"
+                f"{option} {part!r:.40}: takes whole numbers from 1 on, separated by commas. Fix: {option} 1,8"
             )
         numbers.append(int(part))
     return numbers
@@ -45,7 +50,7 @@ def listed_numbers(option: str, text: str | None) -> list[int]:
 
 def listed_choices(option: str, text: str | None, choices: Sequence[str]) -> list[str]:
     """Members of a comma-separated option that must be among the choices."""
-    chosen = listed(text)
+    chosen = listed(option, text)
     for part in chosen:
         if part not in choices:
             raise WrongCallError(f"{option} {part!r}: takes {', '.join(choices)}. Fix: {option} {choices[0]}")
@@ -54,26 +59,22 @@ def listed_choices(option: str, text: str | None, choices: Sequence[str]) -> lis
 
 def listed_hardware(text: str | None) -> list[str]:
     """Hardware keys. Raises `UnknownHardwareError`."""
-    return [platform_of(key).key for key in listed(text)]
+    return [platform_of(key).key for key in listed("--hardware", text)]
 
 
 def chosen_models(model: str | None, category: str | None, *, all_models: bool) -> list[str]:
     """Catalog keys from --model, --category or --all-models, of which exactly one must be given."""
-    given = [
-        name for name, value in (("--model", model), ("--category", category), ("--all-models", all_models)) if value
-    ]
+    named = (("--model", model is not None), ("--category", category is not None), ("--all-models", all_models))
+    given = [name for name, is_given in named if is_given]
     if len(given) != 1:
         got = " and ".join(given) or "none of them"
         raise WrongCallError(
             f"say which models: one of --model, --category and --all-models, got {got}. Fix: --model bert, or --all-models"
         )
-    if category:
+    if category is not None:
         categories = sorted({entry.category for entry in MODELS})
         wanted = listed_choices("--category", category, categories)
         return [entry.key for entry in MODELS if entry.category in wanted]
     if all_models:
         return [entry.key for entry in MODELS]
-    keys = [resolve_exactly(name).key for name in listed(model)]
-    if not keys:
-        raise WrongCallError("--model is empty. Fix: --model bert,vit")
-    return list(dict.fromkeys(keys))
+    return list(dict.fromkeys(resolve_exactly(name).key for name in listed("--model", model)))

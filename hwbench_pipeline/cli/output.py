@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 
 from rich.console import Console
@@ -64,8 +65,8 @@ def _plain(value: Any) -> Any:
     """JSON values only: time stamps as ISO text, a number that JSON has no word for as NULL."""
     if isinstance(value, datetime | date):
         return value.isoformat()
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
+    if isinstance(value, float | Decimal):
+        return float(value) if math.isfinite(value) else None
     if isinstance(value, Mapping):
         return {str(key): _plain(member) for key, member in value.items()}
     if isinstance(value, list | tuple | set):
@@ -110,4 +111,4 @@ def print_reasons(console: Console, reasons: Iterable[tuple[str, str]]) -> None:
 
 def significant(value: float) -> str:
     """A number to four significant digits, without exponent where it is readable."""
-    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    return f"{value:,.0f}" if abs(value) >= 9_999.5 else f"{value:.4g}"

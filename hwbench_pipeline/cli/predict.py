@@ -92,9 +92,15 @@ def run(
             f"there is no predictor in {folder}. Fix: `hwbench refresh` fits one, once `hwbench bench` has measured enough"
         )
     predictor = Predictor.load(path)
-    devices, _ = read_rows(folder, CORE_HARDWARE)
+    devices, unreadable_devices = read_rows(folder, CORE_HARDWARE)
     results, unreadable = read_rows(folder, OUT__RESULTS)
+    unreadable += unreadable_devices
     keys = keys or [row["hardware"] for row in devices if row["peak_gflops_fp32"] is not None]
+    if not keys:
+        raise WarehouseError(
+            f"core_hardware in {folder} holds no hardware with measured peaks. Fix: delete core_hardware.parquet there and "
+            "`hwbench refresh`, which measures them"
+        )
     rows: list[dict[str, Any]] = []
     for key, name, one_size, one_mode, one_precision, batch in product(
         keys, models, sizes, modes, precisions, batch_sizes

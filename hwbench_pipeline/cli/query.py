@@ -44,7 +44,7 @@ def run(
     n_newer = answer.newer_files - len(answer.unreadable)
     if n_newer > 0:
         say(
-            f"hwbench query: {n_newer} table files are newer than the database of {answer.database_built_at:%Y-%m-%d %H:%M:%S} "
+            f"hwbench query: {n_newer} table file{'s are' if n_newer > 1 else ' is'} newer than the database of {answer.database_built_at:%Y-%m-%d %H:%M:%S} "
             "UTC. Fix: `hwbench refresh` brings it up to date"
         )
     if answer.unreadable:

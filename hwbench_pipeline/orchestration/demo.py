@@ -27,6 +27,7 @@ from hwbench_pipeline.orchestration.partitions import (
 )
 from hwbench_pipeline.orchestration.resources import LegacyFilesResource, WarehouseResource
 from hwbench_pipeline.orchestration.staleness import wanted_cells
+from hwbench_pipeline.schema.table import Table
 from hwbench_pipeline.schema.tables import CORE_HARDWARE, CORE_MODELS, RAW_LEGACY__FILES
 from hwbench_pipeline.warehouse.location import Cell, database_file, table_file
 
@@ -67,7 +68,12 @@ def local_instance_home(project: Path) -> Path:
 
 
 def demo_steps(instance: dg.DagsterInstance, warehouse: Path, legacy: Path) -> list[Step]:
-    """Everything the graph needs, in order; what was done before is marked as done."""
+    """Everything the graph needs, in order; what was done before is marked as done.
+
+    Raises `DemoError` where the folder of old result files is not there.
+    """
+    if not legacy.is_dir():
+        raise DemoError(f"there is no folder {legacy} with sample files. Fix: run it in a checkout of the project")
     register(instance)
     defs = build_defs(
         {"warehouse": WarehouseResource(root=str(warehouse)), "legacy_files": LegacyFilesResource(folder=str(legacy))}
@@ -92,24 +98,37 @@ def demo_steps(instance: dg.DagsterInstance, warehouse: Path, legacy: Path) -> l
         for hardware in instance.get_dynamic_partitions(HARDWARE_DIMENSION)
         for model in instance.get_dynamic_partitions(MODEL_DIMENSION)
     ]
-    wanted = wanted_cells(warehouse, cells, now=datetime.now(UTC), stale_after=None)
-    # the real measurements first: whoever stops the demo early has seen the most of it
-    has_catalog = all(table_file(warehouse, table).exists() for table in (CORE_MODELS, CORE_HARDWARE))
+
+    def is_recorded(table: Table) -> bool:
+        """Whether the UI knows of the table as well: the warehouse may have been filled by the command line."""
+        known = instance.get_latest_materialization_event(dg.AssetKey(table.name)) is not None
+        return known and table_file(warehouse, table).exists()
+
     steps = [
         Step(
             "old result files",
-            _is_newer(table_file(warehouse, RAW_LEGACY__FILES), legacy),
+            is_recorded(RAW_LEGACY__FILES) and _is_newer(table_file(warehouse, RAW_LEGACY__FILES), legacy),
             run(ingest_legacy_files.name),
         ),
-        Step("model catalog and hardware of this host", has_catalog, run(probe_host.name)),
+        Step(
+            "model catalog and hardware of this host",
+            is_recorded(CORE_MODELS) and is_recorded(CORE_HARDWARE),
+            run(probe_host.name),
+        ),
     ]
+    missing = {
+        (want.mode, want.cell) for want in wanted_cells(warehouse, cells, now=datetime.now(UTC), stale_after=None)
+    }
+    recorded = {mode: instance.get_materialized_partitions(asset) for mode, asset in BENCH_ASSET_OF_MODE.items()}
     steps += [
         Step(
-            f"{want.cell.hardware} × {want.cell.model}, {want.mode}",
+            f"{cell.hardware} × {cell.model}, {mode}",
             is_done=False,
-            run=run(measure_cells.name, [BENCH_ASSET_OF_MODE[want.mode]], want.cell),
+            run=run(measure_cells.name, [asset], cell),
         )
-        for want in wanted
+        for cell in cells
+        for mode, asset in BENCH_ASSET_OF_MODE.items()
+        if (mode, cell) in missing or str(partition_of(cell)) not in recorded[mode]
     ]
     nothing_new = all(step.is_done for step in steps) and database_file(warehouse).exists()
     steps.append(Step("tables, predictor, database and report", nothing_new, run(refresh_tables.name)))

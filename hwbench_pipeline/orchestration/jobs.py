@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 
 from hwbench_pipeline.orchestration.assets.bench import BENCH_ASSET_OF_MODE
-from hwbench_pipeline.schema.tables import CORE_HARDWARE, CORE_MODELS, RAW_LEGACY__FILES
+from hwbench_pipeline.schema.tables import CORE_HARDWARE, CORE_MODELS
 
 LEGACY_SELECTION = dg.AssetSelection.groups("legacy")
 CATALOG_SELECTION = dg.AssetSelection.assets(CORE_MODELS.name, CORE_HARDWARE.name)
@@ -23,7 +23,7 @@ refresh_tables = dg.define_asset_job(
 )
 ingest_legacy_files = dg.define_asset_job(
     "ingest_legacy_files",
-    selection=dg.AssetSelection.assets(RAW_LEGACY__FILES.name).upstream() | LEGACY_SELECTION,
+    selection=LEGACY_SELECTION,
     description="Reads the folder of old result files.",
 )
 probe_host = dg.define_asset_job(

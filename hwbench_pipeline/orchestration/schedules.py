@@ -39,7 +39,9 @@ def nightly_measurements(
         for model in context.instance.get_dynamic_partitions(MODEL_DIMENSION)
     ]
     wanted = wanted_cells(warehouse.path, cells, now=now, stale_after=STALE_AFTER)[:MAX_CELLS_PER_NIGHT]
-    if not wanted:
+    if not cells:
+        yield dg.SkipReason("the grid is empty; the sensor register_grid fills it")
+    elif not wanted:
         yield dg.SkipReason(f"all {len(cells)} cells were tried in the last {STALE_AFTER.days} days")
     for want in wanted:
         key = partition_of(want.cell)

@@ -5,7 +5,9 @@ Belongs here: columns chosen for people, and numbers with their units. Does not 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -20,6 +22,8 @@ def significant(value: float | None, digits: int = 3) -> str:
     if value == 0:
         return "0"
     text = f"{value:.{digits}g}"
+    if abs(value) < 1:
+        return f"{Decimal(text):f}"
     return f"{float(text):,.0f}" if "e" in text or abs(value) >= 10**digits else text
 
 
@@ -27,7 +31,7 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A Markdown table; NULL shows as a dash, bars and line breaks in cells are made harmless."""
 
     def line(cells: Iterable[Any]) -> str:
-        texts = (ABSENT if cell is None else str(cell).replace("|", "\\|").replace("\n", " ") for cell in cells)
+        texts = (ABSENT if cell is None else re.sub(r"[\r\n]+", " ", str(cell)).replace("|", "\\|") for cell in cells)
         return "| " + " | ".join(texts) + " |"
 
     return "\n".join([line(head), line(["---"] * len(head)), *map(line, rows)])

@@ -6,6 +6,7 @@ Does not belong here: any other writer; the file has exactly one.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from hwbench_pipeline.schema.table import Table
 from hwbench_pipeline.schema.tables import TABLES
 from hwbench_pipeline.warehouse.location import database_file
 from hwbench_pipeline.warehouse.reading import UnreadableFile, find_unreadable, select_table, table_files, use_utc
-from hwbench_pipeline.warehouse.writing import WarehouseError, replacing
+from hwbench_pipeline.warehouse.writing import WarehouseError, cannot_write, replacing
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,10 @@ def build_database(
     n_rows: dict[str, int] = {}
     unreadable: list[UnreadableFile] = []
     with replacing(path) as temporary:
-        connection.execute(f"ATTACH {literal(str(temporary))} AS building")
+        try:
+            connection.execute(f"ATTACH {literal(str(temporary))} AS building")
+        except duckdb.IOException as error:
+            raise cannot_write(path, error) from error
         try:
             for table in tables:
                 sql, bad = select_table(connection, warehouse, table)
@@ -74,6 +78,12 @@ class QueryError(Exception):
     """The question cannot be answered; the message says why and what to do."""
 
 
+_QUERY_FIX = (
+    "Fix: ask one SELECT over the tables (`show tables` lists them, `describe out__results` the columns of one); the "
+    "database is only read, and no other file is"
+)
+
+
 def ask_database(warehouse: Path, sql: str) -> Answer:
     """Run one SQL statement on `warehouse.duckdb`, read-only and with external access off.
 
@@ -95,14 +105,26 @@ def ask_database(warehouse: Path, sql: str) -> Answer:
         ) from error
     with connection:
         try:
+            n_statements = len(connection.extract_statements(sql))
+            if n_statements != 1:
+                raise QueryError(f"takes one SQL statement, got {n_statements or 'no'} SQL statements. {_QUERY_FIX}")
             cursor = connection.execute(sql)
-            columns = [str(column[0]) for column in cursor.description or ()]
+            columns = _unique([str(column[0]) for column in cursor.description or ()])
             rows = cursor.fetchall()
         except duckdb.Error as error:
-            raise QueryError(_one_line(error)) from error
+            raise QueryError(f"{_one_line(error)}. {_QUERY_FIX}") from error
     built_at = path.stat().st_mtime
     newer = [file for table in TABLES for file in table_files(warehouse, table) if file.stat().st_mtime > built_at]
     return Answer(columns, rows, datetime.fromtimestamp(built_at, UTC), len(newer), find_unreadable(newer))
+
+
+def _unique(names: list[str]) -> list[str]:
+    """The names with a number behind those that came before: `a, a` is `a, a_1`, so that no value is lost."""
+    taken: list[str] = []
+    for name in names:
+        candidates = (name if n == 0 else f"{name}_{n}" for n in itertools.count())
+        taken.append(next(candidate for candidate in candidates if candidate not in taken))
+    return taken
 
 
 def _one_line(error: Exception) -> str:

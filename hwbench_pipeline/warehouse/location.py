@@ -33,16 +33,16 @@ def checked_key(key: str) -> str:
     Lower-case letters, digits, `.`, `_`, `-` and `/`, beginning and ending with a letter or digit, without `..`
     or `//`, at most 120 characters. Raises `InvalidKeyError` that says which and gives a key that would do.
     """
-    if isinstance(key, str) and _KEY.match(key) and ".." not in key and "//" not in key:
-        if len(key) <= _MAXIMUM_KEY_LENGTH:
-            return key
-        raise InvalidKeyError(f"key {key[:40]!r}… has {len(key)} characters; at most {_MAXIMUM_KEY_LENGTH} are allowed")
+    is_spelt_well = isinstance(key, str) and _KEY.match(key) and ".." not in key and "//" not in key
+    if is_spelt_well and len(key) <= _MAXIMUM_KEY_LENGTH:
+        return key
     proposal = re.sub(r"[^a-z0-9._/-]+", "-", str(key).lower())
     proposal = re.sub(r"\.{2,}", ".", re.sub(r"/{2,}", "/", proposal)).strip("._/-")
+    proposal = proposal[:_MAXIMUM_KEY_LENGTH].rstrip("._/-")
     hint = f"; use {proposal!r}" if proposal else ""
     raise InvalidKeyError(
         f"{key!r} is not a valid key: lower-case letters, digits and . _ - / only, "
-        f"beginning and ending with a letter or digit{hint}"
+        f"beginning and ending with a letter or digit, at most {_MAXIMUM_KEY_LENGTH} characters{hint}"
     )
 
 

@@ -6,6 +6,7 @@ a DuckDB relation, rows, or pandas. Does not belong here: joining tables into an
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,18 +24,21 @@ from hwbench_pipeline.schema.table import Table
 from hwbench_pipeline.schema.tables import TABLES, table_named
 from hwbench_pipeline.warehouse.location import Cell, table_file, table_folder
 
-# hive values are text whatever they look like: a model named 1e5 stays a name
-_CELL_KEYS = ", hive_partitioning = true, hive_types = {'cell_hardware': VARCHAR, 'cell_model': VARCHAR}"
-
 
 @dataclass(frozen=True)
 class UnreadableFile:
-    """A file of the warehouse that cannot be read, and what to do about it."""
+    """A file of the warehouse that cannot be read, and what to do about it.
+
+    `is_closed` tells a file, or a folder, that this user may not read from one that is broken.
+    """
 
     path: Path
     reason: str
+    is_closed: bool = False
 
     def __str__(self) -> str:
+        if self.is_closed:
+            return f"left out {self.path}: {self.reason}. Fix: make it readable for this user"
         cell = Cell.of_file(self.path)
         again = (
             f"`hwbench bench --hardware {cell.hardware} --model {cell.model}` measures the cell again"
@@ -49,13 +53,30 @@ class UnreadableFileWarning(UserWarning):
 
 
 def table_files(warehouse: Path, table: Table, cell: Cell | None = None) -> list[Path]:
-    """The Parquet files of a table, or of one cell of it, in name order; empty if nobody has written it."""
+    """The Parquet files of a table, or of one cell of it, in name order; empty if nobody has written it.
+
+    A folder that this user may not list stands for the files in it: nothing is left out in silence.
+    """
     if cell is not None:
-        return sorted(cell.folder(warehouse, table).glob("run=*.parquet"))
+        return _files_under(cell.folder(warehouse, table))
     whole = table_file(warehouse, table)
-    return ([whole] if whole.is_file() else []) + sorted(
-        path for path in table_folder(warehouse, table).glob("**/*.parquet") if not path.name.startswith(".")
-    )
+    return ([whole] if whole.is_file() else []) + _files_under(table_folder(warehouse, table))
+
+
+def _files_under(folder: Path) -> list[Path]:
+    closed: list[Path] = []
+
+    def note(error: OSError) -> None:
+        if isinstance(error, PermissionError):
+            closed.append(Path(error.filename))
+
+    found = [
+        Path(root, name)
+        for root, _, names in os.walk(folder, onerror=note)
+        for name in names
+        if name.endswith(".parquet") and not name.startswith(".")
+    ]
+    return sorted(found + closed)
 
 
 def find_unreadable(paths: Sequence[Path]) -> list[UnreadableFile]:
@@ -64,9 +85,15 @@ def find_unreadable(paths: Sequence[Path]) -> list[UnreadableFile]:
     for path in paths:
         try:
             pq.read_metadata(path)
+        except PermissionError:
+            found.append(UnreadableFile(path, "permission denied", is_closed=True))
         except (OSError, pa.ArrowException) as error:
-            found.append(UnreadableFile(path, " ".join(str(error).split())[:200]))
+            found.append(_broken(path, error))
     return found
+
+
+def _broken(path: Path, error: Exception) -> UnreadableFile:
+    return UnreadableFile(path, " ".join(str(error).split())[:200])
 
 
 def use_utc(connection: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
@@ -94,12 +121,34 @@ def select_table(
     unreadable = find_unreadable(paths)
     bad = {file.path for file in unreadable}
     good = [path for path in paths if path not in bad]
-    if not good:
-        return f"SELECT {cast_columns(table, ())} WHERE false", unreadable
-    keys = _CELL_KEYS if Cell.of_file(good[0]) else ""
-    scan = f"read_parquet([{', '.join(literal(str(path)) for path in good)}], union_by_name = true{keys})"
+    try:
+        return _checked_scan(connection, table, good), unreadable
+    except duckdb.Error:  # a footer may be whole where the data are not: find the file, at the price of reading each
+        broken = []
+        for path in good:
+            try:
+                _checked_scan(connection, table, [path])
+            except duckdb.Error as error:
+                broken.append(_broken(path, error))
+        if not broken:
+            raise
+        bad = {file.path for file in broken}
+        return _checked_scan(connection, table, [path for path in good if path not in bad]), unreadable + broken
+
+
+def _checked_scan(connection: duckdb.DuckDBPyConnection, table: Table, paths: Sequence[Path]) -> str:
+    """SQL that selects the table from these files. Raises `duckdb.Error` where it cannot be read to the end."""
+    if not paths:
+        return f"SELECT {cast_columns(table, ())} WHERE false"
+    # what a row says stands in the row: no folder's name, `cell_hardware=…` or any other, becomes a column
+    scan = (
+        f"read_parquet([{', '.join(literal(str(path)) for path in paths)}], "
+        "union_by_name = true, hive_partitioning = false)"
+    )
     present = {str(row[0]) for row in connection.execute(f"DESCRIBE SELECT * FROM {scan}").fetchall()}
-    return f"SELECT {cast_columns(table, present)} FROM {scan}", unreadable
+    sql = f"SELECT {cast_columns(table, present)} FROM {scan}"
+    connection.execute(f"SELECT bit_xor(hash(scanned)) FROM ({sql}) AS scanned").fetchall()
+    return sql
 
 
 def register_tables(

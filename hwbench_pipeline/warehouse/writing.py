@@ -7,9 +7,10 @@ file or the new one, never half of one. Does not belong here: what the rows say.
 from __future__ import annotations
 
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,6 +24,15 @@ from hwbench_pipeline.warehouse.location import Cell, table_file, table_folder
 
 class WarehouseError(Exception):
     """The warehouse cannot be written or read; the message names the path and the fix."""
+
+
+def cannot_write(path: Path, error: Exception) -> WarehouseError:
+    """The error for a file that cannot be written, with the fix."""
+    reason = getattr(error, "strerror", None) or " ".join(str(error).split())
+    return WarehouseError(
+        f"cannot write {path}: {reason}. Fix: make {path.parent} writable and leave it free disk space, or name another "
+        "folder with --warehouse"
+    )
 
 
 @contextmanager
@@ -40,12 +50,20 @@ def replacing(path: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise WarehouseError(
-            f"cannot write {path}: {error.strerror or error}. Fix: make {path.parent} writable and leave it free disk "
-            "space, or name another folder with --warehouse"
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # where nothing could be written there is nothing to remove
+            temporary.unlink()
+
+
+def require_writable(warehouse: Path) -> None:
+    """Raise `WarehouseError` where the folder cannot be made or written: known before the work, not after it."""
+    try:
+        warehouse.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=warehouse):
+            pass
+    except OSError as error:
+        raise cannot_write(warehouse / "*", error) from error
 
 
 def write_parquet(data: pa.Table, path: Path) -> Path:
@@ -71,7 +89,3 @@ def write_environments(warehouse: Path, rows: Sequence[Row]) -> None:
         path = table_folder(warehouse, CORE_BENCH__ENVIRONMENTS) / f"environment={row['environment_id']}.parquet"
         if not path.exists():
             write_parquet(arrow_table(CORE_BENCH__ENVIRONMENTS, [row]), path)
-
-
-def require_writable(warehouse: Path) -> None:
-    """stub"""

@@ -131,7 +131,9 @@ def test_the_result_row_has_the_columns_and_types_of_the_contract(name):
 
 def test_the_account_of_files_has_exactly_the_columns_of_the_contract():
     schema = arrow_schema(table_named("raw_legacy__files"))
-    assert [(field.name, field.type) for field in schema] == [(name, ARROW[kind]) for name, kind in _columns(LEGACY_FILES)]
+    assert [(field.name, field.type) for field in schema] == [
+        (name, ARROW[kind]) for name, kind in _columns(LEGACY_FILES)
+    ]
 
 
 def test_the_words_of_the_contract():

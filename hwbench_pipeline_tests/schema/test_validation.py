@@ -208,7 +208,11 @@ BROKEN_RESULTS = [
     ("number_has_provenance", rows.measured(provenance_reason=None), "provenance has no reason"),
     ("number_has_provenance", rows.measured(provenance="none"), "there is a number but provenance is none"),
     ("number_has_provenance", rows.legacy(latency_ms_mean=None), "status is ok but nothing was measured"),
-    ("number_has_provenance", rows.without_number(provenance="measured"), "status is failed but provenance is measured"),
+    (
+        "number_has_provenance",
+        rows.without_number(provenance="measured"),
+        "status is failed but provenance is measured",
+    ),
     ("number_has_provenance", rows.whole_cell(latency_ms_mean=2.5), "no_hardware but latency_ms_mean hold numbers"),
     ("failure_says_why", rows.without_number(error_message=None), "without error_class and error_message"),
     ("failure_says_why", rows.without_number(error_class=None), "without error_class and error_message"),
@@ -252,9 +256,10 @@ def test_a_result_row_that_breaks_a_rule(rule, row, said):
 def test_nothing_that_is_not_ok_holds_any_number(quantity, status):
     row = rows.without_number(status) | {quantity: [1.5] if quantity == "samples_ms" else 1.5}
     row |= {"n_samples": 1} if quantity == "samples_ms" else {}
-    assert f"status is {status} but {quantity} hold numbers" == broken_rules(OUT__RESULTS, row | {"is_current": True})[
-        "number_has_provenance"
-    ]
+    assert (
+        f"status is {status} but {quantity} hold numbers"
+        == broken_rules(OUT__RESULTS, row | {"is_current": True})["number_has_provenance"]
+    )
 
 
 @pytest.mark.parametrize("quantity", QUANTITY_COLUMNS)
@@ -273,7 +278,12 @@ def test_rules_wait_until_the_types_are_right():
 
 
 OTHER_RULES = [
-    (RAW_LEGACY__FILES, rows.legacy_file(n_records=3), "records_are_accounted", "n_records is 3, its parts add up to 0"),
+    (
+        RAW_LEGACY__FILES,
+        rows.legacy_file(n_records=3),
+        "records_are_accounted",
+        "n_records is 3, its parts add up to 0",
+    ),
     (RAW_LEGACY__FILES, rows.legacy_file(error=None), "unread_says_why", "no_results without a reason"),
     (OUT__COVERAGE, rows.coverage("measured"), "state_has_evidence", "n_measured_reference is 0"),
     (OUT__COVERAGE, rows.coverage("measured", n_measured_tiny=4), "state_has_evidence", "n_measured_reference is 0"),

@@ -71,7 +71,9 @@ def test_a_quote_in_a_description_is_no_sql(tmp_path):
     table = Table("it's", 'A "quoted" table; DROP', (Column("a'b\"c", ColumnType.STRING, "It's; --", unit="m'"),), ())
     built = build(tmp_path, tables=[table])
     with duckdb.connect(str(built.path), read_only=True) as connection:
-        assert connection.execute("select comment from duckdb_columns()").fetchall() == [("It's; -- [m']",)]
+        assert connection.execute(
+            "select column_name, comment from duckdb_columns() where table_name = 'it''s'"
+        ).fetchall() == [("a'b\"c", "It's; -- [m']")]
 
 
 def test_the_old_one_can_be_read_until_the_new_one_is_whole(warehouse):
@@ -136,7 +138,7 @@ def test_the_same_connection_can_build_again_after_a_failure(warehouse):
         ("SELECT * FROM read_text('{secret}')", "disabled by configuration"),
         ("SELECT * FROM read_parquet('{secret}')", "disabled by configuration"),
         ("SELECT * FROM glob('{folder}/*')", "disabled by configuration"),
-        ("SELECT * FROM '{secret}'", "does not exist"),
+        ("SELECT * FROM '{secret}'", "disabled by configuration"),
         ("ATTACH '{outside}' AS other", "disabled by configuration"),
         ("ATTACH ':memory:' AS other", "read-only"),
         ("INSTALL httpfs", "disabled"),

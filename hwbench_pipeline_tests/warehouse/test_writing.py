@@ -79,9 +79,14 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path):
     path = tmp_path / "deep" / "file.txt"
     with replacing(path) as temporary:
         temporary.write_text("old")
-    with pytest.raises(KeyboardInterrupt), replacing(path) as temporary:
-        temporary.write_text("half of the n")
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with replacing(path) as temporary:
+            temporary.write_text("half of the n")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert path.read_text() == "old"
     assert files_below(tmp_path) == ["deep/file.txt"]
 
@@ -106,9 +111,7 @@ def test_environments_are_written_once(tmp_path):
     assert len(read_rows(tmp_path, CORE_BENCH__ENVIRONMENTS)[0]) == 2
 
 
-@pytest.mark.parametrize(
-    ("mode", "table"), [("inference", CORE_BENCH__INFERENCE), ("training", CORE_BENCH__TRAINING)]
-)
+@pytest.mark.parametrize(("mode", "table"), [("inference", CORE_BENCH__INFERENCE), ("training", CORE_BENCH__TRAINING)])
 def test_an_execution_is_stored_with_its_environments(tmp_path, mode, table):
     plan = CellPlan("cpu", "bert", mode)
     row = rows.measured(mode=mode, run_id="run-1")

@@ -231,7 +231,9 @@ def _own_numbers_have_samples(row: Row) -> str | None:
 
 def _own_row_has_run(row: Row) -> str | None:
     missing = [name for name in ("run_id", "started_at") if row.get(name) is None]
-    return f"a row of our own lacks {', '.join(missing)}" if missing and row["source"] in ("hwbench", "bundle") else None
+    return (
+        f"a row of our own lacks {', '.join(missing)}" if missing and row["source"] in ("hwbench", "bundle") else None
+    )
 
 
 def _id_is_of_key(row: Row) -> str | None:

@@ -1,0 +1,400 @@
+"""Every verb does its work and prints it in both forms."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from hwbench_pipeline import __version__
+from hwbench_pipeline.analysis.refreshing import refresh
+from hwbench_pipeline.catalog.names import MODELS
+from hwbench_pipeline.cli import query
+from hwbench_pipeline.cli.output import json_rows, print_json, significant, table
+from hwbench_pipeline.hardware.platforms import hardware_keys
+from hwbench_pipeline.schema.tables import (
+    CORE_BENCH__INFERENCE,
+    CORE_HARDWARE,
+    CORE_LEGACY__ENVIRONMENTS,
+    CORE_LEGACY__RESULTS,
+    CORE_MODELS,
+    OUT__COVERAGE,
+    OUT__ENVIRONMENTS,
+    OUT__RESULTS,
+    RAW_LEGACY__FILES,
+)
+from hwbench_pipeline.schema.validation import find_problems
+from hwbench_pipeline.warehouse.location import Cell
+from hwbench_pipeline.warehouse.reading import read_rows
+from hwbench_pipeline.warehouse.writing import write_run
+from hwbench_pipeline_tests import rows
+
+VERBS = ("demo", "hardware", "models", "ingest", "bench", "coverage", "predict", "query", "refresh")
+SAMPLES = Path(__file__).parents[2] / "data" / "legacy"
+
+
+def test_the_help_lists_every_verb(call):
+    called = call("--help")
+    assert called.code == 0
+    for verb in VERBS:
+        assert re.search(rf"\b{verb}\b", called.out)
+    assert "Exit codes: 0 done, 1 the work failed, 2 the call was" in " ".join(called.out.split())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_every_help_has_an_example(call, verb, option):
+    called = call(verb, option)
+    assert (called.code, called.err) == (0, "")
+    assert f"Example: hwbench {verb}" in called.out
+
+
+def test_the_version(program):
+    assert program("--version").out == f"hwbench {__version__}\n"
+
+
+def test_help_loads_nothing_heavy(program):
+    code = (
+        "import sys; from hwbench_pipeline.cli import main\n"
+        "try: main(['bench', '--help'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'transformers', 'pandas', 'pyarrow', 'duckdb', 'dagster', 'openvino', 'xgboost'}\n"
+        "print(sorted(heavy & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+
+
+# ---- forms -----------------------------------------------------------------------------------------------------------
+
+
+def test_json_has_values_of_json_only(capsys):
+    moment = datetime(2026, 1, 2, 3, 4, 5, 6, UTC)
+    given = [
+        {"a": moment, "b": Decimal("1.5"), "c": float("nan"), "d": [float("inf"), 1], "e": None, "f": "ü", "g": True}
+    ]
+    print_json(json_rows(("a", "b", "c", "d", "e", "f", "g", "h"), given))
+    text = capsys.readouterr().out
+    assert json.loads(text) == {
+        "columns": ["a", "b", "c", "d", "e", "f", "g", "h"],
+        "rows": [
+            {
+                "a": "2026-01-02T03:04:05.000006+00:00",
+                "b": 1.5,
+                "c": None,
+                "d": [None, 1],
+                "e": None,
+                "f": "ü",
+                "g": True,
+                "h": None,
+            }
+        ],
+    }
+    assert text.endswith("}\n")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (1.0, "1"),
+        (12.34567, "12.35"),
+        (9999.4, "9999"),
+        (9999.96, "10,000"),
+        (123456.7, "123,457"),
+        (-9999.96, "-10,000"),
+        (1e-5, "1e-05"),
+    ],
+)
+def test_numbers_in_tables(value, text):
+    assert significant(value) == text
+
+
+def test_markup_in_cells_is_text(capsys):
+    Console(width=80).print(table(("a",), [("[red]x[/red]",), ("[/nothing]",), (None,)]))
+    printed = capsys.readouterr().out
+    assert "[red]x[/red]" in printed
+    assert "[/nothing]" in printed
+    assert "—" in printed
+
+
+# ---- hardware, models ------------------------------------------------------------------------------------------------
+
+
+def test_hardware(program):
+    called = program("hardware", "--json")
+    assert called.code == 0
+    document = called.document
+    assert document["columns"] == list(CORE_HARDWARE.column_names)
+    assert [row["hardware"] for row in document["rows"]] == list(hardware_keys())
+    for row in document["rows"]:
+        assert list(row) == document["columns"]
+        assert row["is_available"] == (row["reason"] is None)
+    assert document["rows"][0]["is_available"]
+
+
+def test_models(call):
+    called = call("models", "--category", "vision,audio", "--json")
+    assert called.code == 0
+    document = called.document
+    assert document["columns"] == list(CORE_MODELS.column_names)
+    wanted = [model.key for model in MODELS if model.category in ("vision", "audio")]
+    assert sorted({row["model"] for row in document["rows"]}) == sorted(wanted)
+    assert len(document["rows"]) == 2 * len(wanted)
+    shown = call("models", "--category", "audio")
+    assert shown.code == 0
+    assert "facebook/wav2vec2-base-960h" in shown.out
+
+
+# ---- ingest ----------------------------------------------------------------------------------------------------------
+
+COUNTS = ("n_measured", "n_simulated", "n_mock", "n_unknown", "n_failed", "n_duplicates", "n_quarantined")
+LEGACY_TABLES = (RAW_LEGACY__FILES, CORE_LEGACY__RESULTS, CORE_LEGACY__ENVIRONMENTS, OUT__RESULTS, OUT__ENVIRONMENTS)
+
+
+def stored(warehouse):
+    return {one.name: read_rows(warehouse, one)[0] for one in (*LEGACY_TABLES, OUT__COVERAGE)}
+
+
+def test_ingesting_the_samples_accounts_for_every_file_and_again_changes_nothing(call, tmp_path):
+    warehouse = tmp_path / "w"
+    called = call("ingest", SAMPLES, "--warehouse", warehouse, "--json")
+    assert called.code == 0
+    document = called.document
+    n_files = sum(path.is_file() for path in SAMPLES.rglob("*"))
+    assert document["warehouse"] == str(warehouse)
+    assert document["n_files"] == n_files == sum(document["files_by_status"].values())
+    assert document["n_records"] == sum(document[name] for name in COUNTS)
+    assert document["n_measured"] > 0
+    assert document["n_simulated"] > 0
+    assert document["n_duplicates"] > 0
+    assert document["files_by_status"].keys() == {"ingested", "no_results", "duplicate", "quarantined"}
+    tables = stored(warehouse)
+    by_class = {name: sum(row[name] for row in tables["raw_legacy__files"]) for name in (*COUNTS, "n_records")}
+    assert by_class == {name: document[name] for name in by_class}
+    n_rows = document["n_records"] - document["n_duplicates"] - document["n_quarantined"]
+    assert len(tables["core_legacy__results"]) == len(tables["out__results"]) == n_rows
+    for provenance in ("measured", "simulated", "mock", "unknown"):
+        of_class = [row for row in tables["out__results"] if row["provenance"] == provenance]
+        assert len(of_class) == document[f"n_{provenance}"]
+    for one in (*LEGACY_TABLES, OUT__COVERAGE):
+        assert find_problems(one, tables[one.name]) == []
+    assert {row["state"] for row in tables["out__coverage"]} == {"never_tried"}
+
+    again = call("ingest", SAMPLES, "--warehouse", warehouse, "--json")
+    assert again.document == document
+    assert stored(warehouse) == tables
+
+
+def test_ingest_for_people(call, tmp_path):
+    called = call("ingest", SAMPLES / "direct", "--warehouse", tmp_path / "w")
+    assert called.code == 0
+    assert "1 file" in called.out
+    assert "raw_legacy__files" in called.out
+
+
+def test_the_counts_are_of_the_paths_given_however_they_are_written(call, tmp_path):
+    copy = Path(shutil.copytree(SAMPLES, tmp_path / "old results"))
+    warehouse = tmp_path / "w"
+    whole = call("ingest", copy, "--warehouse", warehouse, "--json").document
+    part = call("ingest", copy / "direct", "--warehouse", warehouse, "--json").document
+    assert 0 < part["n_files"] < whole["n_files"]
+    os.chdir(copy)
+    for spelling in (".", f"{copy}/", f"{copy}/direct/..", "../old results"):
+        assert call("ingest", spelling, "--warehouse", warehouse, "--json").document == whole, spelling
+    assert call("ingest", "direct", "./direct/.", "--warehouse", warehouse, "--json").document == part
+
+
+def test_a_zone_makes_instants_of_local_times(call, tmp_path):
+    starts = {}
+    for zone in ("UTC", "-08:00", "Asia/Kathmandu"):
+        assert call("ingest", SAMPLES, "--timezone", zone, "--warehouse", tmp_path / zone.replace("/", "-")).code == 0
+        found, _ = read_rows(tmp_path / zone.replace("/", "-"), CORE_LEGACY__RESULTS)
+        starts[zone] = {row["result_id"]: row["started_at"] for row in found if row["started_at"] is not None}
+    assert starts["UTC"]
+    hours = {(starts["-08:00"][key] - starts["UTC"][key]).total_seconds() / 3600 for key in starts["UTC"]}
+    assert hours - {0.0} == {8.0}
+    assert {(starts["Asia/Kathmandu"][key] - starts["UTC"][key]).total_seconds() / 3600 for key in starts["UTC"]} - {
+        0.0
+    } == {-5.75}
+
+
+def test_old_results_do_not_touch_what_was_measured(call, tmp_path):
+    write_run(tmp_path, CORE_BENCH__INFERENCE, Cell("cpu", "bert"), "r", [rows.measured()])
+    assert call("ingest", SAMPLES, "--warehouse", tmp_path, "--json").code == 0
+    covered = call("coverage", "--warehouse", tmp_path, "--json").document
+    assert covered["cells_by_state"]["inference"]["measured"] == 1
+
+
+# ---- coverage, query, refresh ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def measured(tmp_path, call):
+    """A warehouse with a measured and an absent cell, brought up to date."""
+    folder = tmp_path / "measured"
+    write_run(folder, CORE_BENCH__INFERENCE, Cell("cpu", "bert"), "r", [rows.measured()])
+    write_run(folder, CORE_BENCH__INFERENCE, Cell("cuda", "bert"), "r", [rows.whole_cell(hardware="cuda")])
+    return folder
+
+
+def test_coverage(call, measured):
+    called = call("coverage", "--json", "--warehouse", measured)
+    assert (called.code, called.err) == (0, "")
+    document = called.document
+    assert document["columns"] == list(OUT__COVERAGE.column_names)
+    n_cells = len(hardware_keys()) * len(MODELS)
+    assert document["cells_by_state"] == {
+        "inference": {"measured": 1, "no_hardware": 1, "never_tried": n_cells - 2},
+        "training": {"never_tried": n_cells},
+    }
+    assert len(document["rows"]) == 2 * n_cells
+    shown = call("coverage", "--warehouse", measured)
+    assert f"inference, {n_cells} cells: measured 1, no hardware 1, never tried {n_cells - 2}" in shown.out
+    assert "made-up reason: no_hardware" in shown.out
+
+
+def test_coverage_of_an_empty_folder_is_all_never_tried(call, tmp_path):
+    states = call("coverage", "--json", "--warehouse", tmp_path).document["cells_by_state"]
+    assert {state for of_mode in states.values() for state in of_mode} == {"never_tried"}
+
+
+def test_the_warehouse_of_the_environment(call, measured, monkeypatch):
+    monkeypatch.setenv("HWBENCH_WAREHOUSE", str(measured))
+    assert call("coverage", "--json").document["cells_by_state"]["inference"]["measured"] == 1
+
+
+def test_refresh_then_query(call, measured):
+    called = call("refresh", "--warehouse", measured)
+    assert called.code == 0
+    assert "no predictor: " in called.out
+    assert (measured / "reports" / "coverage.html").is_file()
+    asked = call(
+        "query",
+        "select model, latency_ms_p50, started_at, samples_ms, peak_memory_mb, batch_size * 1.5 as d, 1 as d "
+        "from out__results where status = 'ok'",
+        "--json",
+        "--warehouse",
+        measured,
+    )
+    assert (asked.code, asked.err) == (0, "")
+    assert asked.document == {
+        "columns": ["model", "latency_ms_p50", "started_at", "samples_ms", "peak_memory_mb", "d", "d_1"],
+        "rows": [
+            {
+                "model": "bert",
+                "latency_ms_p50": 11.75,
+                "started_at": rows.STARTED.isoformat(),
+                "samples_ms": rows.SAMPLES,
+                "peak_memory_mb": None,
+                "d": 1.5,
+                "d_1": 1,
+            }
+        ],
+    }
+    shown = call("query", "select hardware, state from out__coverage where state = 'measured'", "--warehouse", measured)
+    assert shown.code == 0
+    assert "1 row\n" in shown.out
+    empty = call("query", "select model from out__results where false", "--json", "--warehouse", measured)
+    assert empty.document == {"columns": ["model"], "rows": []}
+
+
+def test_the_example_of_query_is_valid_sql(call, measured):
+    refresh(measured)
+
+    sql = re.search(r'hwbench query "(.*)"`', query.EXAMPLE)[1]
+    assert call("query", sql, "--json", "--warehouse", measured).document["rows"] == [
+        {"model": "bert", "hardware": "cpu", "latency_ms_p50": 11.75}
+    ]
+
+
+# ---- predict ---------------------------------------------------------------------------------------------------------
+
+
+def test_predict_gives_a_range_and_says_what_it_is(call, predicting):
+    called = call(
+        "predict", "--model", "bert", "--size", "tiny", "--batch-size", "1,2", "--json", "--warehouse", predicting
+    )
+    assert (called.code, called.err) == (0, "")
+    document = called.document
+    assert document["columns"][0] == "provenance"
+    predicted = [row for row in document["rows"] if row["provenance"] == "predicted"]
+    assert {(row["hardware"], row["batch_size"]) for row in predicted} == {
+        ("cpu", 1),
+        ("cpu", 2),
+        ("openvino", 1),
+        ("openvino", 2),
+    }
+    for row in predicted:
+        assert 0 < row["latency_ms_p50_low"] <= row["latency_ms_p50"] <= row["latency_ms_p50_high"]
+    shown = call("predict", "--model", "bert", "--size", "tiny", "--hardware", "cpu", "--warehouse", predicting)
+    assert shown.code == 0
+    assert "predicted" in shown.out
+    assert "measured" not in shown.out
+
+
+def test_predict_is_silent_where_nothing_is_known_and_says_why(call, predicting):
+    called = call("predict", "--model", "bert", "--hardware", "cuda", "--json", "--warehouse", predicting)
+    assert called.code == 1
+    (row,) = called.document["rows"]
+    assert (row["provenance"], row["latency_ms_p50"]) == ("none", None)
+    assert "no NVIDIA driver" in row["reason"]
+
+
+# ---- bench -----------------------------------------------------------------------------------------------------------
+
+
+def test_hardware_that_is_not_here_is_recorded_with_the_reason(call, tmp_path):
+    if torch.cuda.is_available():
+        pytest.skip("this machine has CUDA")
+    called = call(
+        *("bench", "--hardware", "cuda", "--model", "bert", "--size", "tiny,reference", "--batch-size", "1,8"),
+        *("--warehouse", tmp_path / "w", "--json"),
+    )
+    assert called.code == 0
+    document = called.document
+    assert document["columns"] == list(CORE_BENCH__INFERENCE.column_names)
+    assert [row["model_size"] for row in document["rows"]] == ["tiny", "reference"]
+    for row in document["rows"]:
+        assert (row["status"], row["provenance"], row["hardware"]) == ("no_hardware", "none", "cuda")
+        assert "Fix:" in row["error_message"]
+        assert row["latency_ms_p50"] is None
+    covered = call("coverage", "--warehouse", tmp_path / "w", "--json").document
+    assert covered["cells_by_state"]["inference"]["no_hardware"] == 1
+
+
+def test_one_real_measurement_from_the_call_to_the_database(program, tmp_path):
+    warehouse = tmp_path / "w"
+    called = program(
+        *("bench", "--hardware", "cpu", "--model", "bert-base-uncased", "--size", "tiny", "--batch-size", "1"),
+        *("--warehouse", warehouse, "--json"),
+    )
+    assert called.code == 0, called.err
+    (row,) = called.document["rows"]
+    assert (row["status"], row["provenance"], row["hardware"], row["model"]) == ("ok", "measured", "cpu", "bert")
+    assert row["n_samples"] == len(row["samples_ms"]) >= 10
+    assert len(set(row["samples_ms"])) > 1
+    assert min(row["samples_ms"]) == row["latency_ms_min"] > 0
+    assert row["peak_memory_mb"] > 0
+    (stored_row,), _ = read_rows(warehouse, CORE_BENCH__INFERENCE)
+    assert find_problems(CORE_BENCH__INFERENCE, [stored_row]) == []
+    assert stored_row["started_at"].isoformat() == row["started_at"]
+    assert {name: value for name, value in stored_row.items() if name != "started_at"} == {
+        name: value for name, value in row.items() if name != "started_at"
+    }
+    sql = "select r.samples_ms, e.n_results from out__results r join out__environments e using (environment_id)"
+    asked = program("query", sql, "--json", "--warehouse", warehouse)
+    assert asked.document["rows"] == [{"samples_ms": row["samples_ms"], "n_results": 1}]
+    covered = program("coverage", "--json", "--warehouse", warehouse).document
+    assert covered["cells_by_state"]["inference"]["measured_tiny_only"] == 1
+    assert "measured" not in covered["cells_by_state"]["inference"]
