@@ -5,8 +5,32 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
+
+from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE
+from hwbench_pipeline.warehouse.database import build_database
+from hwbench_pipeline.warehouse.location import Cell
+from hwbench_pipeline.warehouse.reading import connect
+from hwbench_pipeline.warehouse.writing import write_run
+from hwbench_pipeline_tests import rows
+
+
+@pytest.fixture(scope="session")
+def _built(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("built")
+    write_run(folder, CORE_BENCH__INFERENCE, Cell("cpu", "bert"), "r", [rows.measured()])
+    with connect() as connection:
+        build_database(folder, connection)
+    return folder
+
+
+@pytest.fixture
+def built(_built, tmp_path):
+    """A warehouse with one measured row of cpu × bert and the database of it."""
+    return Path(shutil.copytree(_built, tmp_path / "built"))
+
 
 _CAPABILITIES = "-dac_override,-dac_read_search"
 

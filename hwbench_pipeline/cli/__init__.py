@@ -55,8 +55,6 @@ def main(arguments: list[str] | None = None) -> None:
     command = typer.main.get_command(app)
     try:
         code = command.main(arguments, prog_name="hwbench", standalone_mode=False)
-        if code == _INTERRUPTED:
-            raise KeyboardInterrupt
     except _UsageError as error:
         where = error.ctx.command_path if error.ctx else "hwbench"
         message = " ".join(error.format_message().split()).rstrip(".")
@@ -64,9 +62,11 @@ def main(arguments: list[str] | None = None) -> None:
             say(f"{where}: {message}. Fix: `{where} --help` shows what it takes")
         code = WRONG_CALL
     except (KeyboardInterrupt, typer.Abort):
-        say("hwbench: stopped; what was finished before is kept")
-        code = WORK_FAILED
+        code = _INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last place where an error can become one readable line
         message, code = failure_of(error)
         say(f"hwbench: {message}")
+    if code == _INTERRUPTED:
+        say("hwbench: stopped; what was finished before is kept")
+        code = WORK_FAILED
     sys.exit(code or 0)

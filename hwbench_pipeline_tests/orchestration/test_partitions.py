@@ -52,6 +52,14 @@ def test_register_adds_what_is_missing_and_removes_nothing(instance):
     assert instance.get_dynamic_partitions(HARDWARE_DIMENSION)[:2] == ["rack7-h200", "cpu"]
 
 
+@pytest.mark.parametrize(("dimension", "key"), [(HARDWARE_DIMENSION, "mps"), (MODEL_DIMENSION, "t5")])
+def test_one_dimension_is_completed_while_the_other_is_whole(instance, dimension, key):
+    register(instance)
+    instance.delete_dynamic_partition(dimension, key)
+    register(instance)
+    assert key in instance.get_dynamic_partitions(dimension)
+
+
 @pytest.mark.parametrize("key", ["a|b", "a,b", "A100", "two words", "../up", "a//b", "[x]", "", "…"])
 def test_no_key_passes_the_door_that_dagster_would_lose_or_the_ui_stumble_over(instance, monkeypatch, key):
     monkeypatch.setattr(partitions, "model_keys", lambda: ("bert", key))

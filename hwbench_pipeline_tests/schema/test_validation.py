@@ -117,8 +117,8 @@ def test_all_problems_are_found_at_once():
     wrong = [{"name": f"n{i}", column: value} for i, (column, value, _) in enumerate(WRONG_VALUES)]
     problems = find_problems(TABLE, wrong)
     assert len(problems) >= len(WRONG_VALUES)
-    assert {(problem.column) for problem in problems} == {column for column, _, _ in WRONG_VALUES}
-    (several,) = [find_problems(TABLE, [{"kind": "oval", "count": -1, "extra": 1, "sizes": [0]}])]
+    assert {problem.column for problem in problems} == {column for column, _, _ in WRONG_VALUES}
+    several = find_problems(TABLE, [{"kind": "oval", "count": -1, "extra": 1, "sizes": [0]}])
     assert [problem.column for problem in several] == ["extra", "name", "kind", "count", "sizes"]
 
 

@@ -21,86 +21,78 @@ def build(warehouse, **options):
         return build_database(warehouse, connection, **options)
 
 
-@pytest.fixture
-def warehouse(tmp_path):
-    """A warehouse with one measured row and its database."""
-    write_run(tmp_path, CORE_BENCH__INFERENCE, Cell("cpu", "bert"), "r", [rows.measured()])
-    build(tmp_path)
-    return tmp_path
-
-
 def names_in(folder):
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_it_holds_every_table_with_its_types_and_rows(warehouse):
-    answer = ask_database(warehouse, "show tables")
+def test_it_holds_every_table_with_its_types_and_rows(built):
+    answer = ask_database(built, "show tables")
     assert [row[0] for row in answer.rows] == sorted(table.name for table in TABLES)
-    described = ask_database(warehouse, "describe core_bench__inference")
+    described = ask_database(built, "describe core_bench__inference")
     assert [row[0] for row in described.rows] == list(CORE_BENCH__INFERENCE.column_names)
-    answer = ask_database(warehouse, "select model, samples_ms, peak_memory_mb, started_at from core_bench__inference")
+    answer = ask_database(built, "select model, samples_ms, peak_memory_mb, started_at from core_bench__inference")
     assert answer.columns == ["model", "samples_ms", "peak_memory_mb", "started_at"]
     ((model, samples, memory, started_at),) = answer.rows
     assert (model, samples, memory) == ("bert", rows.SAMPLES, None)
     assert started_at == rows.STARTED
 
 
-def test_it_says_what_was_built(warehouse):
-    built = build(warehouse)
-    assert built.path == warehouse / "warehouse.duckdb"
-    assert built.n_rows == {table.name: int(table is CORE_BENCH__INFERENCE) for table in TABLES}
-    assert built.unreadable == []
-    assert names_in(warehouse) == ["core_bench__inference", "warehouse.duckdb"]
+def test_it_says_what_was_built(built):
+    made = build(built)
+    assert made.path == built / "warehouse.duckdb"
+    assert made.n_rows == {table.name: int(table is CORE_BENCH__INFERENCE) for table in TABLES}
+    assert made.unreadable == []
+    assert names_in(built) == ["core_bench__inference", "warehouse.duckdb"]
 
 
-def test_descriptions_and_units_are_comments_in_it(warehouse):
-    comments = dict(ask_database(warehouse, "select table_name, comment from duckdb_tables()").rows)
+def test_descriptions_and_units_are_comments_in_it(built):
+    comments = dict(ask_database(built, "select table_name, comment from duckdb_tables()").rows)
     assert comments == {table.name: table.description for table in TABLES}
     ((comment,),) = ask_database(
-        warehouse,
+        built,
         "select comment from duckdb_columns() where table_name = 'out__results' and column_name = 'peak_memory_mb'",
     ).rows
     assert comment == OUT__RESULTS.column_by_name["peak_memory_mb"].description + " [MB]"
     ((missing,),) = ask_database(
-        warehouse, "select count(*) from duckdb_columns() where comment is null and not internal"
+        built, "select count(*) from duckdb_columns() where comment is null and not internal"
     ).rows
     assert missing == 0
 
 
 def test_a_quote_in_a_description_is_no_sql(tmp_path):
     table = Table("it's", 'A "quoted" table; DROP', (Column("a'b\"c", ColumnType.STRING, "It's; --", unit="m'"),), ())
-    built = build(tmp_path, tables=[table])
-    with duckdb.connect(str(built.path), read_only=True) as connection:
+    made = build(tmp_path, tables=[table])
+    with duckdb.connect(str(made.path), read_only=True) as connection:
         assert connection.execute(
             "select column_name, comment from duckdb_columns() where table_name = 'it''s'"
         ).fetchall() == [("a'b\"c", "It's; -- [m']")]
 
 
-def test_the_old_one_can_be_read_until_the_new_one_is_whole(warehouse):
+def test_the_old_one_can_be_read_until_the_new_one_is_whole(built):
     """A query that holds the old file open goes on while the new one takes its place."""
-    with duckdb.connect(str(database_file(warehouse)), read_only=True) as old:
-        write_run(warehouse, CORE_BENCH__INFERENCE, Cell("cpu", "vit"), "r", [rows.measured(model="vit")])
-        build(warehouse)
+    with duckdb.connect(str(database_file(built)), read_only=True) as old:
+        write_run(built, CORE_BENCH__INFERENCE, Cell("cpu", "vit"), "r", [rows.measured(model="vit")])
+        build(built)
         assert old.execute("select count(*) from core_bench__inference").fetchone() == (1,)
-    assert ask_database(warehouse, "select count(*) from core_bench__inference").rows == [(2,)]
+    assert ask_database(built, "select count(*) from core_bench__inference").rows == [(2,)]
 
 
-def test_who_asks_while_it_is_built_gets_the_old_or_the_new(warehouse):
+def test_who_asks_while_it_is_built_gets_the_old_or_the_new(built):
     done = threading.Event()
     counts, errors = set(), []
 
     def ask():
         while not done.is_set():
             try:
-                counts.add(ask_database(warehouse, "select count(*) from core_bench__inference").rows[0][0])
+                counts.add(ask_database(built, "select count(*) from core_bench__inference").rows[0][0])
             except Exception as error:  # noqa: BLE001 - any error is what this test looks for
                 errors.append(error)
 
     reader = threading.Thread(target=ask)
     reader.start()
     for n in range(3):
-        write_run(warehouse, CORE_BENCH__INFERENCE, Cell("cpu", "vit"), f"r{n}", [rows.measured(run_id=f"r{n}")])
-        build(warehouse)
+        write_run(built, CORE_BENCH__INFERENCE, Cell("cpu", "vit"), f"r{n}", [rows.measured(run_id=f"r{n}")])
+        build(built)
     done.set()
     reader.join()
     assert errors == []
@@ -108,24 +100,23 @@ def test_who_asks_while_it_is_built_gets_the_old_or_the_new(warehouse):
     assert counts
 
 
-def test_a_failing_build_keeps_the_old_one_and_leaves_nothing_behind(warehouse):
-    before = database_file(warehouse).read_bytes()
+def test_a_failing_build_keeps_the_old_one_and_leaves_nothing_behind(built):
+    before = database_file(built).read_bytes()
     bad = Table("bad", "x", (Column("a", ColumnType.STRING, "A."),), ())
-    (warehouse / "bad").mkdir()
-    write_table(warehouse, CORE_BENCH__ENVIRONMENTS, [rows.environment()])
+    write_table(built, CORE_BENCH__ENVIRONMENTS, [rows.environment()])
     with pytest.raises(duckdb.Error), connect() as connection:
-        build_database(warehouse, connection, tables=[*TABLES, bad, bad])  # a table twice
-    assert database_file(warehouse).read_bytes() == before
-    assert [name for name in names_in(warehouse) if "duckdb" in name] == ["warehouse.duckdb"]
-    assert ask_database(warehouse, "select count(*) from core_bench__inference").rows == [(1,)]
+        build_database(built, connection, tables=[*TABLES, bad, bad])  # a table twice
+    assert database_file(built).read_bytes() == before
+    assert [name for name in names_in(built) if "duckdb" in name] == ["warehouse.duckdb"]
+    assert ask_database(built, "select count(*) from core_bench__inference").rows == [(1,)]
 
 
-def test_the_same_connection_can_build_again_after_a_failure(warehouse):
+def test_the_same_connection_can_build_again_after_a_failure(built):
     bad = Table("bad", "x", (Column("a", ColumnType.STRING, "A."),), ())
     with connect() as connection:
         with pytest.raises(duckdb.Error):
-            build_database(warehouse, connection, tables=[bad, bad])
-        assert build_database(warehouse, connection).n_rows["core_bench__inference"] == 1
+            build_database(built, connection, tables=[bad, bad])
+        assert build_database(built, connection).n_rows["core_bench__inference"] == 1
 
 
 @pytest.mark.parametrize(
@@ -163,23 +154,23 @@ def test_the_same_connection_can_build_again_after_a_failure(warehouse):
         ("SELECT 1; DROP TABLE core_bench__inference", "2 SQL statements"),
     ],
 )
-def test_it_can_only_be_read_and_nothing_else_can(warehouse, tmp_path, sql, said):
+def test_it_can_only_be_read_and_nothing_else_can(built, tmp_path, sql, said):
     secret, outside = tmp_path / "secret.csv", tmp_path / "outside"
     secret.write_text("a,b\n1,2\n")
-    before = database_file(warehouse).read_bytes()
+    before = database_file(built).read_bytes()
     with pytest.raises(QueryError) as caught:
-        ask_database(warehouse, sql.format(secret=secret, outside=outside, folder=tmp_path))
+        ask_database(built, sql.format(secret=secret, outside=outside, folder=tmp_path))
     message = str(caught.value)
     assert said in message
     assert "Fix: " in message
     assert "\n" not in message
     assert not outside.exists()
-    assert database_file(warehouse).read_bytes() == before
-    assert ask_database(warehouse, "select count(*) from core_bench__inference").rows == [(1,)]
+    assert database_file(built).read_bytes() == before
+    assert ask_database(built, "select count(*) from core_bench__inference").rows == [(1,)]
 
 
-def test_columns_of_the_same_name_are_all_there(warehouse):
-    answer = ask_database(warehouse, "select 1 as a, 2 as a, 3 as a_1, 4 as a")
+def test_columns_of_the_same_name_are_all_there(built):
+    answer = ask_database(built, "select 1 as a, 2 as a, 3 as a_1, 4 as a")
     assert len(set(answer.columns)) == 4
     assert answer.columns[0] == "a"
     assert answer.rows == [(1, 2, 3, 4)]
@@ -191,28 +182,26 @@ def test_no_database_says_how_to_get_one(tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"this is no database", b"\x00" * 20_000])
-def test_a_broken_database_says_how_to_mend_it(warehouse, content):
-    database_file(warehouse).write_bytes(content)
-    if content == b"":
-        database_file(warehouse).write_bytes(database_file(warehouse).read_bytes()[:100])
+def test_a_broken_database_says_how_to_mend_it(built, content):
+    database_file(built).write_bytes(content)
     with pytest.raises(WarehouseError, match=r"cannot open .*warehouse\.duckdb: .*Fix: delete it; ") as caught:
-        ask_database(warehouse, "select 1")
+        ask_database(built, "select 1")
     assert "\n" not in str(caught.value)
 
 
-def test_a_truncated_database_says_how_to_mend_it(warehouse):
-    path = database_file(warehouse)
+def test_a_truncated_database_says_how_to_mend_it(built):
+    path = database_file(built)
     path.write_bytes(path.read_bytes()[:10_000])
     with pytest.raises((WarehouseError, QueryError), match="Fix: "):
-        ask_database(warehouse, "select * from core_bench__inference")
+        ask_database(built, "select * from core_bench__inference")
 
 
-def test_newer_files_and_broken_ones_are_told(warehouse):
-    assert ask_database(warehouse, "select 1").newer_files == 0
-    path = write_run(warehouse, CORE_BENCH__INFERENCE, Cell("cpu", "vit"), "r", [rows.measured(model="vit")])
-    answer = ask_database(warehouse, "select 1")
+def test_newer_files_and_broken_ones_are_told(built):
+    assert ask_database(built, "select 1").newer_files == 0
+    path = write_run(built, CORE_BENCH__INFERENCE, Cell("cpu", "vit"), "r", [rows.measured(model="vit")])
+    answer = ask_database(built, "select 1")
     assert (answer.newer_files, answer.unreadable) == (1, [])
     path.write_bytes(path.read_bytes()[:100])
-    answer = ask_database(warehouse, "select 1")
+    answer = ask_database(built, "select 1")
     assert (answer.newer_files, [file.path for file in answer.unreadable]) == (1, [path])
     assert answer.rows == [(1,)]
