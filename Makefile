@@ -7,8 +7,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-# The local Dagster instance lies in the project, unless the user has one of their own.
-export DAGSTER_HOME ?= $(CURDIR)/data/dagster
+# The local Dagster instance lies in the project, unless the user names one of their own, which is left as it is.
+LOCAL_INSTANCE := $(CURDIR)/data/dagster
+export DAGSTER_HOME ?= $(LOCAL_INSTANCE)
 # Models are built from configurations; nothing is ever fetched from a hub.
 export HF_HUB_OFFLINE := 1
 export TRANSFORMERS_OFFLINE := 1
@@ -34,14 +35,14 @@ $(VENV)/.dev: $(VENV)/.pipeline
 browser: $(VENV)/.pipeline ## A browser for the web platforms and the UI test, if this machine has none
 	@sh scripts/ensure_browser.sh $(BIN)/python
 
-$(DAGSTER_HOME)/dagster.yaml: dagster.yaml
-	@mkdir -p $(DAGSTER_HOME)
+$(LOCAL_INSTANCE)/dagster.yaml: dagster.yaml
+	@mkdir -p $(LOCAL_INSTANCE)
 	@cp dagster.yaml $@
 
-demo: $(VENV)/.pipeline browser ## The whole graph on sample input; run again, it does only what is missing
+demo: $(VENV)/.pipeline browser $(LOCAL_INSTANCE)/dagster.yaml ## The whole graph on sample input; run again, it does only what is missing
 	$(BIN)/hwbench demo
 
-ui: $(VENV)/.pipeline $(DAGSTER_HOME)/dagster.yaml ## The Dagster UI on http://127.0.0.1:3000, with its daemon
+ui: $(VENV)/.pipeline $(LOCAL_INSTANCE)/dagster.yaml ## The Dagster UI on http://127.0.0.1:3000, with its daemon
 	@$(BIN)/python -W ignore -m hwbench_pipeline.orchestration.partitions
 	$(BIN)/dagster dev -w workspace.yaml --host 127.0.0.1 --port 3000
 
@@ -62,5 +63,5 @@ docs: $(VENV)/.pipeline ## The generated pages of docs/
 bench: $(VENV)/.dev ## The performance benchmarks (minutes; prints ratios)
 	$(BIN)/python -m pytest hwbench_pipeline_tests/benchmarks -m benchmark -s
 
-clean: ## Everything that can be made again, except the virtual environment
-	rm -rf data/warehouse data/dagster data/artifacts data/reports
+clean: ## The virtual environment and caches; never measurements, which nothing can make again
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

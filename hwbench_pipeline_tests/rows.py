@@ -114,6 +114,7 @@ def legacy(**changes: Any) -> Row:
             "category": "text_encoder",
             "hardware": "cpu",
             "hardware_requested": "cpu",
+            "mode": "inference",
             "latency_ms_mean": 12.5,
         }
         | changes

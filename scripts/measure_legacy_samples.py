@@ -32,10 +32,10 @@ import psutil
 import torch
 import transformers
 
-from hwbench_pipeline.bench.host_lock import host_lock
 from hwbench_pipeline.catalog.configs import model_config
 from hwbench_pipeline.catalog.inputs import Tensors, make_inputs
 from hwbench_pipeline.catalog.names import resolve
+from hwbench_pipeline.hardware.host_lock import host_lock
 from hwbench_pipeline.legacy.configuration import Configuration, parse_configuration
 
 DATA = Path(__file__).parents[1] / "data" / "legacy"

@@ -69,7 +69,7 @@ ORDER BY source, hardware, model, mode, started_at, source_path, source_pointer,
 _ENVIRONMENTS = f"""
 SELECT environments.*, (
     SELECT count(*) FROM {identifier(OUT__RESULTS.name)} AS results
-    WHERE results.environment_id = environments.environment_id AND results.status = 'ok'
+    WHERE results.environment_id = environments.environment_id AND results.provenance = 'measured'
 ) AS n_results
 FROM (SELECT DISTINCT ON (environment_id) * FROM ({_union(ENVIRONMENT_SOURCES)})) AS environments
 ORDER BY environment_id

@@ -41,8 +41,8 @@ def coverage_rows(
 
 def _cell(row: Row) -> tuple[str, str, str] | None:
     # an old file's claim that nothing proves (hardware is NULL) is no evidence for any hardware
-    mode, hardware, model = row["mode"] or "inference", row["hardware"], row["model"]
-    return None if hardware is None or model is None else (mode, hardware, model)
+    mode, hardware, model = row["mode"], row["hardware"], row["model"]
+    return None if mode is None or hardware is None or model is None else (mode, hardware, model)
 
 
 def _cell_row(mode: str, hardware: str, model: str, category: str, rows: Sequence[Row]) -> dict[str, Any]:
@@ -66,7 +66,7 @@ def _cell_row(mode: str, hardware: str, model: str, category: str, rows: Sequenc
     state = _state(counts)
     # the size that is missing says why it is; a tiny failure explains nothing about a cell measured at tiny size
     without_number = [row for row in own if row["status"] != "ok"]
-    reasons = [row for row in without_number if row["model_size"] == "reference"] or without_number
+    reasons = [row for row in without_number if row["model_size"] == "reference" or not measured]
     newest_reason = max(reasons, key=lambda row: row["started_at"], default=None)
     return {
         "mode": mode,

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from hwbench_pipeline.bench.backends import UnsupportedError, Workload, backend_for
+from hwbench_pipeline.bench.backends import Workload, backend_for
 from hwbench_pipeline.bench.backends.torch import forward_outputs
 from hwbench_pipeline.bench.judging import (
     REPEATABLE,
@@ -26,13 +26,14 @@ from hwbench_pipeline.bench.judging import (
     largest_relative_error,
     require_right_output,
 )
-from hwbench_pipeline.bench.memory import read_peak, reset_peak
+from hwbench_pipeline.bench.memory import not_on_host, read_peak, reset_peak
 from hwbench_pipeline.bench.plan import CellPlan, Point
 from hwbench_pipeline.bench.sampling import take_samples, timed_ms
 from hwbench_pipeline.catalog.building import build_model, count_parameters
 from hwbench_pipeline.catalog.flops import count_flops
 from hwbench_pipeline.catalog.inputs import default_sequence_length, input_shape_text, items_and_tokens, make_inputs
 from hwbench_pipeline.hardware import condition
+from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.training.step import TrainingStep
 
 Emit = Callable[[Mapping[str, Any]], object]
@@ -136,13 +137,15 @@ def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str
     del loaded  # a backend that made its own copy of the weights is measured without torch's
     gc.collect()
     report("first inference")
-    values["first_inference_ms"] = timed_ms(prepared.call)
+    first_ms = timed_ms(prepared.call)
+    # a backend that runs the very module of the reference has no first call left to time
+    values["first_inference_ms"] = None if prepared.is_reference else first_ms
     report("verify")
     values["output_max_rel_error"] = largest_relative_error(reference, prepared.outputs())
     require_right_output(values["output_max_rel_error"], point.precision)
     del reference
     report("sample")
-    not_reset = reset_peak()
+    not_reset = not_on_host(plan.hardware) or reset_peak()
     values |= _sample(plan, prepared.call)
     memory = read_peak(not_reset)
     return values | {
@@ -168,7 +171,7 @@ def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str,
     report("first step")
     values["first_inference_ms"] = timed_ms(step.run)
     report("sample")
-    not_reset = reset_peak()
+    not_reset = not_on_host(plan.hardware) or reset_peak()
     values |= _sample(plan, step.run)
     memory = read_peak(not_reset)
     step.require_finite_losses()
@@ -212,13 +215,12 @@ def _reference_outputs(loaded: _Loaded) -> dict[str, Array]:
 def _sample(plan: CellPlan, call: Callable[[], object]) -> dict[str, Any]:
     """Warm up and sample; also what the machine was like meanwhile."""
     load_before = condition.load_average_1m()
-    busy_before = condition.busy_cores()
-    with condition.StealMeter() as steal:
+    with condition.StealMeter() as steal, condition.OthersMeter() as others:
         samples = take_samples(call, plan.sampling)
     flags = []
     if is_noisy(samples.samples_ms):
         flags.append("noisy")
-    if condition.is_loaded(load_before, os.cpu_count() or 1, busy_cores_before=busy_before):
+    if condition.is_loaded(others.busy_cores, os.cpu_count() or 1):
         flags.append("loaded_machine")
     return {
         "samples_ms": samples.samples_ms,

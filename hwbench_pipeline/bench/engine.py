@@ -6,6 +6,7 @@ Does not belong here: what happens inside the cell's process (`cell`), or where 
 
 from __future__ import annotations
 
+import math
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -14,18 +15,22 @@ from typing import Any
 
 import psutil
 
-from hwbench_pipeline.bench.host_lock import host_lock
 from hwbench_pipeline.bench.isolation import CellProcesses, ProcessOutcome
 from hwbench_pipeline.bench.plan import CellPlan, Point
-from hwbench_pipeline.bench.recording import Attempt, Row
+from hwbench_pipeline.bench.recording import Attempt, Row, sequence_length
 from hwbench_pipeline.catalog.facts import model_facts
-from hwbench_pipeline.hardware.environment import environment_row
+from hwbench_pipeline.hardware.environment import container_memory_limit_mb, environment_row
+from hwbench_pipeline.hardware.host_lock import host_lock
 from hwbench_pipeline.hardware.platforms import platform_of
 from hwbench_pipeline.hardware.probing import Probe, probe
 
 # copies of the fp32 weights that are in memory at once: torch keeps one and a working copy; OpenVINO converts and
 # compiles beside the torch model; a training step with AdamW has weights, gradients and two moments
 _WEIGHT_COPIES = {"torch": 1.2, "openvino": 3.0, "training": 4.2}
+
+
+# what kind of absence a probe found → the error class of the rows
+_ABSENCE_CLASS = {"no_hardware": "HardwareAbsent", "unsupported": "NoRunner", "failed": "ProbeFailed"}
 
 
 @dataclass(frozen=True)
@@ -82,13 +87,13 @@ def run_cell(
 
     if plan.mode == "training" and platform.no_training_reason is not None:
         return for_all_points("unsupported", "TrainingUnsupported", platform.no_training_reason)
-    if not found.is_available:
-        return for_all_points("no_hardware", "HardwareAbsent", found.reason or found.probe)
+    if found.absence is not None:
+        return for_all_points(found.absence, _ABSENCE_CLASS[found.absence], found.reason or found.probe)
 
     rows: list[Row] = []
     environments = {idle_environment["environment_id"]: idle_environment}
     runnable: list[Point] = []
-    for point in plan.points:
+    for point in _distinct(plan):
         shortage = _memory_shortage(plan, point)
         if shortage is None:
             runnable.append(point)
@@ -105,11 +110,11 @@ def run_cell(
                 )
             )
     while runnable:
-        started_at = datetime.now(UTC)
         with host_lock(holder=f"hwbench {plan.name}", on_wait=on_wait, timeout_s=None):
+            started_at = datetime.now(UTC)
             outcome = processes.run(
                 {"plan": replace(plan, points=tuple(runnable)).to_json()},
-                timeout_s=plan.point_timeout_s * len(runnable),
+                silence_timeout_s=plan.phase_timeout_s,
             )
         n_done = 0
         for event in outcome.events:
@@ -150,6 +155,12 @@ def run_cell(
     return CellExecution(plan, attempt.run_id, rows, list(environments.values()))
 
 
+def _distinct(plan: CellPlan) -> list[Point]:
+    """The plan's points with the sequence length each means, every one once: a model without text has no length."""
+    named = (replace(point, sequence_length=sequence_length(plan.model, point)) for point in plan.points)
+    return list(dict.fromkeys(named))
+
+
 def _death(outcome: ProcessOutcome, point: int, plan: CellPlan) -> dict[str, str]:
     """Status, class and message for a point whose process ended without an answer."""
     phases = [event["phase"] for event in outcome.events if event["event"] == "phase" and event["point"] == point]
@@ -159,7 +170,7 @@ def _death(outcome: ProcessOutcome, point: int, plan: CellPlan) -> dict[str, str
         return {
             "status": "timeout",
             "error_class": "Timeout",
-            "error_message": f"ended by the watchdog {where}: a point may take {plan.point_timeout_s:.0f} s{last_words}",
+            "error_message": f"ended by the watchdog {where}: a phase may take {plan.phase_timeout_s:.0f} s{last_words}",
         }
     if outcome.exit_code == -9:
         hint = "; nobody here sent it, which usually is the kernel ending a process for lack of memory"
@@ -195,7 +206,7 @@ def _memory_shortage(plan: CellPlan, point: Point) -> str | None:
         "training" if plan.mode == "training" else "openvino" if platform == "openvino" else "torch"
     ]
     needed_mb = n_parameters * 4 * copies / 1e6
-    available_mb = psutil.virtual_memory().available / 1e6
+    available_mb = min(psutil.virtual_memory().available / 1e6, container_memory_limit_mb() or math.inf)
     if needed_mb <= available_mb:
         return None
     return (

@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -28,6 +29,8 @@ from typing import IO, Any, Self
 CAN_FORK = sys.platform == "linux"
 _LOG_TAIL_BYTES = 4000
 _SERVER_START_TIMEOUT_S = 120.0
+# one look at a file's size: too little to disturb the measurement it waits for
+_WATCH_INTERVAL_S = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,24 @@ def _tail(path: Path) -> str:
         return log.read().decode(errors="replace").strip()
 
 
+class _Silence:
+    """How long a cell has emitted nothing, by the size of its event file."""
+
+    def __init__(self, events: Path, timeout_s: float) -> None:
+        self._events = events
+        self._timeout_s = timeout_s
+        self._size = -1
+        self._since = time.monotonic()
+
+    def is_over(self) -> bool:
+        """Whether nothing new has come for the time allowed."""
+        size = self._events.stat().st_size if self._events.exists() else 0
+        now = time.monotonic()
+        if size != self._size:
+            self._size, self._since = size, now
+        return now - self._since > self._timeout_s
+
+
 class CellProcesses:
     """Starts one process per cell. A context manager: leaving it ends the server and any running cell.
 
@@ -87,24 +108,25 @@ class CellProcesses:
         """End the server and any running cell; the next `run` starts a new one."""
         self._stop_server()
 
-    def run(self, job: dict[str, Any], timeout_s: float) -> ProcessOutcome:
+    def run(self, job: dict[str, Any], silence_timeout_s: float) -> ProcessOutcome:
         """Run one job (see `cell.run_job`) in a process of its own and wait for its end.
 
-        The process is killed after `timeout_s` seconds. Raises `IsolationError` if no process can be started.
+        The process is killed when it has emitted no event for `silence_timeout_s` seconds. Raises `IsolationError` if no process can be started.
         """
         with tempfile.TemporaryDirectory(prefix="hwbench-cell-") as folder:
             events, log = Path(folder) / "events.jsonl", Path(folder) / "log.txt"
             request = {"entry": self._entry, "job": job, "events": str(events), "log": str(log)}
             run = self._run_forked if CAN_FORK else self._run_spawned
-            exit_code, timed_out = run(request, timeout_s)
+            exit_code, timed_out = run(request, _Silence(events, silence_timeout_s))
             return ProcessOutcome(_read_events(events), exit_code, timed_out, _tail(log))
 
-    def _run_forked(self, request: dict[str, Any], timeout_s: float) -> tuple[int, bool]:
+    def _run_forked(self, request: dict[str, Any], silence: _Silence) -> tuple[int, bool]:
         server = self._started_server()
         pid = int(self._ask(server, request, _SERVER_START_TIMEOUT_S)["pid"])
         timed_out = False
         try:
-            answer = self._answer(server, timeout_s)
+            while (answer := self._answer(server, _WATCH_INTERVAL_S)) is None and not silence.is_over():
+                pass
             if answer is None:
                 timed_out = True
                 _kill_group(pid)
@@ -118,14 +140,15 @@ class CellProcesses:
             raise IsolationError("the cell server does not answer after a cell was killed")
         return int(answer["exit_code"]), timed_out
 
-    def _run_spawned(self, request: dict[str, Any], timeout_s: float) -> tuple[int, bool]:
+    def _run_spawned(self, request: dict[str, Any], silence: _Silence) -> tuple[int, bool]:
         process = subprocess.Popen(
             [sys.executable, "-m", "hwbench_pipeline.bench.cell_server", "--once", json.dumps(request)],
             stdin=subprocess.DEVNULL,
         )
         try:
-            return process.wait(timeout_s), False
-        except subprocess.TimeoutExpired:
+            while not silence.is_over():
+                with suppress(subprocess.TimeoutExpired):
+                    return process.wait(_WATCH_INTERVAL_S), False
             process.kill()
             return process.wait(), True
         except BaseException:

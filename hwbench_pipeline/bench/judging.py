@@ -25,6 +25,9 @@ REPEATABLE = 1e-4
 # (p90 − p50) / p50 above this says the machine, not the model, decided the samples
 NOISY_SPREAD = 0.25
 
+# a median this many times the fastest sample says that most samples were disturbed, however alike they are
+NOISY_MEDIAN_OVER_MINIMUM = 2.0
+
 
 class WrongOutputError(Exception):
     """The backend's output is not the model's."""
@@ -66,7 +69,8 @@ def require_right_output(relative_error: float, precision: str) -> None:
 
 
 def is_noisy(samples_ms: Sequence[float]) -> bool:
-    """Whether the upper spread of the samples is too wide for the median to be compared."""
+    """Whether the samples spread too wide for their median to be compared: upwards, or above the fastest."""
     ordered = sorted(samples_ms)
     median = percentile(ordered, 50)
-    return (percentile(ordered, 90) - median) / median > NOISY_SPREAD
+    spread = (percentile(ordered, 90) - median) / median
+    return spread > NOISY_SPREAD or median / ordered[0] > NOISY_MEDIAN_OVER_MINIMUM

@@ -46,6 +46,13 @@ def reset_peak() -> str | None:
     return None
 
 
+def not_on_host(hardware: str) -> str | None:
+    """Why the host's memory says nothing about a device's, or None where the device works in the host's memory."""
+    if hardware in ("cuda", "rocm", "mps"):
+        return f"not read: the memory of {hardware} is not the host's, and this version does not ask the device"
+    return None
+
+
 def read_peak(not_reset: str | None) -> PeakMemory:
     """The peak since `reset_peak`, whose answer is passed in."""
     if not_reset is not None:

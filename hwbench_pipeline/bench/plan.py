@@ -37,7 +37,7 @@ class Sampling:
     """
 
     min_warmup: int = 3
-    min_warmup_s: float = 0.2
+    min_warmup_s: float = 0.5
     min_samples: int = 10
     min_duration_s: float = 1.0
     max_samples: int = 1000
@@ -48,8 +48,8 @@ class Sampling:
 class CellPlan:
     """Everything one cell measures in one process.
 
-    `hardware` and `model` are the cell's keys; `seed` fixes weights and inputs; `point_timeout_s` is the time
-    each point may take, loading and warm-up included, before the process is ended.
+    `hardware` and `model` are the cell's keys; `seed` fixes weights and inputs; `phase_timeout_s` is the time each
+    phase of a point (load, compile, sample, …) may take before the process is ended.
     """
 
     hardware: str
@@ -58,7 +58,7 @@ class CellPlan:
     points: tuple[Point, ...] = (Point(),)
     sampling: Sampling = field(default_factory=Sampling)
     seed: int = 0
-    point_timeout_s: float = 600.0
+    phase_timeout_s: float = 300.0
 
     @property
     def name(self) -> str:

@@ -64,9 +64,9 @@ def run(
     from hwbench_pipeline.bench.engine import new_run_id, run_cell
     from hwbench_pipeline.bench.isolation import CellProcesses
     from hwbench_pipeline.bench.plan import CellPlan, sweep
+    from hwbench_pipeline.bench.storing import store_execution
     from hwbench_pipeline.hardware.probing import probe_all
     from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE
-    from hwbench_pipeline.warehouse.executions import store_execution
     from hwbench_pipeline.warehouse.location import warehouse_path
     from hwbench_pipeline.warehouse.writing import require_writable
 

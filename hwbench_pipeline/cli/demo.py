@@ -59,6 +59,7 @@ def _print_outcome(folder: Path, home: Path, database: Path, seconds: float) -> 
     if scores:
         columns = (
             "mode",
+            "model_size",
             "method",
             "n_rows",
             "n_models",
@@ -72,7 +73,7 @@ def _print_outcome(folder: Path, home: Path, database: Path, seconds: float) -> 
                 columns,
                 ([row[name] for name in columns] for row in scores),
                 title="prediction of a model that was left out, beside baselines",
-                right=columns[2:7],
+                right=columns[3:8],
             )
         )
     console.print(f"\n{seconds:.0f} s.")

@@ -24,8 +24,8 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Probe every platform and print what answered."""
-    from hwbench_pipeline.bench.host_lock import host_lock
     from hwbench_pipeline.cli.output import say
+    from hwbench_pipeline.hardware.host_lock import host_lock
     from hwbench_pipeline.hardware.rows import hardware_rows
     from hwbench_pipeline.schema.tables import CORE_HARDWARE
 

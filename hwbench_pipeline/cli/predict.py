@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import typer
@@ -15,12 +16,13 @@ from hwbench_pipeline.cli.options import (
     listed_hardware,
     listed_numbers,
 )
-from hwbench_pipeline.cli.output import json_rows, output, print_json, print_reasons, say, table
+from hwbench_pipeline.cli.output import json_rows, output, print_json, print_reasons, say, significant, table
 
 NAME = "predict"
 HELP = (
     "Predict median latency for points that nobody measured, from the fitted predictor of the warehouse. The range held "
-    "80 % of the errors when each model was left out in turn. What was measured is shown as measured instead."
+    "at least 80 % of the errors when each model of that mode and size was left out in turn. What was measured is shown "
+    "as measured instead, with its flags and its day."
 )
 EXAMPLE = "Example: `hwbench predict --model llama --hardware cpu --batch-size 1,8`"
 
@@ -37,8 +39,17 @@ _COLUMNS = (
     "latency_ms_p50_low",
     "latency_ms_p50_high",
     "roofline_latency_ms",
+    "held_out_median_ape_percent",
+    "best_baseline",
+    "best_baseline_median_ape_percent",
+    "device_name",
+    "flags",
+    "started_at",
     "reason",
 )
+
+# not in the table: told in lines below it, or too wide
+_ONLY_JSON = ("best_baseline", "best_baseline_median_ape_percent", "device_name", "reason")
 
 _HEADS = {
     "model_size": "size",
@@ -48,6 +59,14 @@ _HEADS = {
     "latency_ms_p50_low": "low ms",
     "latency_ms_p50_high": "high ms",
     "roofline_latency_ms": "roofline ms",
+    "held_out_median_ape_percent": "median error %",
+    "started_at": "day",
+}
+
+_BASELINE_TEXTS = {
+    "scaled_roofline": "the scaled roofline",
+    "roofline": "the bare roofline",
+    "constant": "one constant for all models",
 }
 
 
@@ -87,19 +106,16 @@ def run(
 
     folder = warehouse_path(warehouse)
     path = predictor_file(folder)
-    if not path.exists():
-        raise WarehouseError(
-            f"there is no predictor in {folder}. Fix: `hwbench refresh` fits one, once `hwbench bench` has measured enough"
-        )
-    predictor = Predictor.load(path)
+    predictor = Predictor.load(path) if path.exists() else None
     devices, unreadable_devices = read_rows(folder, CORE_HARDWARE)
     results, unreadable = read_rows(folder, OUT__RESULTS)
     unreadable += unreadable_devices
     keys = keys or [row["hardware"] for row in devices if row["peak_gflops_fp32"] is not None]
     if not keys:
         raise WarehouseError(
-            f"core_hardware in {folder} holds no hardware with measured peaks. Fix: delete core_hardware.parquet there and "
-            "`hwbench refresh`, which measures them"
+            f"core_hardware in {folder} holds no hardware with measured peaks. Fix: `hwbench refresh` on the machine to "
+            "predict for, which probes hardware and measures peaks where the warehouse has none; or --hardware for what "
+            "was measured"
         )
     rows: list[dict[str, Any]] = []
     for key, name, one_size, one_mode, one_precision, batch in product(
@@ -111,9 +127,14 @@ def run(
         print_json(json_rows(_COLUMNS, rows))
     else:
         console = output()
-        shown = _COLUMNS[:-1]
+        shown = [
+            name for name in _COLUMNS if name not in _ONLY_JSON and any(row.get(name) not in (None, []) for row in rows)
+        ]
         head = [_HEADS.get(name, name) for name in shown]
-        console.print(table(head, ([row.get(name) for name in shown] for row in rows), right=head[6:]))
+        numbers = [_HEADS[name] for name in shown if name in _HEADS and name not in ("model_size", "started_at")]
+        console.print(table(head, ([_cell(name, row.get(name)) for name in shown] for row in rows), right=numbers))
+        for line in _closer_baselines(rows):
+            console.print(f"\n{line}", markup=False, soft_wrap=True)
         print_reasons(
             console,
             ((f"{row['hardware']}, {row['mode']}", row["reason"]) for row in rows if row.get("reason") is not None),
@@ -122,3 +143,26 @@ def run(
         say(f"hwbench predict: {file}")
     if unreadable or all(row["provenance"] == "none" for row in rows):
         raise typer.Exit(WORK_FAILED)
+
+
+def _cell(name: str, value: Any) -> Any:
+    """A value as the table shows it: flags as words, a time stamp as its day."""
+    if name == "flags":
+        return ", ".join(value or ()) or None
+    return f"{value:%Y-%m-%d}" if name == "started_at" and value is not None else value
+
+
+def _closer_baselines(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """One line for each mode and model size among the predicted answers where a baseline beat the predictor."""
+    lines: dict[tuple[str, str], str] = {}
+    for row in rows:
+        if row["provenance"] != "predicted":
+            continue
+        error, baseline_error = row["held_out_median_ape_percent"], row["best_baseline_median_ape_percent"]
+        if baseline_error < error:
+            lines[row["mode"], row["model_size"]] = (
+                f"{row['mode']}, {row['model_size']}: {_BASELINE_TEXTS[row['best_baseline']]} was closer when models were "
+                f"left out (median error {significant(baseline_error)} % against {significant(error)} %); trust these "
+                "predictions no further than their range"
+            )
+    return list(lines.values())

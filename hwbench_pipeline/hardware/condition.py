@@ -26,8 +26,8 @@ _PACKAGE_LABELS = ("Package id", "Tdie", "Tctl")
 def load_average_1m() -> float | None:
     """The host's 1-minute load average; None where the system keeps none (Windows).
 
-    It remembers about a minute: just after a benchmark it holds that benchmark's own load. Use `busy_cores` to know
-    whether something else is running now.
+    It remembers about a minute: just after a benchmark it holds that benchmark's own load. `OthersMeter` tells
+    what else is running.
     """
     if not hasattr(os, "getloadavg"):
         return None
@@ -37,32 +37,40 @@ def load_average_1m() -> float | None:
         return None
 
 
-def busy_cores(interval_s: float = 0.5) -> float:
-    """How many cores other processes kept busy, on average, while this thread slept for `interval_s` seconds.
+class OthersMeter:
+    """How many cores other processes kept busy, on average, between entering and leaving the context.
 
-    This process's own CPU time is taken out: threads of a compute pool spin for a while after their last work.
-    Unlike the load average it does not remember a benchmark that has just ended.
+    `busy_cores` is set on leaving. This process's own CPU time and what the hypervisor stole are taken out. Unlike the
+    load average it does not remember a benchmark that has just ended.
     """
-    before = psutil.cpu_times()
-    began, own_before_s = time.monotonic(), time.process_time()
-    time.sleep(interval_s)
-    after = psutil.cpu_times()
-    own_s = time.process_time() - own_before_s
-    elapsed_s = time.monotonic() - began
-    idle_s = (after.idle - before.idle) + (getattr(after, "iowait", 0.0) - getattr(before, "iowait", 0.0))
-    total_s = _total_s(after) - _total_s(before)
-    return max(0.0, total_s - idle_s - own_s) / elapsed_s
+
+    def __init__(self) -> None:
+        self.busy_cores = 0.0
+
+    def __enter__(self) -> OthersMeter:
+        self._before = psutil.cpu_times()
+        self._began, self._own_before_s = time.monotonic(), time.process_time()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        own_s = time.process_time() - self._own_before_s
+        elapsed_s = time.monotonic() - self._began
+        after = psutil.cpu_times()
+        not_others_s = sum(
+            getattr(after, name, 0.0) - getattr(self._before, name, 0.0) for name in ("idle", "iowait", "steal")
+        )
+        total_s = _total_s(after) - _total_s(self._before)
+        self.busy_cores = max(0.0, total_s - not_others_s - own_s) / max(elapsed_s, 1e-9)
 
 
-def is_loaded(load_before: float | None, cores: int, *, busy_cores_before: float | None = None) -> bool:
-    """Whether the machine was busy with something else just before sampling: the flag `loaded_machine`.
+def is_loaded(others_busy_cores: float, cores: int) -> bool:
+    """Whether something else used the machine while sampling: the flag `loaded_machine`.
 
-    True when more than a quarter of the cores was busy. `busy_cores_before`, from `busy_cores()`, decides where it is
-    given; else the 1-minute load average, which overstates: right after another benchmark it holds that one's load.
-    False where nothing is known. `cores` are the logical cores.
+    True when `others_busy_cores` (see `OthersMeter`) is more than a quarter of the logical `cores`.
     """
-    busy = load_before if busy_cores_before is None else busy_cores_before
-    return busy is not None and busy > LOADED_SHARE_OF_CORES * cores
+    return others_busy_cores > LOADED_SHARE_OF_CORES * cores
 
 
 class StealMeter:

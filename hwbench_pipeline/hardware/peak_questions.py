@@ -38,7 +38,9 @@ def measure(device: str) -> dict[str, Any]:
 
     # fp32 means fp32: no TF32 on NVIDIA, no bf16 inside oneDNN
     torch.set_float32_matmul_precision("highest")
-    synchronize = _synchronizer(device)
+    from hwbench_pipeline.hardware.devices import synchronizer
+
+    synchronize = synchronizer(torch.device(device))
     memory = _memory_bytes(device)
     gflops, size, n_products = _gemm(device, synchronize, memory)
     gb_per_s, copy_bytes, n_copies = _copy(device, synchronize, memory)
@@ -69,16 +71,6 @@ def last_level_cache_bytes() -> int | None:
     return None if last is None else sum(size for (level, _), size in caches.items() if level == last)
 
 
-def _synchronizer(device: str) -> Callable[[], None]:
-    import torch
-
-    if device == "cuda":
-        return torch.cuda.synchronize
-    if device == "mps":
-        return torch.mps.synchronize
-    return lambda: None
-
-
 def _memory_bytes(device: str) -> int:
     """What may be counted on: free memory of the GPU, available memory of the host."""
     import torch
@@ -89,7 +81,7 @@ def _memory_bytes(device: str) -> int:
     return int(psutil.virtual_memory().available)
 
 
-def _seconds_of(work: Callable[[], object], synchronize: Callable[[], None]) -> float:
+def _seconds_of(work: Callable[[], object], synchronize: Callable[[], object]) -> float:
     synchronize()
     began = time.perf_counter()
     work()
@@ -97,7 +89,7 @@ def _seconds_of(work: Callable[[], object], synchronize: Callable[[], None]) -> 
     return time.perf_counter() - began
 
 
-def _best_seconds(work: Callable[[], object], synchronize: Callable[[], None], until: float) -> tuple[float, int]:
+def _best_seconds(work: Callable[[], object], synchronize: Callable[[], object], until: float) -> tuple[float, int]:
     """The fastest of the repeats that fit before `until` (perf_counter), at least three, and how many they were."""
     best, repeats = float("inf"), 0
     while repeats < _MINIMUM_REPEATS or time.perf_counter() + best < until:
@@ -106,7 +98,7 @@ def _best_seconds(work: Callable[[], object], synchronize: Callable[[], None], u
     return best, repeats
 
 
-def _gemm(device: str, synchronize: Callable[[], None], memory: int) -> tuple[float, int, int]:
+def _gemm(device: str, synchronize: Callable[[], object], memory: int) -> tuple[float, int, int]:
     import torch
 
     until = time.perf_counter() + GEMM_SECONDS
@@ -133,7 +125,7 @@ def _gemm(device: str, synchronize: Callable[[], None], memory: int) -> tuple[fl
     return 2 * size**3 / best / 1e9, size, repeats
 
 
-def _copy(device: str, synchronize: Callable[[], None], memory: int) -> tuple[float, int, int]:
+def _copy(device: str, synchronize: Callable[[], object], memory: int) -> tuple[float, int, int]:
     import torch
 
     wanted = max(SMALLEST_COPY_BYTES, CACHES_PER_COPY * (last_level_cache_bytes() or 0))

@@ -37,7 +37,7 @@ _measuring = threading.Lock()
 def measure_peaks(key: str, *, refresh: bool = False) -> Peaks:
     """The platform's peaks, measured once per process (again with `refresh`); about five seconds per device.
 
-    The measurement loads the whole machine: whoever calls it holds `bench.host_lock` while it runs.
+    The measurement loads the whole machine: whoever calls it holds `hardware.host_lock` while it runs.
     Never raises for a platform of the grid: what could not be measured is None with the reason.
     Raises `UnknownHardwareError`.
     """

@@ -41,7 +41,9 @@ _WEB_PLATFORMS = ("webnn", "webgpu")
 class Probe:
     """What one platform answered.
 
-    `is_available` says whether cells can run on it here; if not, `reason` says why, with the fix where there is one.
+    `is_available` says whether cells can run on it here; if not, `reason` says why, with the fix where there is one, and
+    `absence` what kind of why: `no_hardware` (it is not here), `unsupported` (it is here, and this version cannot run on
+    it), `failed` (asking broke or took too long, so nobody knows).
     `probe` is what was asked and what it answered, word for word and short. `device_memory_mb` is in MB (1e6 bytes):
     the device's own memory, the host's for CPU platforms. `precisions` are those that ran when tried (torch) or that
     the device says it computes in (OpenVINO); None where nothing could be asked. `probed_at` is in UTC.
@@ -49,6 +51,7 @@ class Probe:
 
     key: str
     is_available: bool
+    absence: str | None
     reason: str | None
     probe: str
     device_name: str | None
@@ -68,6 +71,7 @@ class _Answers:
     key: str
     transcript: list[str]
     reason: str | None = None
+    absence: str = "no_hardware"
     device_name: str | None = None
     device_memory_mb: float | None = None
     driver_version: str | None = None
@@ -86,6 +90,7 @@ _probing = threading.RLock()
 
 def probe(key: str, *, refresh: bool = False) -> Probe:
     """Ask this machine for one platform; the answer is kept for the life of the process, unless `refresh` asks again.
+    A question that failed is not kept.
 
     Never raises for a platform of the grid: a question that fails or takes too long becomes the reason of absence.
     Raises `UnknownHardwareError`.
@@ -97,7 +102,11 @@ def probe(key: str, *, refresh: bool = False) -> Probe:
             if key in _WEB_PLATFORMS:
                 _browser_answers.clear()
         if key not in _probes:
-            _probes[key] = _probe_now(key)
+            found = _probe_now(key)
+            if found.absence == "failed":
+                _browser_answers.clear()
+                return found
+            _probes[key] = found
         return _probes[key]
 
 
@@ -117,10 +126,12 @@ def _probe_now(key: str) -> Probe:
         _PROBE_OF[key](answers)
     except Exception as error:  # noqa: BLE001 — a driver or runtime that breaks is an answer about the machine
         answers.reason = f"asking failed: {type(error).__name__}: {shortened(str(error))}"
+        answers.absence = "failed"
         answers.note("asking", answers.reason)
     return Probe(
         key=key,
         is_available=answers.reason is None,
+        absence=None if answers.reason is None else answers.absence,
         reason=answers.reason,
         probe="; ".join(answers.transcript),
         device_name=answers.device_name,
@@ -291,6 +302,7 @@ def _probe_webgpu(answers: _Answers) -> None:
         answers.reason = f"the only WebGPU adapter is a software one ({text}): no GPU that this browser can use"
         return
     answers.device_name = name
+    answers.absence = "unsupported"
     answers.reason = (
         f"the browser has a WebGPU adapter ({text}), but this version of hwbench has no WebGPU runner yet: "
         "nothing can be measured on it"
@@ -307,6 +319,7 @@ def _probe_webnn(answers: _Answers) -> None:
         devices = ", ".join(device for device, its_error in errors.items() if its_error == error)
         answers.note(f"navigator.ml.createContext() for {devices}", error or "a context")
     if working:
+        answers.absence = "unsupported"
         answers.reason = (
             f"the browser gives a WebNN context for {', '.join(working)}, but this version of hwbench has no WebNN "
             "runner yet: nothing can be measured on it"
@@ -342,6 +355,7 @@ def _ask_browser(answers: _Answers) -> dict[str, Any] | None:
             _browser_answers[place] = error
     answer = _browser_answers[place]
     if isinstance(answer, NoAnswerError):
+        answers.absence = "failed"
         answers.note("opening it headless", answer)
         answers.reason = (
             f"the browser {browser} did not answer: {answer}. Fix: start it by hand to see what it lacks, or set "

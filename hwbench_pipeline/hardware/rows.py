@@ -18,7 +18,7 @@ def hardware_rows(*, with_peaks: bool, refresh: bool = False) -> list[dict[str, 
     """One row of `core_hardware` per platform of the grid, in its order.
 
     `with_peaks` also measures the peaks of what is available, about five seconds per device at full load: hold
-    `bench.host_lock` around the call. `refresh` asks and measures again what this process already knows.
+    `hardware.host_lock` around the call. `refresh` asks and measures again what this process already knows.
     """
     rows = []
     for platform, found in zip(PLATFORMS, probe_all(refresh=refresh), strict=True):

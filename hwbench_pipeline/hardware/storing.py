@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hwbench_pipeline.bench.host_lock import host_lock
+from hwbench_pipeline.hardware.host_lock import host_lock
 from hwbench_pipeline.hardware.rows import hardware_rows
 from hwbench_pipeline.schema.tables import CORE_HARDWARE
 from hwbench_pipeline.warehouse.writing import write_table

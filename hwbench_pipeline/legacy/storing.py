@@ -10,7 +10,7 @@ from hwbench_pipeline.legacy.ingest import Ingested, Previous, Progress, ingest
 from hwbench_pipeline.schema.table import Row, Table
 from hwbench_pipeline.schema.tables import CORE_LEGACY__ENVIRONMENTS, CORE_LEGACY__RESULTS, RAW_LEGACY__FILES
 from hwbench_pipeline.warehouse.reading import read_rows
-from hwbench_pipeline.warehouse.writing import WarehouseError, write_table
+from hwbench_pipeline.warehouse.writing import WarehouseError, one_writer, write_table
 
 
 def ingest_into(
@@ -25,16 +25,17 @@ def ingest_into(
     Raises FileNotFoundError for a path that is not there, `WarehouseError` where a stored table cannot be read:
     going on without it would lose rows.
     """
-    previous = Previous(
-        files=_stored(warehouse, RAW_LEGACY__FILES),
-        results=_stored(warehouse, CORE_LEGACY__RESULTS),
-        environments=_stored(warehouse, CORE_LEGACY__ENVIRONMENTS),
-    )
-    ingested = ingest(paths, previous, naive_zone=naive_zone, on_progress=on_progress)
-    # results before the account of files: a crash in between leaves files to be read again, never rows without a file
-    write_table(warehouse, CORE_LEGACY__ENVIRONMENTS, ingested.environments)
-    write_table(warehouse, CORE_LEGACY__RESULTS, ingested.results)
-    write_table(warehouse, RAW_LEGACY__FILES, ingested.files)
+    with one_writer(warehouse, "legacy"):
+        previous = Previous(
+            files=_stored(warehouse, RAW_LEGACY__FILES),
+            results=_stored(warehouse, CORE_LEGACY__RESULTS),
+            environments=_stored(warehouse, CORE_LEGACY__ENVIRONMENTS),
+        )
+        ingested = ingest(paths, previous, naive_zone=naive_zone, on_progress=on_progress)
+        # results before the account of files: a crash in between leaves files to be read again, never rows without one
+        write_table(warehouse, CORE_LEGACY__ENVIRONMENTS, ingested.environments)
+        write_table(warehouse, CORE_LEGACY__RESULTS, ingested.results)
+        write_table(warehouse, RAW_LEGACY__FILES, ingested.files)
     return ingested
 
 

@@ -53,6 +53,7 @@ def local_instance_home(project: Path) -> Path:
     """The DAGSTER_HOME of this project: the variable if it is set, else data/dagster with the project's settings."""
     chosen = os.environ.get("DAGSTER_HOME")
     if chosen:
+        Path(chosen).mkdir(parents=True, exist_ok=True)
         return Path(chosen)
     home = project / "data" / "dagster"
     settings = project / INSTANCE_SETTINGS

@@ -1,7 +1,8 @@
 """Which cells want measuring: never tried, or tried too long ago.
 
 Belongs here: the choice of the nightly and of the demo. Does not belong here: requesting runs (`schedules`, `demo`).
-Reads file names only, so that it answers within a sensor's or schedule's time on large grids.
+Looks at files' names and times and opens none, so that it answers within a schedule's time on large grids; copies of a
+warehouse must keep the times (`cp -a`).
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from hwbench_pipeline.warehouse.executions import TABLE_OF_MODE
+from hwbench_pipeline.bench.storing import TABLE_OF_MODE
 from hwbench_pipeline.warehouse.location import Cell
 from hwbench_pipeline.warehouse.reading import table_files
 

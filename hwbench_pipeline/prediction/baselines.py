@@ -18,7 +18,7 @@ from hwbench_pipeline.schema.table import Row
 
 
 def roofline(_training: Sequence[Row], rows: Sequence[Row]) -> FloatArray:
-    """The least time the hardware could need, as it is."""
+    """The estimate of the least time (`features.roofline_latency_ms`), as it is."""
     return log_roofline(rows)
 
 
@@ -34,7 +34,9 @@ def scaled_roofline(training: Sequence[Row], rows: Sequence[Row]) -> FloatArray:
         factors[group] = float(np.median(ratios[[position for position, g in enumerate(groups) if g == group]]))
     missing = sorted({str(_device_and_mode(row)) for row in rows if _device_and_mode(row) not in factors})
     if missing:
-        raise ValueError(f"scaled_roofline: the training part has no rows of {', '.join(missing)}. Fix: measure some")
+        raise ValueError(
+            f"scaled_roofline: the training part has no rows of {', '.join(missing)}. Fix: learn from rows that have"
+        )
     return np.array([factors[_device_and_mode(row)] for row in rows], dtype=np.float64) + log_roofline(rows)
 
 
@@ -49,7 +51,9 @@ def constant(training: Sequence[Row], rows: Sequence[Row]) -> FloatArray:
         medians[mode] = float(np.median(target[[p for p, row in enumerate(training) if row["mode"] == mode]]))
     missing = sorted({row["mode"] for row in rows} - medians.keys())
     if missing:
-        raise ValueError(f"constant: the training part has no rows of mode {', '.join(missing)}. Fix: measure some")
+        raise ValueError(
+            f"constant: the training part has no rows of mode {', '.join(missing)}. Fix: learn from rows that have"
+        )
     return np.array([medians[row["mode"]] for row in rows])
 
 

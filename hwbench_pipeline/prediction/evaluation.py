@@ -4,7 +4,9 @@ Belongs here: the leave-one-model-out protocol, its scores and the held-out pred
 here: drawing them (`plots`), or other protocols' data.
 
 Every size, batch size, device and mode of a model is held out together, so that no neighbour of a scored row was
-learned from. All methods are scored on the same rows. Rows count equally: a model with more rows weighs more.
+learned from. Every method learns from both model sizes, but errors are counted for each mode and model size apart:
+errors at tiny models' milliseconds say nothing about real models. All methods are scored on the same rows. Rows count
+equally: a model with more rows weighs more.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -20,7 +23,7 @@ import numpy as np
 from hwbench_pipeline.prediction import baselines
 from hwbench_pipeline.prediction.regression import FloatArray, Regression, device_of
 from hwbench_pipeline.schema.table import Row, sha256_of
-from hwbench_pipeline.schema.tables.prediction import OUT__PREDICTION_SCORES
+from hwbench_pipeline.schema.tables.prediction import BASELINES, OUT__PREDICTION_SCORES
 from hwbench_pipeline.schema.tables.results import MODES
 from hwbench_pipeline.schema.validation import require_valid
 
@@ -32,7 +35,16 @@ MINIMUM_MODELS = 3
 MINIMUM_ROWS = 12
 """Fewest training rows; below that a tree of depth 3 with three rows per leaf has nothing to split."""
 
+SIZES = ("tiny", "reference")
+
+LOW_QUANTILE, HIGH_QUANTILE = 0.1, 0.9
+
 EvidenceKey = tuple[str, str | None, str, str, str]
+
+Kind = tuple[str, str]
+"""Mode and model size: what errors are counted for."""
+
+_KINDS: tuple[Kind, ...] = tuple(product(MODES, SIZES))
 
 
 class NotEnoughEvidenceError(ValueError):
@@ -61,6 +73,7 @@ class HeldOutPrediction:
     hardware: str
     device_name: str | None
     mode: str
+    model_size: str
     method: str
     measured_ms: float
     predicted_ms: float
@@ -74,6 +87,22 @@ class HeldOutPrediction:
     def absolute_percentage_error(self) -> float:
         """|predicted − measured| / measured, in percent."""
         return 100 * abs(self.predicted_ms - self.measured_ms) / self.measured_ms
+
+
+@dataclass(frozen=True)
+class KindErrors:
+    """How wrong xgboost was for one mode and model size when each model was left out.
+
+    `low` and `high` are quantiles (`LOW_QUANTILE`, `HIGH_QUANTILE`) of log(measured / predicted), each taken from a
+    residual that occurred, outwards, and widened to hold 0: at least 80 % of the residuals lie between them, however
+    few there are. The medians are of absolute percentage errors, `best_baseline` is the baseline with the lowest.
+    """
+
+    low: float
+    high: float
+    median_ape_percent: float
+    best_baseline: str
+    best_baseline_median_ape_percent: float
 
 
 @dataclass(frozen=True)
@@ -123,7 +152,8 @@ def require_enough_evidence(rows: Sequence[Row]) -> None:
     if n_models < MINIMUM_MODELS or len(rows) < MINIMUM_ROWS:
         raise NotEnoughEvidenceError(
             f"the predictor has {len(rows)} usable measurements of {n_models} models; it needs at least {MINIMUM_ROWS} "
-            f"of {MINIMUM_MODELS}. Fix: `hwbench bench --all-models --batch-size 1,8` measures more"
+            f"of {MINIMUM_MODELS}. Fix: `hwbench bench --all-models --batch-size 1,8` measures more, then `hwbench refresh` "
+            "fits one"
         )
 
 
@@ -131,16 +161,16 @@ def leave_one_model_out(rows: Sequence[Row]) -> Evaluation:
     """Hold out each model in turn, predict its rows with every method learned from the others, and score.
 
     `rows` are of core_prediction__features. Scored are rows whose kind of evidence (`evidence_key`) was measured
-    for at least `MINIMUM_MODELS` models; the others are learned from only. Gives one score per mode and method, or the
-    reason why there is none; never raises for too little evidence.
+    for at least `MINIMUM_MODELS` models; the others are learned from only. Gives one score per mode, model size and
+    method, or the reason why there is none; never raises for too little evidence.
     """
     try:
         require_enough_evidence(rows)
     except NotEnoughEvidenceError as error:
-        reasons = dict.fromkeys(MODES, str(error))
+        reasons = dict.fromkeys(_KINDS, str(error))
         return Evaluation(_scores([], reasons), [], fingerprint(rows))
     models_of = models_by_evidence(rows)
-    reasons = {mode: reason for mode in MODES if (reason := _why_mode_has_no_score(mode, models_of)) is not None}
+    reasons = {kind: reason for kind in _KINDS if (reason := _why_no_score(kind, models_of)) is not None}
     held_out: list[HeldOutPrediction] = []
     for model in sorted({row["model"] for row in rows}):
         training = [row for row in rows if row["model"] != model]
@@ -156,6 +186,7 @@ def leave_one_model_out(rows: Sequence[Row]) -> Evaluation:
                     hardware=row["hardware"],
                     device_name=row.get("device_name"),
                     mode=row["mode"],
+                    model_size=row["model_size"],
                     method=method,
                     measured_ms=float(row["latency_ms_p50"]),
                     predicted_ms=float(latency_ms),
@@ -165,41 +196,73 @@ def leave_one_model_out(rows: Sequence[Row]) -> Evaluation:
     return Evaluation(_scores(held_out, reasons), held_out, fingerprint(rows))
 
 
-def _why_mode_has_no_score(mode: str, models_of: Mapping[EvidenceKey, set[str]]) -> str | None:
-    """Why no row of a mode can be scored, or None."""
-    counts = {key: len(models) for key, models in models_of.items() if key[2] == mode}
+def errors_by_kind(evaluation: Evaluation) -> dict[Kind, KindErrors]:
+    """The errors of every mode and model size that could be scored."""
+    errors: dict[Kind, KindErrors] = {}
+    for kind in _KINDS:
+        residuals = [one.log_residual for one in _of_kind(evaluation.held_out, kind, "xgboost")]
+        if not residuals:
+            continue
+        medians = {
+            row["method"]: row["median_ape_percent"]
+            for row in evaluation.scores
+            if (row["mode"], row["model_size"]) == kind
+        }
+        best_error, best = min((medians[method], method) for method in BASELINES)
+        errors[kind] = KindErrors(
+            low=min(float(np.quantile(residuals, LOW_QUANTILE, method="lower")), 0.0),
+            high=max(float(np.quantile(residuals, HIGH_QUANTILE, method="higher")), 0.0),
+            median_ape_percent=medians["xgboost"],
+            best_baseline=best,
+            best_baseline_median_ape_percent=best_error,
+        )
+    return errors
+
+
+def _of_kind(held_out: Sequence[HeldOutPrediction], kind: Kind, method: str) -> list[HeldOutPrediction]:
+    return [one for one in held_out if (one.mode, one.model_size) == kind and one.method == method]
+
+
+def _why_no_score(kind: Kind, models_of: Mapping[EvidenceKey, set[str]]) -> str | None:
+    """Why no row of a mode and model size can be scored, or None."""
+    mode, model_size = kind
+    counts = {key: len(models) for key, models in models_of.items() if (key[2], key[4]) == kind}
     if any(count >= MINIMUM_MODELS for count in counts.values()):
         return None
     found = (
-        "; ".join(f"{evidence_text(key)}: {count} model{'s' * (count != 1)}" for key, count in sorted(counts.items()))
+        "; ".join(
+            f"{evidence_text(key)}: {count} model{'s' * (count != 1)}"
+            for key, count in sorted(counts.items(), key=lambda item: str(item[0]))
+        )
         if counts
-        else f"no usable {mode} measurement"
+        else f"no usable {mode} measurement of {model_size} models"
     )
     return (
         f"leave-one-model-out needs {MINIMUM_MODELS} models of one size measured on one device, there is: {found}. "
-        f"Fix: `hwbench bench --mode {mode} --all-models` measures more"
+        f"Fix: `hwbench bench --mode {mode} --size {model_size} --all-models` measures more, then `hwbench refresh` "
+        "scores and fits again"
     )
 
 
-def _scores(held_out: Sequence[HeldOutPrediction], reasons: Mapping[str, str]) -> list[dict[str, Any]]:
+def _scores(held_out: Sequence[HeldOutPrediction], reasons: Mapping[Kind, str]) -> list[dict[str, Any]]:
     scores: list[dict[str, Any]] = []
-    for mode in MODES:
-        for method in METHODS:
-            chosen = [one for one in held_out if one.mode == mode and one.method == method]
-            errors = np.array([one.absolute_percentage_error for one in chosen])
-            scored = mode not in reasons
-            scores.append(
-                {
-                    "protocol": PROTOCOL,
-                    "mode": mode,
-                    "method": method,
-                    "n_rows": len(chosen),
-                    "n_models": len({one.model for one in chosen}),
-                    "mape_percent": float(errors.mean()) if scored else None,
-                    "median_ape_percent": float(np.median(errors)) if scored else None,
-                    "within_10_percent": float(100 * np.mean(errors <= 10)) if scored else None,
-                    "reason": reasons.get(mode),
-                }
-            )
+    for kind, method in product(_KINDS, METHODS):
+        chosen = _of_kind(held_out, kind, method)
+        errors = np.array([one.absolute_percentage_error for one in chosen])
+        scored = kind not in reasons
+        scores.append(
+            {
+                "protocol": PROTOCOL,
+                "mode": kind[0],
+                "model_size": kind[1],
+                "method": method,
+                "n_rows": len(chosen),
+                "n_models": len({one.model for one in chosen}),
+                "mape_percent": float(errors.mean()) if scored else None,
+                "median_ape_percent": float(np.median(errors)) if scored else None,
+                "within_10_percent": float(100 * np.mean(errors <= 10)) if scored else None,
+                "reason": reasons.get(kind),
+            }
+        )
     require_valid(OUT__PREDICTION_SCORES, scores)
     return scores

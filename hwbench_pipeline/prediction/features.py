@@ -22,12 +22,19 @@ OWN_SOURCES = ("hwbench", "bundle")
 SCENARIO_OF_MODE = {"inference": "forward", "training": "train_step"}
 """What one call is; prefill, decode or load of the same model is another question with another answer."""
 
-EXCLUDING_FLAGS = ("faster_than_roofline", "software_adapter", "cpu_fallback")
-"""Flags that say the number is not the named hardware's: impossible, emulated, or made by another device.
+EXCLUDING_FLAGS: Mapping[str, str] = {
+    "faster_than_roofline": "the number is faster than the hardware can be",
+    "software_adapter": "an emulated device made the number",
+    "cpu_fallback": "another device made the number",
+    "loaded_machine": "something else was using the cores; measure again with the machine at rest",
+    "noisy": "the samples disagree too much for their median to be the hardware's; measure again with the machine at rest",
+}
+"""Flags that say the number is not the named hardware's own, with what is wrong with it.
 
-`noisy`, `loaded_machine` and `throttled` rows stay. They say that samples spread, and the target is the median of ten
-samples and more, which a slow tail hardly moves; short calls are noisy far more often than long ones, so leaving them
-out would drop the small models and make the scores look better than the predictions are.
+A median is no protection against a busy machine: it follows the load when that lasts for half of the samples. On a
+loaded machine rows had a median of 178 ms over a minimum of 0.8 ms; flagged `noisy` alone, one had 1514 ms over 208 ms.
+Short calls are flagged more often than long ones, so fewer small models stay, and the scores are those of calls on a
+machine at rest. `throttled` rows stay: the clock that a device can hold is its own.
 """
 
 BYTES_OF_PRECISION = {
@@ -55,6 +62,8 @@ measured row has the count, that is used instead."""
 GRID_PRECISIONS = ("fp32",)
 GRID_BATCH_SIZES = (1, 8, 32)
 
+_MEASURE_PEAKS = "Fix: `hwbench refresh` on the machine that has it, which probes hardware and measures peaks where the warehouse has none"
+
 _PointKey = tuple[Any, ...]
 
 
@@ -79,7 +88,7 @@ def memory_time_ms(weight_bytes: float, memory_bandwidth_gb_per_s: float) -> flo
 def roofline_latency_ms(
     flops: float, weight_bytes: float, peak_gflops: float, memory_bandwidth_gb_per_s: float
 ) -> float:
-    """The least time of one call: the longer one of computing and of reading the weights once.
+    """An estimate of the least time of one call: the longer one of computing and of reading the weights once.
 
     Roofline model (Williams, Waterman, Patterson 2009) with weights as the only traffic. Two simplifications pull in
     opposite directions: activations and optimizer state are not counted, while embedding tables, of which a call reads
@@ -106,7 +115,7 @@ def training_rows(
     rows: list[dict[str, Any]] = []
     left_out: Counter[str] = Counter()
     for result in results:
-        reason = _unusable(result, catalog) or _without_peaks(
+        reason = _unusable(result, catalog) or why_no_roofline(
             result["hardware"], result["device_name"], result["precision"], hardware_by_key
         )
         if reason is not None:
@@ -132,7 +141,7 @@ def grid_points(
 
     Returns rows with the point columns of out__predictions, and lines `<count> grid points left out: <reason>`.
     """
-    measured = {_point_key(row) for row in results if _is_own_measurement(row)}
+    measured = {_point_key(row) for row in results if is_own_measurement(row)}
     counted = _counted_flops_per_item(results)
     hardware_by_key = {row["hardware"]: row for row in hardware}
     rows: list[dict[str, Any]] = []
@@ -153,7 +162,7 @@ def grid_points(
         }
         if _point_key(candidate) in measured:
             continue
-        reason = _without_peaks(device["hardware"], device.get("device_name"), precision, hardware_by_key)
+        reason = why_no_roofline(device["hardware"], device.get("device_name"), precision, hardware_by_key)
         per_item = counted.get((model["config_sha256"], mode, candidate["sequence_length"]))
         if per_item is None and model.get("flops") is not None:
             per_item = model["flops"] * (TRAINING_FLOPS_FACTOR if mode == "training" else 1)
@@ -204,9 +213,11 @@ def _unusable(result: Row, catalog: set[str]) -> str | None:
         return f"provenance is {result['provenance']}, not measured"
     if not result["is_current"]:
         return "a newer run measured the same point"
-    excluding = [flag for flag in EXCLUDING_FLAGS if flag in (result.get("flags") or ())]
-    if excluding:
-        return f"flagged {', '.join(excluding)}: the number is not the hardware's own"
+    excluding = next((flag for flag in EXCLUDING_FLAGS if flag in (result.get("flags") or ())), None)
+    if excluding is not None:
+        return f"flagged {excluding}: {EXCLUDING_FLAGS[excluding]}"
+    if result.get("model_size") == "custom":
+        return "a configuration of one's own stands neither for the real model nor for its tiny one"
     if result.get("mode") not in MODES or result.get("scenario") != SCENARIO_OF_MODE[result["mode"]]:
         return f"scenario {result.get('scenario')} of mode {result.get('mode')} is not predicted yet"
     needed = (
@@ -227,13 +238,13 @@ def _unusable(result: Row, catalog: set[str]) -> str | None:
     return None
 
 
-def _without_peaks(
+def why_no_roofline(
     hardware: str, device_name: str | None, precision: str, hardware_by_key: Mapping[str, Row]
 ) -> str | None:
     """Why a device has no roofline at a precision, or None."""
     device = hardware_by_key.get(hardware)
     if device is None:
-        return f"hardware {hardware} is not in core_hardware. Fix: `hwbench hardware` on the machine that has it"
+        return f"hardware {hardware} is not in core_hardware. {_MEASURE_PEAKS}"
     if device.get("device_name") != device_name:
         return (
             f"measured on {device_name}, but the peaks known for hardware {hardware} are of "
@@ -243,10 +254,7 @@ def _without_peaks(
     if column is None:
         return f"no compute peak is measured at precision {precision}, so there is no roofline"
     if device.get(column) is None or device.get("memory_bandwidth_gb_per_s") is None:
-        return (
-            f"hardware {hardware} ({device_name}) has no measured peaks: {device['peaks_method']}. "
-            "Fix: `hwbench hardware` measures them where it can"
-        )
+        return f"hardware {hardware} ({device_name}) has no measured peaks: {device['peaks_method']}. {_MEASURE_PEAKS}"
     return None
 
 
@@ -255,7 +263,8 @@ def _point_key(row: Row) -> _PointKey:
     return tuple(row.get(name) for name in names)
 
 
-def _is_own_measurement(row: Row) -> bool:
+def is_own_measurement(row: Row) -> bool:
+    """Whether a result is a number that we measured, of the call that is predicted; flags aside."""
     return (
         row["source"] in OWN_SOURCES
         and row["status"] == "ok"
@@ -268,7 +277,7 @@ def _counted_flops_per_item(results: Sequence[Row]) -> dict[_PointKey, float]:
     """Counted operations per batch item by configuration, mode and sequence length, from the smallest batch of each."""
     counted: dict[_PointKey, tuple[int, float]] = {}
     for row in results:
-        if not _is_own_measurement(row) or row.get("flops") is None or row.get("batch_size") is None:
+        if not is_own_measurement(row) or row.get("flops") is None or row.get("batch_size") is None:
             continue
         key = (row.get("config_sha256"), row["mode"], row.get("sequence_length"))
         found = (row["batch_size"], row["flops"] / row["batch_size"])

@@ -12,7 +12,12 @@ from typing import Any
 from hwbench_pipeline.catalog.facts import model_facts
 from hwbench_pipeline.catalog.flops import count_flops
 from hwbench_pipeline.hardware.platforms import platform_of
-from hwbench_pipeline.prediction.features import PEAK_COLUMN_OF_PRECISION, point_of
+from hwbench_pipeline.prediction.features import (
+    PEAK_COLUMN_OF_PRECISION,
+    is_own_measurement,
+    point_of,
+    why_no_roofline,
+)
 from hwbench_pipeline.prediction.predictor import Abstention, Predictor
 from hwbench_pipeline.schema.table import Row
 
@@ -30,33 +35,37 @@ class Question:
     sequence_length: int | None
 
 
-def answer(question: Question, predictor: Predictor, hardware: Sequence[Row], results: Sequence[Row]) -> dict[str, Any]:
+NO_PREDICTOR = "nobody measured it, and there is no predictor. Fix: `hwbench refresh` fits one, once `hwbench bench` has measured enough"
+
+
+def answer(
+    question: Question, predictor: Predictor | None, hardware: Sequence[Row], results: Sequence[Row]
+) -> dict[str, Any]:
     """The point with `provenance` measured, predicted or none.
 
-    `hardware` are rows of core_hardware, `results` of out__results. A measured point has no range; a predicted one has
-    `latency_ms_p50_low` and `_high`; one with neither has the `reason`. Times in ms.
+    `hardware` are rows of core_hardware, `results` of out__results; without a predictor only measurements are answers.
+    A measured point has its `flags` and `started_at` and no range; a predicted one has `latency_ms_p50_low` and `_high`
+    and how wrong predictions of its mode and model size were; one with neither has the `reason`. Times in ms.
     """
     facts = model_facts(question.model, question.model_size)
     default = facts.default_sequence_length
     sequence_length = None if default is None else question.sequence_length or default
-    point = {**asdict(question), "sequence_length": sequence_length}
-    no_training = platform_of(question.hardware).no_training_reason
-    if question.mode == "training" and no_training is not None:
-        return {**point, "provenance": "none", "reason": no_training}
     device = next((row for row in hardware if row["hardware"] == question.hardware), None)
-    if device is None or device["peak_gflops_fp32"] is None or device["memory_bandwidth_gb_per_s"] is None:
-        why = (device or {}).get("reason") or "its peaks were never measured"
-        return {**point, "provenance": "none", "reason": f"nothing is known of {question.hardware} here: {why}"}
-    if question.precision not in PEAK_COLUMN_OF_PRECISION:
-        known = ", ".join(PEAK_COLUMN_OF_PRECISION)
-        return {
-            **point,
-            "provenance": "none",
-            "reason": f"no peak was measured in {question.precision}, only in {known}. Fix: --precision fp32",
-        }
-    measured = _measured(point, facts.config_sha256, device["device_name"], results)
+    point = {
+        **asdict(question),
+        "sequence_length": sequence_length,
+        "config_sha256": facts.config_sha256,
+        "device_name": device["device_name"] if device else None,
+    }
+    measured = _measured(point, device, results)
     if measured is not None:
-        return {**point, "provenance": "measured", "latency_ms_p50": measured["latency_ms_p50"]}
+        taken = ("device_name", "latency_ms_p50", "flags", "started_at")
+        return {**point, "provenance": "measured", **{name: measured[name] for name in taken}}
+    reason = _why_unpredictable(question, device)
+    if reason is None and predictor is None:
+        reason = NO_PREDICTOR
+    if reason is not None or predictor is None or device is None:
+        return {**point, "provenance": "none", "reason": reason}
     counted = count_flops(
         question.model,
         question.model_size,
@@ -66,13 +75,7 @@ def answer(question: Question, predictor: Predictor, hardware: Sequence[Row], re
     )
     if counted.flops is None:
         return {**point, "provenance": "none", "reason": f"its operations cannot be counted: {counted.method}"}
-    source = {
-        **point,
-        "config_sha256": facts.config_sha256,
-        "device_name": device["device_name"],
-        "n_parameters": facts.n_parameters,
-    }
-    features = point_of(source, device, flops=counted.flops)
+    features = point_of({**point, "n_parameters": facts.n_parameters}, device, flops=counted.flops)
     predicted = predictor.predict([features])[0]
     if isinstance(predicted, Abstention):
         return {**point, "provenance": "none", "reason": predicted.reason}
@@ -83,21 +86,41 @@ def answer(question: Question, predictor: Predictor, hardware: Sequence[Row], re
         "latency_ms_p50_low": predicted.low_ms,
         "latency_ms_p50_high": predicted.high_ms,
         "roofline_latency_ms": features["roofline_latency_ms"],
+        "held_out_median_ape_percent": predicted.errors.median_ape_percent,
+        "best_baseline": predicted.errors.best_baseline,
+        "best_baseline_median_ape_percent": predicted.errors.best_baseline_median_ape_percent,
     }
 
 
-def _measured(point: Row, config_sha256: str, device_name: str | None, results: Sequence[Row]) -> Row | None:
-    """The current measurement of ours at exactly this point, on this device, or None."""
-    same = ("hardware", "model", "model_size", "mode", "precision", "batch_size", "sequence_length")
-    for row in results:
-        if (
-            row["is_current"]
-            and row["source"] in ("hwbench", "bundle")
-            and row["provenance"] == "measured"
-            and row["scenario"] in ("forward", "train_step")
-            and row["config_sha256"] == config_sha256
-            and row["device_name"] == device_name
-            and all(row[name] == point[name] for name in same)
-        ):
-            return row
-    return None
+def _why_unpredictable(question: Question, device: Row | None) -> str | None:
+    """Why nothing can be predicted for the hardware in that mode and precision, whatever the predictor knows, or None."""
+    no_training = platform_of(question.hardware).no_training_reason
+    if question.mode == "training" and no_training is not None:
+        return no_training
+    if device is not None and not device["is_available"]:
+        return f"nothing is known of {question.hardware} here: {device['reason']}"
+    if question.precision not in PEAK_COLUMN_OF_PRECISION:
+        known = ", ".join(PEAK_COLUMN_OF_PRECISION)
+        return (
+            f"nobody measured it, and no peak was measured in {question.precision}, only in {known}. Fix: --precision fp32, "
+            f"or `hwbench bench --precision {question.precision}` measures the point itself"
+        )
+    device_name = device["device_name"] if device else None
+    by_key = {question.hardware: device} if device else {}
+    return why_no_roofline(question.hardware, device_name, question.precision, by_key)
+
+
+def _measured(point: Row, device: Row | None, results: Sequence[Row]) -> Row | None:
+    """The newest current measurement of ours at exactly this point, or None.
+
+    On the device that is here; where the hardware is not here, on whichever device of it was measured.
+    """
+    same = ["hardware", "model", "model_size", "config_sha256", "mode", "precision", "batch_size", "sequence_length"]
+    if device is not None and device["is_available"]:
+        same.append("device_name")
+    found = [
+        row
+        for row in results
+        if row["is_current"] and is_own_measurement(row) and all(row[name] == point[name] for name in same)
+    ]
+    return max(found, key=lambda row: row["started_at"], default=None)

@@ -37,6 +37,9 @@ def predict_grid(predictor: Predictor, points: Sequence[Row]) -> tuple[list[dict
                 "latency_ms_p50_predicted": answer.latency_ms_p50,
                 "latency_ms_p50_low": answer.low_ms,
                 "latency_ms_p50_high": answer.high_ms,
+                "held_out_median_ape_percent": answer.errors.median_ape_percent,
+                "best_baseline": answer.errors.best_baseline,
+                "best_baseline_median_ape_percent": answer.errors.best_baseline_median_ape_percent,
                 "n_training_rows": predictor.n_training_rows,
                 "predictor_id": predictor_id,
             }

@@ -10,7 +10,7 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,6 +21,9 @@ from hwbench_pipeline.prediction.evaluation import (
     MINIMUM_MODELS,
     Evaluation,
     EvidenceKey,
+    Kind,
+    KindErrors,
+    errors_by_kind,
     evidence_key,
     evidence_text,
     fingerprint,
@@ -32,9 +35,7 @@ from hwbench_pipeline.prediction.regression import FEATURES, Regression
 from hwbench_pipeline.schema.table import Row, sha256_of
 
 FORMAT = "hwbench predictor"
-FORMAT_VERSION = 1
-
-LOW_QUANTILE, HIGH_QUANTILE = 0.1, 0.9
+FORMAT_VERSION = 2
 
 
 class PredictorFileError(ValueError):
@@ -43,11 +44,15 @@ class PredictorFileError(ValueError):
 
 @dataclass(frozen=True)
 class Prediction:
-    """A predicted median latency with its range, in ms; low ≤ latency ≤ high."""
+    """A predicted median latency with its range, in ms; low ≤ latency ≤ high.
+
+    `errors` says how wrong predictions of this mode and model size were, and the best baseline beside them.
+    """
 
     latency_ms_p50: float
     low_ms: float
     high_ms: float
+    errors: KindErrors
 
 
 @dataclass(frozen=True)
@@ -61,14 +66,14 @@ class Abstention:
 class Predictor:
     """A fitted predictor.
 
-    `n_models_by_evidence` counts the models seen per device, mode, precision and model size. `error_quantiles` holds, for each
-    mode that could be scored, the 10 % and the 90 % quantile of log(measured / predicted) under leave-one-model-out,
-    widened to hold 0. `training_sha256` is the fingerprint of the training rows.
+    `n_models_by_evidence` counts the models seen per device, mode, precision and model size. `errors` holds, for each
+    mode and model size that could be scored, how wrong predictions were under leave-one-model-out. `training_sha256` is
+    the fingerprint of the training rows.
     """
 
     regression: Regression
     n_models_by_evidence: Mapping[EvidenceKey, int]
-    error_quantiles: Mapping[str, tuple[float, float]]
+    errors: Mapping[Kind, KindErrors]
     n_training_rows: int
     training_sha256: str
     xgboost_version: str = xgboost.__version__
@@ -91,7 +96,7 @@ class Predictor:
         return cls(
             regression=Regression.fit(rows),
             n_models_by_evidence={key: len(models) for key, models in models_by_evidence(rows).items()},
-            error_quantiles=_error_quantiles(evaluation),
+            errors=errors_by_kind(evaluation),
             n_training_rows=len(rows),
             training_sha256=training_sha256,
         )
@@ -104,8 +109,8 @@ class Predictor:
     def predict(self, points: Sequence[Row]) -> list[Prediction | Abstention]:
         """One answer per point, in order. `points` have the point columns of out__predictions.
 
-        Abstains where the device was measured in that mode, precision and model size for fewer than 3 models: there is
-        no leave-one-model-out error for it, so nobody could say how wrong the number is.
+        Abstains where the device was measured in that mode, precision and model size for fewer than 3 models, and so
+        wherever a mode and model size could not be scored: nobody could say how wrong the number is.
         """
         reasons = [self._why_silent(evidence_key(point)) for point in points]
         predictable = [point for point, reason in zip(points, reasons, strict=True) if reason is None]
@@ -116,19 +121,21 @@ class Predictor:
                 answers.append(Abstention(reason))
                 continue
             latency_ms = float(next(predicted))
-            low, high = self.error_quantiles[point["mode"]]
-            answers.append(Prediction(latency_ms, latency_ms * float(np.exp(low)), latency_ms * float(np.exp(high))))
+            errors = self.errors[point["mode"], point["model_size"]]
+            low_ms, high_ms = (latency_ms * float(np.exp(end)) for end in (errors.low, errors.high))
+            answers.append(Prediction(latency_ms, low_ms, high_ms, errors))
         return answers
 
     def _why_silent(self, key: EvidenceKey) -> str | None:
-        n_models = self.n_models_by_evidence.get(key, 0)
-        if n_models >= MINIMUM_MODELS:
-            return None
-        found = "never measured" if n_models == 0 else f"measured for {n_models} model{'s' * (n_models != 1)} only"
         hardware, _, mode, precision, model_size = key
+        n_models = self.n_models_by_evidence.get(key, 0)
+        if n_models >= MINIMUM_MODELS and (mode, model_size) in self.errors:
+            return None
+        found = f"{n_models} model{'s' * (n_models != 1)} only" if n_models else "no model"
         return (
-            f"{evidence_text(key)} was {found}, {MINIMUM_MODELS} models are needed. "
-            f"Fix: `hwbench bench --hardware {hardware} --mode {mode} --precision {precision} --size {model_size} --all-models`"
+            f"{evidence_text(key)} has usable measurements of {found}, {MINIMUM_MODELS} are needed (made on a busy machine "
+            f"or noisy, they do not count). Fix: `hwbench bench --hardware {hardware} --mode {mode} --precision {precision} "
+            f"--size {model_size} --all-models` with the machine at rest, then `hwbench refresh` fits again"
         )
 
     def save(self, path: Path) -> None:
@@ -170,7 +177,10 @@ class Predictor:
                     ]
                     for kind in content["evidence"]
                 },
-                error_quantiles={mode: (low, high) for mode, (low, high) in content["error_quantiles"].items()},
+                errors={
+                    (kind["mode"], kind["model_size"]): KindErrors(**kind["errors"])
+                    for kind in content["errors_by_mode_and_size"]
+                },
                 n_training_rows=content["n_training_rows"],
                 training_sha256=content["training_sha256"],
                 xgboost_version=content["xgboost_version"],
@@ -197,21 +207,14 @@ class Predictor:
                     self.n_models_by_evidence.items(), key=lambda item: str(item[0])
                 )
             ],
-            "error_quantiles": {mode: list(quantiles) for mode, quantiles in self.error_quantiles.items()},
+            "errors_by_mode_and_size": [
+                {"mode": mode, "model_size": model_size, "errors": asdict(errors)}
+                for (mode, model_size), errors in sorted(self.errors.items())
+            ],
             "n_training_rows": self.n_training_rows,
             "training_sha256": self.training_sha256,
             "xgboost_version": self.xgboost_version,
         }
-
-
-def _error_quantiles(evaluation: Evaluation) -> dict[str, tuple[float, float]]:
-    """Per scored mode the quantiles of the log residuals; widened to hold 0, so that a range holds its prediction."""
-    quantiles: dict[str, tuple[float, float]] = {}
-    for mode in sorted({one.mode for one in evaluation.held_out}):
-        residuals = [one.log_residual for one in evaluation.held_out if one.mode == mode and one.method == "xgboost"]
-        low, high = np.quantile(residuals, [LOW_QUANTILE, HIGH_QUANTILE])
-        quantiles[mode] = (min(float(low), 0.0), max(float(high), 0.0))
-    return quantiles
 
 
 def _file_error(path: Path, problem: str) -> PredictorFileError:

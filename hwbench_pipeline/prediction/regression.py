@@ -159,7 +159,9 @@ class Regression:
     def fit(cls, rows: Sequence[Row]) -> Self:
         """Fit on rows of core_prediction__features, whatever their order. Raises ValueError for no rows."""
         if not rows:
-            raise ValueError("a regression needs training rows, got none. Fix: `hwbench bench` measures some")
+            raise ValueError(
+                "a regression needs training rows, got none. Fix: `hwbench bench` measures some, `hwbench refresh` fits again"
+            )
         ordered = sorted(rows, key=lambda row: str(row["result_id"]))
         encoding = Encoding.of(ordered)
         target = log_latency(ordered)

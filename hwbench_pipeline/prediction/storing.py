@@ -74,7 +74,9 @@ def write_predictions(warehouse: Path) -> tuple[int, list[str]]:
     path = predictor_file(warehouse)
     if not path.exists():
         write_table(warehouse, OUT__PREDICTIONS, [])
-        return 0, ["there is no predictor: the evidence does not suffice"]
+        return 0, [
+            "there is no predictor: too little is measured. Fix: `hwbench bench --all-models`, then `hwbench refresh`"
+        ]
     results, _ = read_rows(warehouse, OUT__RESULTS)
     hardware, _ = read_rows(warehouse, CORE_HARDWARE)
     models, _ = read_rows(warehouse, CORE_MODELS)

@@ -109,10 +109,11 @@ def coverage_markdown(rows: Sequence[Row]) -> str:
 def scores_markdown(rows: Iterable[Row]) -> str:
     """The predictor's errors beside its baselines."""
     return markdown_table(
-        ("mode", "method", "rows", "models", "MAPE %", "median APE %", "within 10 % of rows", "why not"),
+        ("mode", "size", "method", "rows", "models", "MAPE %", "median APE %", "within 10 % of rows", "why not"),
         (
             (
                 row["mode"],
+                row["model_size"],
                 row["method"],
                 row["n_rows"],
                 row["n_models"],

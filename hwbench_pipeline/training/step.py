@@ -13,9 +13,8 @@ from typing import Any, Self
 
 import torch
 
-from hwbench_pipeline.bench.backends import UnsupportedError
-from hwbench_pipeline.bench.backends.torch import DTYPES, synchronizer
 from hwbench_pipeline.catalog.inputs import make_labels, place_inputs, primary_output, training_loss_kind
+from hwbench_pipeline.hardware.devices import DTYPES, UnsupportedError, synchronizer
 from hwbench_pipeline.hardware.platforms import torch_device
 
 # small enough that a fixed batch's loss falls for every architecture of the catalog, tiny or real

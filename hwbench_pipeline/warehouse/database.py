@@ -114,8 +114,12 @@ def ask_database(warehouse: Path, sql: str) -> Answer:
         except duckdb.Error as error:
             raise QueryError(f"{_one_line(error)}. {_QUERY_FIX}") from error
     built_at = path.stat().st_mtime
-    newer = [file for table in TABLES for file in table_files(warehouse, table) if file.stat().st_mtime > built_at]
-    return Answer(columns, rows, datetime.fromtimestamp(built_at, UTC), len(newer), find_unreadable(newer))
+    n_newer, unreadable = 0, []
+    for table in TABLES:
+        newer = [file for file in table_files(warehouse, table) if file.stat().st_mtime > built_at]
+        n_newer += len(newer)
+        unreadable += find_unreadable(table, newer)
+    return Answer(columns, rows, datetime.fromtimestamp(built_at, UTC), n_newer, unreadable)
 
 
 def _unique(names: list[str]) -> list[str]:

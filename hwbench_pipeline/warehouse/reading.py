@@ -40,8 +40,9 @@ class UnreadableFile:
         if self.is_closed:
             return f"left out {self.path}: {self.reason}. Fix: make it readable for this user"
         cell = Cell.of_file(self.path)
+        mode = "training" if "core_bench__training" in self.path.parts else "inference"
         again = (
-            f"`hwbench bench --hardware {cell.hardware} --model {cell.model}` measures the cell again"
+            f"`hwbench bench --hardware {cell.hardware} --model {cell.model} --mode {mode}` measures the cell again"
             if cell
             else "the step that made it writes it again"
         )
@@ -79,12 +80,16 @@ def _files_under(folder: Path) -> list[Path]:
     return sorted(found + closed)
 
 
-def find_unreadable(paths: Sequence[Path]) -> list[UnreadableFile]:
-    """Those of the files whose Parquet footer cannot be read."""
+def find_unreadable(table: Table, paths: Sequence[Path]) -> list[UnreadableFile]:
+    """Those of the table's files whose Parquet footer cannot be read, or that lack a column every row must have."""
+    required = {column.name for column in table.columns if not column.nullable}
     found = []
     for path in paths:
         try:
-            pq.read_metadata(path)
+            lacking = required - set(pq.read_schema(path).names)
+            if lacking:
+                reason = f"an older version wrote it, without {', '.join(sorted(lacking))}"
+                found.append(UnreadableFile(path, reason))
         except PermissionError:
             found.append(UnreadableFile(path, "permission denied", is_closed=True))
         except (OSError, pa.ArrowException) as error:
@@ -118,7 +123,7 @@ def select_table(
     Columns that older files lack are NULL.
     """
     paths = table_files(warehouse, table, cell)
-    unreadable = find_unreadable(paths)
+    unreadable = find_unreadable(table, paths)
     bad = {file.path for file in unreadable}
     good = [path for path in paths if path not in bad]
     try:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import filelock
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -52,8 +53,12 @@ def replacing(path: Path) -> Iterator[Path]:
     except OSError as error:
         raise cannot_write(path, error) from error
     finally:
-        with suppress(OSError):  # where nothing could be written there is nothing to remove
-            temporary.unlink()
+        for left_over in (
+            temporary,
+            temporary.with_name(f"{temporary.name}.wal"),
+        ):  # DuckDB keeps a log beside its file
+            with suppress(OSError):  # where nothing could be written there is nothing to remove
+                left_over.unlink()
 
 
 def require_writable(warehouse: Path) -> None:
@@ -64,6 +69,21 @@ def require_writable(warehouse: Path) -> None:
             pass
     except OSError as error:
         raise cannot_write(warehouse / "*", error) from error
+
+
+@contextmanager
+def one_writer(warehouse: Path, what: str) -> Iterator[None]:
+    """Be the only process that reads, changes and writes some tables of the warehouse; others wait their turn."""
+    lock = filelock.FileLock(warehouse / f".{what}.lock")
+    try:
+        warehouse.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except OSError as error:
+        raise cannot_write(warehouse / "*", error) from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_parquet(data: pa.Table, path: Path) -> Path:

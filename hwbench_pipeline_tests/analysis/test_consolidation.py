@@ -250,6 +250,7 @@ def test_environments_are_united_once_each_and_count_their_measurements(tmp_path
         rows.legacy(source_pointer="/1", environment_id="shared"),
         rows.measured(batch_size=32, environment_id="shared"),
         rows.legacy(source_pointer="/2"),
+        rows.legacy(source_pointer="/3", environment_id="old", provenance="simulated"),
     )
     with connect() as connection:
         written = consolidate_environments(tmp_path, connection)

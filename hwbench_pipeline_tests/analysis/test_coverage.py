@@ -156,8 +156,8 @@ def test_what_we_measured_outside_the_grid_is_not_left_out():
     assert len(found) == 8 + 2
 
 
-def test_an_old_row_without_mode_is_inference():
-    assert counts(covered(rows.legacy(mode=None))["inference", "cpu", "bert"]) == {"imported_measured": 1}
+def test_an_old_row_counts_for_the_mode_that_it_names():
+    assert covered(rows.legacy(mode=None)) == covered()
     assert counts(covered(rows.legacy(mode="training"))["training", "cpu", "bert"]) == {"imported_measured": 1}
 
 
@@ -181,7 +181,9 @@ def test_the_reason_is_of_the_size_that_is_missing():
         rows.without_number(started_at=rows.later(2), model_size="tiny", batch_size=8, error_message="tiny trouble"),
     )
     assert row["reason"] == "too big"
-    assert cell(rows.without_number(model_size="tiny", error_message="tiny trouble"))["reason"] == "tiny trouble"
+    tiny_trouble = rows.without_number(model_size="tiny", batch_size=8, error_message="tiny trouble")
+    assert cell(tiny_trouble)["reason"] == "tiny trouble"
+    assert cell(rows.measured(model_size="tiny"), tiny_trouble)["reason"] is None
 
 
 def test_a_measured_cell_needs_no_reason():

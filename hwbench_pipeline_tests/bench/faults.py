@@ -30,6 +30,13 @@ def hang(job, emit):
     time.sleep(600)
 
 
+def talk(job, emit):
+    """Takes longer than the silence allowed, and emits an event now and then."""
+    for number in range(5):
+        emit({"event": "phase", "point": 0, "phase": str(number)})
+        time.sleep(1)
+
+
 def flood(job, emit):
     """Prints 100 MB, then ends well."""
     line = "x" * 999 + "\n"

@@ -10,9 +10,9 @@ import pytest
 
 from hwbench_pipeline.bench import engine
 from hwbench_pipeline.bench.engine import run_cell
-from hwbench_pipeline.bench.host_lock import HOST_LOCK_VARIABLE
 from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling
+from hwbench_pipeline.hardware.host_lock import HOST_LOCK_VARIABLE
 from hwbench_pipeline.hardware.probing import probe
 from hwbench_pipeline.schema.tables import CORE_BENCH__ENVIRONMENTS, CORE_BENCH__INFERENCE
 from hwbench_pipeline.schema.validation import require_valid
@@ -56,6 +56,20 @@ def test_a_measured_cell_has_its_evidence(processes, hardware, model):
     assert row["latency_ms_p99"] is None
     assert (row["compile_ms"] is None) == (hardware == "cpu")
     assert row["environment_id"] in {environment["environment_id"] for environment in execution.environments}
+
+
+def test_a_length_means_nothing_to_a_model_without_text(processes):
+    points = (Point(sequence_length=16), Point(sequence_length=32), Point())
+    rows = run_cell(plan("cpu", "vit", *points), processes).rows
+    assert [(row["status"], row["sequence_length"]) for row in rows] == [("ok", None)]
+    rows = run_cell(plan("cpu", "bert", *points), processes).rows
+    assert [(row["status"], row["sequence_length"]) for row in rows] == [("ok", 16), ("ok", 32)]
+
+
+@pytest.mark.parametrize(("hardware", "is_first"), [("cpu", False), ("openvino", True)])
+def test_the_first_inference_is_timed_only_where_it_is_the_first(processes, hardware, is_first):
+    (row,) = run_cell(plan(hardware, "vit"), processes).rows
+    assert (row["first_inference_ms"] is not None) is is_first
 
 
 def test_training_is_measured_and_learns(processes):
@@ -117,7 +131,7 @@ def test_a_model_too_large_for_the_host_is_not_attempted(processes, monkeypatch)
 )
 def test_every_death_becomes_a_row(fault, status, error_class, said):
     with CellProcesses(f"{FAULTS}:{fault}") as faulty:
-        execution = run_cell(plan("cpu", "bert", point_timeout_s=2.0), faulty)
+        execution = run_cell(plan("cpu", "bert", phase_timeout_s=2.0), faulty)
     require_valid(CORE_BENCH__INFERENCE, execution.rows)
     (row,) = execution.rows
     assert (row["status"], row["error_class"]) == (status, error_class)

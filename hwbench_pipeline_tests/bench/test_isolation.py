@@ -19,9 +19,9 @@ def run():
     """Runs one fault in a process; the server is shared by the module, as in a real sweep."""
     with CellProcesses() as processes:
 
-        def run_fault(name, timeout_s=60.0, job=None):
+        def run_fault(name, silence_timeout_s=60.0, job=None):
             processes._entry = f"{FAULTS}:{name}"
-            return processes.run(job or {}, timeout_s)
+            return processes.run(job or {}, silence_timeout_s)
 
         yield run_fault
 
@@ -51,15 +51,21 @@ def test_a_death_is_reported_and_the_next_cell_runs(run, fault, exit_code):
 
 def test_a_hang_is_ended_by_the_watchdog(run):
     start = time.monotonic()
-    outcome = run("hang", timeout_s=1.0)
+    outcome = run("hang", silence_timeout_s=1.0)
     assert outcome.timed_out
     assert outcome.exit_code == -signal.SIGKILL
     assert time.monotonic() - start < 20
     assert run("echo").exit_code == 0
 
 
+def test_a_cell_that_goes_on_is_not_ended(run):
+    outcome = run("talk", silence_timeout_s=2.5)
+    assert not outcome.timed_out
+    assert len(outcome.events) == 5
+
+
 def test_what_a_cell_started_ends_with_it(run):
-    outcome = run("leave_child", timeout_s=1.0)
+    outcome = run("leave_child", silence_timeout_s=1.0)
     child = outcome.events[0]["pid"]
     deadline = time.monotonic() + 10
     while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:

@@ -86,9 +86,8 @@ def program():
 def _fitted(tmp_path_factory):
     folder = tmp_path_factory.mktemp("fitted")
     models = law.model_rows()
-    results = [row | {"started_at": law.NOW} for row in law.results(models)]
     write_table(folder, CORE_HARDWARE, law.hardware_rows())
-    write_table(folder, OUT__RESULTS, results)
+    write_table(folder, OUT__RESULTS, law.results(models))
     write_table(folder, CORE_MODELS, models)
     write_features(folder)
     assert fit_predictor(folder).reason is None

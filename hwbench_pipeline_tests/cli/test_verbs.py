@@ -38,6 +38,7 @@ from hwbench_pipeline.warehouse.location import Cell
 from hwbench_pipeline.warehouse.reading import read_rows
 from hwbench_pipeline.warehouse.writing import write_run
 from hwbench_pipeline_tests import rows
+from hwbench_pipeline_tests.cli.conftest import PROGRAM
 
 VERBS = ("demo", "hardware", "models", "ingest", "bench", "coverage", "predict", "query", "refresh")
 SAMPLES = Path(__file__).parents[2] / "data" / "legacy"
@@ -213,6 +214,27 @@ def test_the_counts_are_of_the_paths_given_however_they_are_written(call, tmp_pa
     for spelling in (".", f"{copy}/direct/.."):
         assert call("ingest", spelling, "--warehouse", warehouse, "--json").document == whole, spelling
     assert call("ingest", "direct", "./direct/.", "--warehouse", warehouse, "--json").document == part
+
+
+def test_two_ingests_beside_each_other_lose_nothing(tmp_path):
+    for name in ("suite", "direct"):
+        shutil.copytree(SAMPLES / name, tmp_path / name)
+    ingests = [
+        subprocess.Popen(
+            [str(PROGRAM), "ingest", str(tmp_path / name), "--warehouse", str(tmp_path / "w"), "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        for name in ("suite", "direct")
+    ]
+    documents = [json.loads(one.communicate(timeout=120)[0]) for one in ingests]
+    assert [one.returncode for one in ingests] == [0, 0]
+    files, _ = read_rows(tmp_path / "w", RAW_LEGACY__FILES)
+    assert len(files) == sum(document["n_files"] for document in documents)
+    assert len({Path(row["path"]).parent.relative_to(tmp_path).parts[0] for row in files}) == 2
+    found, _ = read_rows(tmp_path / "w", CORE_LEGACY__RESULTS)
+    by_source = {Path(row["source_path"]).relative_to(tmp_path).parts[0] for row in found}
+    assert by_source == {"suite", "direct"}
 
 
 def test_a_zone_makes_instants_of_local_times(call, tmp_path):

@@ -201,7 +201,7 @@ def test_a_broken_cell_is_one_line_and_the_others_are_shown(call, built):
     assert called.code == WORK_FAILED
     (line,) = called.lines
     assert line.startswith(f"hwbench coverage: left out {path}: ")
-    assert "Fix: delete it; `hwbench bench --hardware cpu --model vit` measures the cell again" in line
+    assert "Fix: delete it; `hwbench bench --hardware cpu --model vit --mode inference` measures the cell again" in line
     assert called.document["cells_by_state"]["inference"]["measured"] == 1
     assert "measured" in call("coverage", "--warehouse", built).out
 

@@ -11,8 +11,8 @@ import psutil
 import pytest
 
 from hwbench_pipeline.hardware.condition import (
+    OthersMeter,
     StealMeter,
-    busy_cores,
     cpu_clock_mhz,
     is_loaded,
     load_average_1m,
@@ -29,34 +29,32 @@ def test_what_this_machine_tells_is_plausible_or_none():
         assert value is None or low <= value <= high
 
 
-def test_busy_cores_sees_another_process_at_work():
+def test_another_process_at_work_is_seen():
     with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as busy:
         try:
             time.sleep(0.3)
-            assert busy_cores(0.6) > 0.5
+            with OthersMeter() as others:
+                time.sleep(0.6)
+            assert others.busy_cores > 0.5
         finally:
             busy.kill()
 
 
-def test_busy_cores_leaves_this_process_out(monkeypatch):
-    readings = [times_of(user=0.0, idle=0.0), times_of(user=1.0, idle=1.0)]
+def test_this_process_and_stolen_time_are_no_others(monkeypatch):
+    readings = [times_of(user=0.0, idle=0.0, steal=0.0), times_of(user=1.0, idle=1.0, steal=3.0)]
     clocks = iter([5.0, 6.0])  # one second of CPU time of our own
     monkeypatch.setattr(psutil, "cpu_times", lambda: readings.pop(0))
     monkeypatch.setattr(time, "process_time", lambda: next(clocks))
-    assert busy_cores(0.01) == 0
+    with OthersMeter() as others:
+        pass
+    assert others.busy_cores == 0
 
 
 @pytest.mark.parametrize(
-    ("load", "cores", "expected"),
-    [(0.5, 2, False), (0.51, 2, True), (0.6, 4, False), (0.0, 1, False), (None, 2, False)],
+    ("busy", "cores", "expected"), [(0.5, 2, False), (0.51, 2, True), (0.6, 4, False), (0.0, 1, False)]
 )
-def test_more_than_a_quarter_of_the_cores_busy_is_loaded(load, cores, expected):
-    assert is_loaded(load, cores) is expected
-
-
-def test_what_is_busy_now_decides_over_the_load_average_that_remembers():
-    assert not is_loaded(2.0, 2, busy_cores_before=0.1)
-    assert is_loaded(0.0, 2, busy_cores_before=1.0)
+def test_more_than_a_quarter_of_the_cores_busy_is_loaded(busy, cores, expected):
+    assert is_loaded(busy, cores) is expected
 
 
 def times_of(**seconds):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dagster as dg
 import pytest
 
-from hwbench_pipeline.bench.host_lock import HOST_LOCK_VARIABLE
+from hwbench_pipeline.hardware.host_lock import HOST_LOCK_VARIABLE
 from hwbench_pipeline.warehouse.location import WAREHOUSE_VARIABLE
 
 

@@ -39,7 +39,7 @@ ABSENT = next(key for key in ("cuda", "rocm", "mps") if not probe(key).is_availa
 
 HOLD = """
 import time
-from hwbench_pipeline.bench.host_lock import host_lock
+from hwbench_pipeline.hardware.host_lock import host_lock
 with host_lock(holder="a benchmark of somebody else"):
     print("held", flush=True)
     time.sleep(4)

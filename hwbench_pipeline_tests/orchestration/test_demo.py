@@ -10,6 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from hwbench_pipeline.bench.storing import TABLE_OF_MODE
 from hwbench_pipeline.catalog.names import model_keys
 from hwbench_pipeline.catalog.rows import model_rows
 from hwbench_pipeline.definitions import defs
@@ -27,7 +28,6 @@ from hwbench_pipeline.schema.tables import (
     OUT__RESULTS,
     RAW_LEGACY__FILES,
 )
-from hwbench_pipeline.warehouse.executions import TABLE_OF_MODE
 from hwbench_pipeline.warehouse.location import Cell, database_file, table_file
 from hwbench_pipeline.warehouse.reading import read_rows
 from hwbench_pipeline.warehouse.writing import write_run, write_table

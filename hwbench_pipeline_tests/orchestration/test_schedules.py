@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 import pytest
 
+from hwbench_pipeline.bench.storing import TABLE_OF_MODE
 from hwbench_pipeline.definitions import defs
 from hwbench_pipeline.orchestration import schedules
 from hwbench_pipeline.orchestration.assets.bench import BENCH_ASSET_OF_MODE
@@ -16,7 +17,6 @@ from hwbench_pipeline.orchestration.partitions import HARDWARE_DIMENSION, MODEL_
 from hwbench_pipeline.orchestration.resources import WarehouseResource
 from hwbench_pipeline.orchestration.schedules import MAX_CELLS_PER_NIGHT, STALE_AFTER, nightly_measurements
 from hwbench_pipeline.orchestration.staleness import wanted_cells
-from hwbench_pipeline.warehouse.executions import TABLE_OF_MODE
 from hwbench_pipeline.warehouse.location import Cell
 
 NIGHT = datetime(2026, 5, 17, 1, 0, tzinfo=UTC)

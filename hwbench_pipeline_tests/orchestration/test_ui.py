@@ -21,8 +21,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hwbench_pipeline.bench.host_lock import HOST_LOCK_VARIABLE
 from hwbench_pipeline.hardware.browsers import find_browser
+from hwbench_pipeline.hardware.host_lock import HOST_LOCK_VARIABLE
 from hwbench_pipeline.orchestration.demo import INSTANCE_SETTINGS
 from hwbench_pipeline.orchestration.partitions import cell_of
 from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE

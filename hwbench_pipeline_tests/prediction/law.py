@@ -110,6 +110,7 @@ def result_row(model: Row, device: Row, mode: str, batch_size: int, latency_ms: 
         "flops": model["flops"] * batch_size * (3 if mode == "training" else 1),
         "flags": [],
         "environment_id": "made up",
+        "started_at": NOW,
         "is_current": True,
     } | values
     return OUT__RESULTS.complete(row | {"result_id": result_id_of(row)})

@@ -20,6 +20,7 @@ from hwbench_pipeline.schema.arrow import arrow_schema, arrow_table
 from hwbench_pipeline.schema.tables import (
     CORE_BENCH__ENVIRONMENTS,
     CORE_BENCH__INFERENCE,
+    CORE_BENCH__TRAINING,
     CORE_HARDWARE,
     OUT__COVERAGE,
     OUT__RESULTS,
@@ -77,7 +78,10 @@ def test_a_broken_cell_is_left_out_and_named_and_the_others_stay(tmp_path, break
     assert unreadable.path == broken
     assert str(unreadable).startswith(f"left out {broken}: ")
     assert "\n" not in str(unreadable)
-    assert "Fix: delete it; `hwbench bench --hardware cpu --model bert` measures the cell again" in str(unreadable)
+    assert (
+        "Fix: delete it; `hwbench bench --hardware cpu --model bert --mode inference` measures the cell again"
+        in str(unreadable)
+    )
 
     with pytest.warns(UnreadableFileWarning, match=r"left out .*cell_model=bert.*Fix:") as caught:
         frame = hwbench_pipeline.read("core_bench__inference", tmp_path)
@@ -150,6 +154,24 @@ def test_columns_that_an_older_file_lacks_are_null(tmp_path):
     # alone, too
     ((row,), _) = read_rows(tmp_path, CORE_BENCH__INFERENCE, BERT)
     assert row == old_row
+
+
+def test_a_file_without_a_column_that_every_row_must_have_is_left_out(tmp_path):
+    put(tmp_path, VIT)
+    old = arrow_table(CORE_BENCH__INFERENCE, [rows.measured()]).drop_columns(["provenance", "flops"])
+    path = write_parquet(old, BERT.run_file(tmp_path, CORE_BENCH__INFERENCE, "old"))
+    refreshed = refresh(tmp_path)
+    (unreadable,) = refreshed.unreadable
+    assert unreadable.path == path
+    assert "an older version wrote it, without provenance. Fix: " in str(unreadable)
+    assert [row["model"] for row in read_rows(tmp_path, OUT__RESULTS)[0]] == ["vit"]
+
+
+def test_a_broken_training_cell_is_measured_again_as_training(tmp_path):
+    path = write_run(tmp_path, CORE_BENCH__TRAINING, BERT, "r", [rows.measured(mode="training")])
+    truncate(path)
+    (unreadable,) = read_rows(tmp_path, CORE_BENCH__TRAINING)[1]
+    assert "`hwbench bench --hardware cpu --model bert --mode training` measures the cell again" in str(unreadable)
 
 
 def test_columns_in_another_order_or_nobody_knows_change_nothing(tmp_path):

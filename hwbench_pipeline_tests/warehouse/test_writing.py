@@ -13,9 +13,9 @@ import pytest
 import hwbench_pipeline
 from hwbench_pipeline.bench.engine import CellExecution
 from hwbench_pipeline.bench.plan import CellPlan
+from hwbench_pipeline.bench.storing import store_execution
 from hwbench_pipeline.schema.tables import CORE_BENCH__ENVIRONMENTS, CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING
 from hwbench_pipeline.schema.validation import SchemaError
-from hwbench_pipeline.warehouse.executions import store_execution
 from hwbench_pipeline.warehouse.location import Cell
 from hwbench_pipeline.warehouse.reading import read_rows
 from hwbench_pipeline.warehouse.writing import (

@@ -29,7 +29,8 @@ class Prepared:
     """A workload ready to be timed.
 
     `call` runs it once and returns only when the device has finished. `outputs` runs it once and gives the named
-    outputs as fp32 arrays. `threads_*` are read back from the runtime, None where it does not say.
+    outputs as fp32 arrays. `threads_*` are read back from the runtime, None where it does not say. `is_reference` tells
+    that this is the very module that gave the reference outputs, so that its first call lies behind it.
     """
 
     call: Callable[[], object]
@@ -40,10 +41,7 @@ class Prepared:
     threads_intra_op: int | None = None
     threads_inter_op: int | None = None
     options: dict[str, Any] = field(default_factory=dict)
-
-
-class UnsupportedError(Exception):
-    """The backend cannot do this, by nature and not by accident; the message says why."""
+    is_reference: bool = False
 
 
 class Backend(Protocol):
@@ -61,6 +59,7 @@ class Backend(Protocol):
 
 def backend_for(hardware: str) -> Backend:
     """The backend that runs a hardware key's platform."""
+    from hwbench_pipeline.hardware.devices import UnsupportedError
     from hwbench_pipeline.hardware.platforms import platform_of
 
     backend = platform_of(hardware).backend

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import openvino as ov
 
-from hwbench_pipeline.bench.backends import Prepared, UnsupportedError, Workload
+from hwbench_pipeline.bench.backends import Prepared, Workload
 from hwbench_pipeline.bench.judging import Array
 from hwbench_pipeline.catalog.exporting import TracedForward
+from hwbench_pipeline.hardware.devices import UnsupportedError
 
 _PRECISION_HINTS = {"fp32": ov.Type.f32, "bf16": ov.Type.bf16, "fp16": ov.Type.f16}
 
@@ -70,6 +71,7 @@ class OpenvinoBackend:
             compile_ms=compile_ms,
             threads_intra_op=_threads(compiled),
             options={
+                "attention": self.attention,
                 "class": type(workload.model).__name__,
                 "device": self.device,
                 "performance_hint": "LATENCY",

@@ -6,30 +6,17 @@ Belongs here: moving a workload to a torch device, running it, and waiting for i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 import torch
 
-from hwbench_pipeline.bench.backends import Prepared, UnsupportedError, Workload
+from hwbench_pipeline.bench.backends import Prepared, Workload
 from hwbench_pipeline.bench.judging import Array
 from hwbench_pipeline.catalog.inputs import place_inputs, primary_output
+from hwbench_pipeline.hardware.devices import DTYPES, UnsupportedError, synchronizer
 from hwbench_pipeline.hardware.platforms import torch_device
-
-DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-
-
-def synchronizer(device: torch.device) -> Callable[[], object]:
-    """What waits until the device has finished its work; on the CPU calls return finished.
-
-    On MPS this is the device-wide wait and never events, which can hang (pytorch#196395).
-    """
-    if device.type == "cuda":
-        return torch.cuda.synchronize
-    if device.type == "mps":
-        return torch.mps.synchronize
-    return lambda: None
 
 
 def forward_outputs(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> dict[str, Array]:
@@ -77,6 +64,7 @@ class TorchBackend:
             compile_ms=None,
             threads_intra_op=torch.get_num_threads(),
             threads_inter_op=torch.get_num_interop_threads(),
+            is_reference=self.device.type == "cpu" and dtype is torch.float32,
             options={
                 "attention": getattr(model.config, "_attn_implementation", None),
                 "class": type(model).__name__,

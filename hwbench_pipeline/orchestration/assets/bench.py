@@ -1,14 +1,17 @@
 """Benchmark executions, partitioned by hardware × model: one asset for inference, one for training."""
 
-from typing import Any
+from typing import Any, Self
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hwbench_pipeline.bench.engine import CellExecution, run_cell
 from hwbench_pipeline.bench.grid import default_points
 from hwbench_pipeline.bench.isolation import shared_processes
 from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling, sweep
+from hwbench_pipeline.bench.storing import TABLE_OF_MODE, store_execution
+from hwbench_pipeline.catalog.configs import SIZES
+from hwbench_pipeline.hardware.devices import DTYPES
 from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata, image
 from hwbench_pipeline.orchestration.partitions import cell_of, grid
 from hwbench_pipeline.orchestration.resources import WarehouseResource
@@ -16,20 +19,39 @@ from hwbench_pipeline.reports.plots import latency_plot
 from hwbench_pipeline.reports.tables import results_markdown
 from hwbench_pipeline.schema.table import Table
 from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING, CORE_HARDWARE, CORE_MODELS
-from hwbench_pipeline.warehouse.executions import TABLE_OF_MODE, store_execution
 
 
 class BenchConfig(dg.Config):
-    """What a cell measures. Left as it is, it measures the nightly's points; naming any list replaces them."""
+    """What a cell measures. Left as it is, it measures the nightly's points; `model_sizes` replaces them by a sweep
+    over the lists that are given."""
 
-    model_sizes: list[str] = Field(default=[], description="tiny, reference. Empty: what the nightly measures.")
-    precisions: list[str] = Field(default=["fp32"], description="fp32, bf16, fp16.")
-    batch_sizes: list[int] = Field(default=[1], description="Items per call.")
-    sequence_lengths: list[int] = Field(default=[], description="Tokens per item. Empty: each model's default.")
-    min_samples: int = Field(default=Sampling.min_samples, description="Timed calls per point, at least.")
-    min_duration_s: float = Field(
-        default=Sampling.min_duration_s, description="Seconds of sampling per point, at least."
+    model_sizes: list[str] = Field(
+        default=[], description="tiny, reference. Empty: what the nightly measures, and no other list may be given."
     )
+    precisions: list[str] = Field(default=[], description="fp32, bf16, fp16. Empty: fp32.")
+    batch_sizes: list[int] = Field(default=[], description="Items per call, from 1 on. Empty: 1.")
+    sequence_lengths: list[int] = Field(default=[], description="Tokens per item. Empty: each model's default.")
+    min_samples: int = Field(default=Sampling.min_samples, ge=1, description="Timed calls per point, at least.")
+    min_duration_s: float = Field(
+        default=Sampling.min_duration_s, ge=0, description="Seconds of sampling per point, at least."
+    )
+
+    @model_validator(mode="after")
+    def _lists_make_a_sweep(self) -> Self:
+        if not self.model_sizes and (self.precisions or self.batch_sizes or self.sequence_lengths):
+            raise ValueError(
+                "precisions, batch_sizes and sequence_lengths need model_sizes. Fix: model_sizes: [reference]"
+            )
+        for name, values, allowed in (
+            ("model_sizes", self.model_sizes, SIZES),
+            ("precisions", self.precisions, tuple(DTYPES)),
+        ):
+            if not set(values) <= set(allowed):
+                raise ValueError(f"{name} {values}: takes {', '.join(allowed)}. Fix: {name}: [{allowed[-1]}]")
+        for name, numbers in (("batch_sizes", self.batch_sizes), ("sequence_lengths", self.sequence_lengths)):
+            if any(number < 1 for number in numbers):
+                raise ValueError(f"{name} {numbers}: takes whole numbers from 1 on. Fix: {name}: [1, 8]")
+        return self
 
     def points_for(self, model: str, mode: str) -> tuple[Point, ...]:
         """The points of one cell."""
@@ -37,8 +59,8 @@ class BenchConfig(dg.Config):
             return default_points(model, mode)
         return sweep(
             model_sizes=self.model_sizes,
-            precisions=self.precisions,
-            batch_sizes=self.batch_sizes,
+            precisions=self.precisions or ["fp32"],
+            batch_sizes=self.batch_sizes or [1],
             sequence_lengths=self.sequence_lengths or [None],
         )
 

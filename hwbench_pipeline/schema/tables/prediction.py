@@ -7,6 +7,9 @@ from hwbench_pipeline.schema.tables.results import MODEL_SIZES, MODES, PRECISION
 
 STRING, INT64, FLOAT64 = ColumnType.STRING, ColumnType.INT64, ColumnType.FLOAT64
 
+BASELINES = ("scaled_roofline", "roofline", "constant")
+"""The methods that stand beside xgboost in the scores."""
+
 _POINT_COLUMNS: tuple[Column, ...] = (
     Column("model", STRING, "Catalog key.", nullable=False),
     Column("model_size", STRING, "Configuration.", nullable=False, allowed=MODEL_SIZES),
@@ -32,7 +35,8 @@ _POINT_COLUMNS: tuple[Column, ...] = (
     Column(
         "roofline_latency_ms",
         FLOAT64,
-        "max(flops / peak, weight bytes / bandwidth): the least time the hardware could need.",
+        "max(flops / peak, weight bytes / bandwidth): an estimate of the least time, not a law. Weights are read once, the "
+        "counted operations run at the measured peak; other traffic is left out, and caches may be faster.",
         unit="ms",
         nullable=False,
         above=0,
@@ -61,12 +65,35 @@ OUT__PREDICTIONS = Table(
         Column(
             "latency_ms_p50_low",
             FLOAT64,
-            "Lower end of the range that held 80 % of the leave-one-model-out errors.",
+            "Lower end of the range that held at least 80 % of the leave-one-model-out errors of the mode and model size.",
             unit="ms",
             nullable=False,
             above=0,
         ),
         Column("latency_ms_p50_high", FLOAT64, "Upper end of that range.", unit="ms", nullable=False, above=0),
+        Column(
+            "held_out_median_ape_percent",
+            FLOAT64,
+            "Median absolute percentage error of such predictions (same mode and model size) when models were left out.",
+            unit="%",
+            nullable=False,
+            at_least=0,
+        ),
+        Column(
+            "best_baseline",
+            STRING,
+            "The baseline with the lowest such error; where it is below the predictor's, the baseline was closer.",
+            nullable=False,
+            allowed=BASELINES,
+        ),
+        Column(
+            "best_baseline_median_ape_percent",
+            FLOAT64,
+            "That baseline's error, on the same rows.",
+            unit="%",
+            nullable=False,
+            at_least=0,
+        ),
         Column("n_training_rows", INT64, "Rows the predictor learned from.", nullable=False, above=0),
         Column("predictor_id", STRING, "Hash of the predictor that answered.", nullable=False),
     ),
@@ -95,18 +122,25 @@ def _has_error_or_reason(row: Row) -> str | None:
 
 OUT__PREDICTION_SCORES = Table(
     "out__prediction_scores",
-    "How wrong predictions are, per protocol, mode and method; baselines beside the predictor.",
+    "How wrong predictions are, per protocol, mode, model size and method; baselines beside the predictor.",
     (
         Column("protocol", STRING, "What was held out.", nullable=False, allowed=("leave_one_model_out",)),
         Column("mode", STRING, "Inference or training.", nullable=False, allowed=MODES),
         Column(
+            "model_size",
+            STRING,
+            "Size of the models scored; every method learned from both sizes.",
+            nullable=False,
+            allowed=("tiny", "reference"),
+        ),
+        Column(
             "method",
             STRING,
-            "xgboost; roofline: the least time the hardware could need; "
+            "xgboost; roofline: roofline_latency_ms as it is; "
             "scaled_roofline: that times one factor per device and mode, fitted on the training part; "
             "constant: the training part's median of the mode.",
             nullable=False,
-            allowed=("xgboost", "scaled_roofline", "roofline", "constant"),
+            allowed=("xgboost", *BASELINES),
         ),
         Column("n_rows", INT64, "Rows scored.", nullable=False, at_least=0),
         Column("n_models", INT64, "Models held out, one after the other.", nullable=False, at_least=0),
@@ -115,6 +149,6 @@ OUT__PREDICTION_SCORES = Table(
         Column("within_10_percent", FLOAT64, "Share of rows predicted within 10 %.", unit="%", at_least=0),
         Column("reason", STRING, "Why there is no score."),
     ),
-    ("protocol", "mode", "method"),
+    ("protocol", "mode", "model_size", "method"),
     (RowRule("score_or_reason", "Every row has a score or says why not.", "score again", _has_error_or_reason),),
 )

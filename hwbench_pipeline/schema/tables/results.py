@@ -108,7 +108,12 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     _text("scenario", "What one sample is: forward, prefill, decode, generate, train_step, load, …"),
     _text("precision", "Numeric precision of the computation; NULL if nobody recorded it.", allowed=PRECISIONS),
     Column("batch_size", INT64, "Items per call; NULL if nobody recorded it.", above=0),
-    Column("sequence_length", INT64, "Tokens per item, for models that take text; NULL if not recorded.", above=0),
+    Column(
+        "sequence_length",
+        INT64,
+        "Text tokens per item, for models that take text, image placeholders not counted; NULL if not recorded.",
+        above=0,
+    ),
     _text("input_shape", "Canonical text of all input dimensions, e.g. `input_ids=1x64;attention_mask=1x64`."),
     _milliseconds("latency_ms_mean", "Mean latency of one call."),
     _milliseconds("latency_ms_std", "Standard deviation of the samples (n − 1).", zero=True),
@@ -122,12 +127,22 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     Column("n_samples", INT64, "How many samples the statistics stand on.", above=0),
     Column("n_warmup", INT64, "Calls made and thrown away before sampling.", at_least=0),
     Column("throughput_items_per_s", FLOAT64, "Items (batch entries) per second.", unit="items/s", above=0),
-    Column("tokens_per_s", FLOAT64, "Tokens per second, for models that take text.", unit="tokens/s", above=0),
+    Column(
+        "tokens_per_s",
+        FLOAT64,
+        "Tokens of the model's text input per second, image placeholders counted (for t5 the source alone).",
+        unit="tokens/s",
+        above=0,
+    ),
     _milliseconds("first_token_ms", "Time to the first generated token."),
     _milliseconds("time_per_output_token_ms", "Time per generated token after the first."),
-    _milliseconds("load_ms", "Building or loading the model, apart from steady state."),
+    _milliseconds(
+        "load_ms", "Loading the model, apart from steady state; with random weights (see options), building it."
+    ),
     _milliseconds("compile_ms", "Converting and compiling for the backend, apart from steady state."),
-    _milliseconds("first_inference_ms", "The very first call, apart from steady state."),
+    _milliseconds(
+        "first_inference_ms", "The very first call, apart from steady state; NULL where the output check made it."
+    ),
     Column("peak_memory_mb", FLOAT64, "Peak memory; see memory_method for what it covers.", unit="MB", above=0),
     _text("memory_method", "How peak memory was read, or why it was not."),
     Column("energy_j", FLOAT64, "Energy of one call; never from an estimate.", unit="J", above=0),
@@ -314,8 +329,8 @@ OUT__RESULTS = _result_table(
         Column(
             "is_current",
             ColumnType.BOOL,
-            "False where a newer run of ours answered the same question (the natural key without run_id); "
-            "such rows are the point's history.",
+            "False where a newer run of ours measured the same point (configuration, hardware, device, mode, precision, "
+            "batch size, sequence length); such rows are the point's history.",
             nullable=False,
         ),
     ),

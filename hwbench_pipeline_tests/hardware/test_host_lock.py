@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from hwbench_pipeline.bench.host_lock import (
+from hwbench_pipeline.hardware.host_lock import (
     HOST_LOCK_VARIABLE,
     HostBusyError,
     HostLockError,
@@ -30,7 +30,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 HOLD_REPEATEDLY = """
 import json, sys, time
-from hwbench_pipeline.bench.host_lock import host_lock
+from hwbench_pipeline.hardware.host_lock import host_lock
 intervals = []
 for _ in range(4):
     with host_lock(holder=sys.argv[1], timeout_s=30):
@@ -41,12 +41,12 @@ print(json.dumps(intervals))
 """
 HOLD_UNTIL_KILLED = """
 import time
-from hwbench_pipeline.bench.host_lock import host_lock
+from hwbench_pipeline.hardware.host_lock import host_lock
 with host_lock(holder="hwbench bench cpu|bert"):
     print("held", flush=True)
     time.sleep(60)
 """
-PRINT_PATH = "from hwbench_pipeline.bench.host_lock import host_lock_path; print(host_lock_path())"
+PRINT_PATH = "from hwbench_pipeline.hardware.host_lock import host_lock_path; print(host_lock_path())"
 
 
 def start(code, *arguments, **environment):
@@ -182,7 +182,7 @@ def test_two_users_share_it_in_a_sticky_folder(files_there, tmp_path):
         # everything is imported, by a first use, before the change of user: Python itself may lie in a closed folder
         code = (
             "import os, sys\n"
-            "from hwbench_pipeline.bench.host_lock import host_lock, lock_holder\n"
+            "from hwbench_pipeline.hardware.host_lock import host_lock, lock_holder\n"
             "with host_lock(holder='warm-up'): pass\n"
             "os.environ['HWBENCH_HOST_LOCK'] = sys.argv[1]\n"
             "os.setgroups([]); os.setgid(4321); os.setuid(4321)\n"

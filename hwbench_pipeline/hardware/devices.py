@@ -1,0 +1,29 @@
+"""torch devices: their names of precisions, how to wait for them, and what it means that one cannot do something.
+
+Belongs here: what measuring and training both need to know of a device. Does not belong here: whether a device is
+there (`probing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+
+DTYPES: dict[str, torch.dtype] = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class UnsupportedError(Exception):
+    """Something cannot be done there, by nature and not by accident; the message says why."""
+
+
+def synchronizer(device: torch.device) -> Callable[[], object]:
+    """What waits until the device has finished its work; on the CPU calls return finished.
+
+    On MPS this is the device-wide wait and never events, which can hang (pytorch#196395).
+    """
+    if device.type == "cuda":
+        return torch.cuda.synchronize
+    if device.type == "mps":
+        return torch.mps.synchronize
+    return lambda: None
