@@ -23,17 +23,16 @@ def run(warehouse: WarehouseOption = None) -> None:
     """Run every step that is not done yet, then print coverage and where everything lies."""
     started = time.monotonic()
     with messages().status("loading the graph…"):
-        import dagster as dg
-
-        from hwbench_pipeline.orchestration.demo import demo_steps, local_instance_home
+        from hwbench_pipeline.definitions import build_defs
+        from hwbench_pipeline.orchestration.demo import demo_steps, local_instance, local_instance_home
         from hwbench_pipeline.warehouse.location import database_file, warehouse_path
 
     project = Path.cwd()
     folder = warehouse_path(warehouse)
     home = local_instance_home(project)
-    with dg.DagsterInstance.get() as instance:
+    with local_instance() as instance:
         with messages().status("looking at what is done…"):
-            steps = demo_steps(instance, folder, project / "data" / "legacy")
+            steps = demo_steps(instance, folder, project / "data" / "legacy", build_defs)
         with progress() as bar:
             task = bar.add_task("", total=len(steps), completed=sum(step.is_done for step in steps))
             for number, step in enumerate(steps):

@@ -22,7 +22,7 @@ NAME = "predict"
 HELP = (
     "Predict median latency for points that nobody measured, from the fitted predictor of the warehouse. The range held "
     "at least 80 % of the errors when each model of that mode and size was left out in turn. What was measured is shown "
-    "as measured instead, with its flags and its day."
+    "as measured instead, with its flags; --json adds the device and the time."
 )
 EXAMPLE = "Example: `hwbench predict --model llama --hardware cpu --batch-size 1,8`"
 
@@ -49,7 +49,7 @@ _COLUMNS = (
 )
 
 # not in the table: told in lines below it, or too wide
-_ONLY_JSON = ("best_baseline", "best_baseline_median_ape_percent", "device_name", "reason")
+_ONLY_JSON = ("best_baseline", "best_baseline_median_ape_percent", "device_name", "started_at", "reason")
 
 _HEADS = {
     "model_size": "size",
@@ -60,7 +60,6 @@ _HEADS = {
     "latency_ms_p50_high": "high ms",
     "roofline_latency_ms": "roofline ms",
     "held_out_median_ape_percent": "median error %",
-    "started_at": "day",
 }
 
 _BASELINE_TEXTS = {
@@ -131,8 +130,8 @@ def run(
             name for name in _COLUMNS if name not in _ONLY_JSON and any(row.get(name) not in (None, []) for row in rows)
         ]
         head = [_HEADS.get(name, name) for name in shown]
-        numbers = [_HEADS[name] for name in shown if name in _HEADS and name not in ("model_size", "started_at")]
-        console.print(table(head, ([_cell(name, row.get(name)) for name in shown] for row in rows), right=numbers))
+        numbers = [_HEADS[name] for name in shown if name in _HEADS and name != "model_size"]
+        console.print(table(head, ([_cell(row.get(name)) for name in shown] for row in rows), right=numbers))
         for line in _closer_baselines(rows):
             console.print(f"\n{line}", markup=False, soft_wrap=True)
         print_reasons(
@@ -143,13 +142,6 @@ def run(
         say(f"hwbench predict: {file}")
     if unreadable or all(row["provenance"] == "none" for row in rows):
         raise typer.Exit(WORK_FAILED)
-
-
-def _cell(name: str, value: Any) -> Any:
-    """A value as the table shows it: flags as words, a time stamp as its day."""
-    if name == "flags":
-        return ", ".join(value or ()) or None
-    return f"{value:%Y-%m-%d}" if name == "started_at" and value is not None else value
 
 
 def _closer_baselines(rows: Iterable[Mapping[str, Any]]) -> list[str]:
@@ -166,3 +158,8 @@ def _closer_baselines(rows: Iterable[Mapping[str, Any]]) -> list[str]:
                 "predictions no further than their range"
             )
     return list(lines.values())
+
+
+def _cell(value: Any) -> Any:
+    """A value as the table shows it: flags as words."""
+    return ", ".join(value) or None if isinstance(value, list) else value

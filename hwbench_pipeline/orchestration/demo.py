@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 
-from hwbench_pipeline.definitions import build_defs
 from hwbench_pipeline.orchestration.assets.bench import BENCH_ASSET_OF_MODE
 from hwbench_pipeline.orchestration.jobs import ingest_legacy_files, measure_cells, probe_host, refresh_tables
 from hwbench_pipeline.orchestration.partitions import (
@@ -68,8 +69,20 @@ def local_instance_home(project: Path) -> Path:
     return home
 
 
-def demo_steps(instance: dg.DagsterInstance, warehouse: Path, legacy: Path) -> list[Step]:
-    """Everything the graph needs, in order; what was done before is marked as done.
+@contextmanager
+def local_instance() -> Iterator[dg.DagsterInstance]:
+    """The instance of DAGSTER_HOME, which `local_instance_home` has set."""
+    with dg.DagsterInstance.get() as instance:
+        yield instance
+
+
+def demo_steps(
+    instance: dg.DagsterInstance,
+    warehouse: Path,
+    legacy: Path,
+    build_defs: Callable[[Mapping[str, Any]], dg.Definitions],
+) -> list[Step]:
+    """Everything the graph needs, in order; what was done before is marked as done. `build_defs` is the definitions'.
 
     Raises `DemoError` where the folder of old result files is not there.
     """

@@ -13,7 +13,7 @@ import pytest
 from hwbench_pipeline.bench.storing import TABLE_OF_MODE
 from hwbench_pipeline.catalog.names import model_keys
 from hwbench_pipeline.catalog.rows import model_rows
-from hwbench_pipeline.definitions import defs
+from hwbench_pipeline.definitions import build_defs, defs
 from hwbench_pipeline.hardware.platforms import hardware_keys
 from hwbench_pipeline.hardware.rows import hardware_rows
 from hwbench_pipeline.orchestration import demo
@@ -84,7 +84,7 @@ def open_steps(steps):
 
 
 def test_a_fresh_project_does_everything_once_in_order(instance, warehouse, legacy):
-    titles = open_steps(demo_steps(instance, warehouse, legacy))
+    titles = open_steps(demo_steps(instance, warehouse, legacy, build_defs))
     assert titles[:2] == [LEGACY, CATALOG]
     assert titles[-1] == TABLES
     assert len(titles) == len(set(titles)) == 3 + N_CELLS
@@ -94,7 +94,7 @@ def test_a_fresh_project_does_everything_once_in_order(instance, warehouse, lega
 def test_steps_that_are_done_are_marked_and_not_lost(instance, warehouse, legacy):
     tried(instance, warehouse, but={("inference", "cpu", "bert"), ("training", "webgpu", "vit")})
     made(instance, warehouse, CORE_MODELS, CORE_HARDWARE, RAW_LEGACY__FILES)
-    steps = demo_steps(instance, warehouse, legacy)
+    steps = demo_steps(instance, warehouse, legacy, build_defs)
     assert [(step.title, step.is_done) for step in steps] == [
         (LEGACY, True),
         (CATALOG, True),
@@ -107,34 +107,34 @@ def test_steps_that_are_done_are_marked_and_not_lost(instance, warehouse, legacy
 def test_the_tables_are_made_anew_only_for_something_new(instance, warehouse, legacy):
     tried(instance, warehouse)
     made(instance, warehouse, CORE_MODELS, CORE_HARDWARE, RAW_LEGACY__FILES)
-    assert open_steps(demo_steps(instance, warehouse, legacy)) == [TABLES], "there is no database yet"
+    assert open_steps(demo_steps(instance, warehouse, legacy, build_defs)) == [TABLES], "there is no database yet"
     database_file(warehouse).touch()
-    assert open_steps(demo_steps(instance, warehouse, legacy)) == []
+    assert open_steps(demo_steps(instance, warehouse, legacy, build_defs)) == []
     (legacy / "new.json").write_text("{}")
-    assert open_steps(demo_steps(instance, warehouse, legacy)) == [LEGACY, TABLES]
+    assert open_steps(demo_steps(instance, warehouse, legacy, build_defs)) == [LEGACY, TABLES]
     made_older(legacy)
-    assert open_steps(demo_steps(instance, warehouse, legacy)) == []
+    assert open_steps(demo_steps(instance, warehouse, legacy, build_defs)) == []
     table_file(warehouse, CORE_HARDWARE).unlink()
-    assert open_steps(demo_steps(instance, warehouse, legacy)) == [CATALOG, TABLES]
+    assert open_steps(demo_steps(instance, warehouse, legacy, build_defs)) == [CATALOG, TABLES]
 
 
 def test_what_the_command_line_made_is_done_again_so_that_the_ui_knows_of_it(instance, warehouse, legacy):
     tried(instance, warehouse)
     made(instance, warehouse, CORE_MODELS, CORE_HARDWARE, RAW_LEGACY__FILES)
     with dg.DagsterInstance.ephemeral() as fresh:
-        assert len(open_steps(demo_steps(fresh, warehouse, legacy))) == 3 + N_CELLS
+        assert len(open_steps(demo_steps(fresh, warehouse, legacy, build_defs))) == 3 + N_CELLS
 
 
 def test_what_the_instance_knows_is_done_again_where_the_file_is_gone(instance, warehouse, legacy):
     tried(instance, warehouse)
     made(instance, warehouse, CORE_MODELS, CORE_HARDWARE, RAW_LEGACY__FILES)
     Cell("cpu", "t5").run_file(warehouse, CORE_BENCH__INFERENCE, "before").unlink()
-    assert open_steps(demo_steps(instance, warehouse, legacy)) == ["cpu × t5, inference", TABLES]
+    assert open_steps(demo_steps(instance, warehouse, legacy, build_defs)) == ["cpu × t5, inference", TABLES]
 
 
 def test_without_sample_files_the_fix_is_named(instance, warehouse, tmp_path):
     with pytest.raises(DemoError, match=r"there is no folder .*absent.*Fix: run it in a checkout"):
-        demo_steps(instance, warehouse, tmp_path / "absent")
+        demo_steps(instance, warehouse, tmp_path / "absent", build_defs)
 
 
 def test_the_demo_end_to_end_and_once_more(instance, warehouse, legacy):
@@ -144,12 +144,12 @@ def test_the_demo_end_to_end_and_once_more(instance, warehouse, legacy):
     made(instance, warehouse, CORE_MODELS, CORE_HARDWARE)
     write_table(warehouse, CORE_MODELS, model_rows())
     write_table(warehouse, CORE_HARDWARE, hardware_rows(with_peaks=False))
-    steps = demo_steps(instance, warehouse, legacy)
+    steps = demo_steps(instance, warehouse, legacy, build_defs)
     assert open_steps(steps) == [LEGACY, "cpu × wav2vec2, inference", "rocm × bert, inference", TABLES]
     for step in steps:
         if not step.is_done:
             step.run()
-    assert open_steps(demo_steps(instance, warehouse, legacy)) == []
+    assert open_steps(demo_steps(instance, warehouse, legacy, build_defs)) == []
 
     measured, _ = read_rows(warehouse, CORE_BENCH__INFERENCE, Cell("cpu", "wav2vec2"))
     assert {row["status"] for row in measured} == {"ok"}
@@ -170,7 +170,7 @@ def test_the_demo_end_to_end_and_once_more(instance, warehouse, legacy):
 def test_a_step_that_fails_says_which_and_where_to_read_on(instance, tmp_path, legacy):
     blocked = tmp_path / "warehouse"
     blocked.write_text("a file where the folder should be")
-    first = demo_steps(instance, blocked, legacy)[0]
+    first = demo_steps(instance, blocked, legacy, build_defs)[0]
     with pytest.raises(DemoError) as failure:
         first.run()
     (run,) = instance.get_runs()

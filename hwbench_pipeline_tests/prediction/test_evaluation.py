@@ -7,29 +7,79 @@ import random
 import pytest
 
 from hwbench_pipeline.prediction import evaluation as module
-from hwbench_pipeline.prediction.evaluation import METHODS, leave_one_model_out
+from hwbench_pipeline.prediction.evaluation import METHODS, errors_by_kind, leave_one_model_out
 from hwbench_pipeline.prediction.features import training_rows
 from hwbench_pipeline.schema.tables.prediction import OUT__PREDICTION_SCORES
 from hwbench_pipeline.schema.validation import require_valid
 
-
-def _mape(evaluation) -> dict[tuple[str, str], float]:
-    return {(row["mode"], row["method"]): row["mape_percent"] for row in evaluation.scores}
+KINDS = [(mode, size) for mode in ("inference", "training") for size in ("tiny", "reference")]
 
 
-def test_scores_are_valid_rows_of_every_mode_and_method(evaluation):
+def _mape(evaluation) -> dict[tuple[str, str, str], float]:
+    return {(row["mode"], row["model_size"], row["method"]): row["mape_percent"] for row in evaluation.scores}
+
+
+def test_scores_are_valid_rows_of_every_mode_size_and_method(evaluation):
     require_valid(OUT__PREDICTION_SCORES, evaluation.scores)
-    assert {(row["mode"], row["method"]) for row in evaluation.scores} == {
-        (mode, method) for mode in ("inference", "training") for method in METHODS
-    }
+    assert set(_mape(evaluation)) == {(*kind, method) for kind in KINDS for method in METHODS}
 
 
-@pytest.mark.parametrize("mode", ["inference", "training"])
-def test_predictor_finds_the_law(evaluation, mode):
+@pytest.mark.parametrize(("mode", "size"), KINDS)
+def test_predictor_finds_the_law(evaluation, mode, size):
     mape = _mape(evaluation)
-    assert mape[mode, "xgboost"] < 40
+    assert mape[mode, size, "xgboost"] < 60
     for baseline in ("constant", "roofline", "scaled_roofline"):
-        assert mape[mode, "xgboost"] < mape[mode, baseline]
+        assert mape[mode, size, "xgboost"] < mape[mode, size, baseline]
+
+
+def test_errors_of_one_size_do_not_reach_the_other(training, evaluation):
+    for size in ("tiny", "reference"):
+        rows = [one for one in evaluation.held_out if one.model_size == size]
+        scored = [row for row in evaluation.scores if row["model_size"] == size]
+        assert sum(row["n_rows"] for row in scored) == len(rows)
+    sizes = {row["result_id"]: row["model_size"] for row in training}
+    assert all(sizes[one.result_id] == one.model_size for one in evaluation.held_out)
+
+
+def test_the_best_baseline_is_kept_with_its_error(evaluation):
+    errors = errors_by_kind(evaluation)
+    assert set(errors) == set(KINDS)
+    for kind, of_kind in errors.items():
+        medians = {
+            row["method"]: row["median_ape_percent"]
+            for row in evaluation.scores
+            if (row["mode"], row["model_size"]) == kind
+        }
+        assert of_kind.median_ape_percent == medians.pop("xgboost")
+        assert of_kind.best_baseline_median_ape_percent == min(medians.values()) == medians[of_kind.best_baseline]
+
+
+def test_size_with_too_few_models_has_a_reason_and_the_other_its_scores(training):
+    few = [row for row in training if row["model_size"] == "tiny" or row["model"] in ("model1", "model2")]
+    evaluation = leave_one_model_out(few)
+    require_valid(OUT__PREDICTION_SCORES, evaluation.scores)
+    for row in evaluation.scores:
+        if row["model_size"] == "reference":
+            assert (row["mape_percent"], row["n_rows"]) == (None, 0)
+            assert "2 models" in row["reason"]
+            assert f"hwbench bench --mode {row['mode']} --size reference" in row["reason"]
+            assert "`hwbench refresh`" in row["reason"]
+        else:
+            assert row["n_models"] == 9
+    assert set(errors_by_kind(evaluation)) == {("inference", "tiny"), ("training", "tiny")}
+
+
+def test_the_range_of_few_rows_holds_them_all(training):
+    few = [row for row in training if row["model"] in ("model1", "model2", "model4") and row["batch_size"] == 1]
+    evaluation = leave_one_model_out(few)
+    for (mode, size), errors in errors_by_kind(evaluation).items():
+        residuals = [
+            one.log_residual
+            for one in evaluation.held_out
+            if (one.mode, one.model_size, one.method) == (mode, size, "xgboost")
+        ]
+        assert errors.low <= min(residuals)
+        assert errors.high >= max(residuals)
 
 
 def test_every_row_is_predicted_once_per_method_by_others(evaluation, training):
@@ -59,8 +109,8 @@ def test_shuffled_target_destroys_the_score(training, evaluation):
     shuffled = leave_one_model_out(
         [{**row, "latency_ms_p50": latency} for row, latency in zip(training, latencies, strict=True)]
     )
-    for mode in ("inference", "training"):
-        assert _mape(shuffled)[mode, "xgboost"] > 10 * _mape(evaluation)[mode, "xgboost"]
+    for kind in KINDS:
+        assert _mape(shuffled)[*kind, "xgboost"] > 2 * _mape(evaluation)[*kind, "xgboost"]
 
 
 def test_mode_with_too_few_models_has_a_reason_instead_of_a_score(training):

@@ -51,6 +51,9 @@ UNUSABLE = {
     "impossible": {"flags": ["noisy", "faster_than_roofline"]},
     "emulated": {"flags": ["software_adapter"]},
     "fallen back": {"flags": ["cpu_fallback"]},
+    "busy machine": {"flags": ["loaded_machine"]},
+    "noisy": {"flags": ["noisy"]},
+    "own configuration": {"model_size": "custom"},
     "another scenario": {"scenario": "prefill"},
     "uncounted": {"flops": None},
     "no latency": {"latency_ms_p50": None},
@@ -72,9 +75,15 @@ def test_unusable_row_never_reaches_training_and_is_counted(changes, models, har
     assert reasons[0].startswith("1 result row left out: ")
 
 
-def test_noisy_rows_are_kept(models, hardware):
-    row = result_row(models[0], hardware[0], "inference", 4, 3.0, flags=["noisy", "loaded_machine"])
+def test_throttled_rows_are_kept(models, hardware):
+    row = result_row(models[0], hardware[0], "inference", 4, 3.0, flags=["throttled"])
     assert len(training_rows([row], hardware, models)[0]) == 1
+
+
+def test_rows_of_a_busy_machine_are_counted_with_the_reason(models, hardware):
+    row = result_row(models[0], hardware[0], "inference", 4, 178.0, flags=["noisy", "loaded_machine"])
+    _, (reason,) = training_rows([row], hardware, models)
+    assert reason.startswith("1 result row left out: flagged loaded_machine: something else was using the cores")
 
 
 def test_equal_reasons_are_counted_together(models, hardware, results):
@@ -96,6 +105,7 @@ def test_grid_holds_what_nobody_measured(models, hardware, results):
     }
     assert len(reasons) == 1
     assert "webgpu (SwiftShader) has no measured peaks" in reasons[0]
+    assert "Fix: `hwbench refresh` on the machine" in reasons[0]
     assert _count(reasons) == len(models) * 3
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 
 import pytest
@@ -66,6 +67,26 @@ def test_unusable_results_do_not_move_predictions(results, hardware, models, eva
     assert answers[0] == answers[1] == predictor.predict(points)
 
 
+def test_each_prediction_carries_the_errors_of_its_mode_and_size(predictor, points):
+    rows, _ = predict_grid(predictor, points)
+    for row in rows:
+        errors = predictor.errors[row["mode"], row["model_size"]]
+        assert row["held_out_median_ape_percent"] == errors.median_ape_percent
+        assert (row["best_baseline"], row["best_baseline_median_ape_percent"]) == (
+            errors.best_baseline,
+            errors.best_baseline_median_ape_percent,
+        )
+        assert row["latency_ms_p50_low"] == pytest.approx(row["latency_ms_p50_predicted"] * math.exp(errors.low))
+
+
+def test_a_size_that_cannot_be_scored_is_not_predicted(training, points):
+    few = [row for row in training if row["model_size"] == "tiny" or row["model"] in ("model1", "model2")]
+    predictor = Predictor.fit(few)
+    assert set(predictor.errors) == {("inference", "tiny"), ("training", "tiny")}
+    for point, answer in zip(points, predictor.predict(points), strict=True):
+        assert isinstance(answer, Prediction if point["model_size"] == "tiny" else Abstention)
+
+
 def test_a_changed_target_changes_the_predictor(training, predictor):
     changed = [{**training[0], "latency_ms_p50": training[0]["latency_ms_p50"] * 2}, *training[1:]]
     again = Predictor.fit(changed)
@@ -79,11 +100,16 @@ def test_evaluation_of_other_rows_is_refused(training, evaluation):
 
 
 def test_range_holds_about_four_fifths_of_the_held_out_errors(predictor, evaluation):
-    for mode, (low, high) in predictor.error_quantiles.items():
-        residuals = [one.log_residual for one in evaluation.held_out if one.method == "xgboost" and one.mode == mode]
-        share = sum(low <= residual <= high for residual in residuals) / len(residuals)
-        assert 0.75 <= share <= 0.95
-        assert low <= 0 <= high
+    assert len(predictor.errors) == 4
+    for kind, errors in predictor.errors.items():
+        residuals = [
+            one.log_residual
+            for one in evaluation.held_out
+            if one.method == "xgboost" and (one.mode, one.model_size) == kind
+        ]
+        share = sum(errors.low <= residual <= errors.high for residual in residuals) / len(residuals)
+        assert 0.8 <= share <= 0.95
+        assert errors.low <= 0 <= errors.high
 
 
 @pytest.mark.parametrize(
@@ -104,6 +130,7 @@ def test_what_was_never_measured_gets_no_prediction(predictor, points, changes, 
     assert isinstance(unseen, Abstention)
     assert named in unseen.reason
     assert "Fix: `hwbench bench --hardware" in unseen.reason
+    assert "then `hwbench refresh` fits again" in unseen.reason
     assert isinstance(seen, Prediction)
     rows, reasons = predict_grid(predictor, [{**cpu, **changes}])
     assert rows == []
@@ -147,7 +174,7 @@ def test_saved_and_loaded_predicts_the_same(predictor, points, saved):
     loaded = Predictor.load(saved)
     assert loaded.predict(points) == predictor.predict(points)
     assert loaded.predictor_id == predictor.predictor_id
-    assert loaded.error_quantiles == predictor.error_quantiles
+    assert loaded.errors == predictor.errors
     assert loaded.training_sha256 == predictor.training_sha256
     again = saved.with_name("again.json")
     loaded.save(again)
@@ -163,7 +190,7 @@ def test_saving_leaves_one_file_and_makes_folders(predictor, tmp_path):
 
 def test_file_is_json_with_what_explains_it(saved, predictor):
     document = json.loads(saved.read_text())
-    assert document["format_version"] == 1
+    assert document["format_version"] == 2
     assert document["predictor_id"] == predictor.predictor_id
     assert document["content"]["training_sha256"] == predictor.training_sha256
     assert document["content"]["regression"]["booster"]["learner"]
@@ -188,7 +215,7 @@ def _rewrite(path, change, *, resign: bool) -> None:
 
 def test_tampered_file_is_refused(saved):
     def narrow(document):
-        document["content"]["error_quantiles"]["inference"] = [-0.001, 0.001]
+        document["content"]["errors_by_mode_and_size"][0]["errors"] |= {"low": -0.001, "high": 0.001}
 
     _rewrite(saved, narrow, resign=False)
     with pytest.raises(PredictorFileError, match=r"changed after it was written: .* Fix:"):
@@ -204,9 +231,10 @@ def test_other_features_are_refused_by_name(saved):
         Predictor.load(saved)
 
 
-def test_other_format_version_is_refused(saved):
-    _rewrite(saved, lambda document: document.update(format_version=99), resign=False)
-    with pytest.raises(PredictorFileError, match=r"format version 99; this version of hwbench reads 1\. Fix:"):
+@pytest.mark.parametrize("version", [1, 99])
+def test_other_format_version_is_refused(saved, version):
+    _rewrite(saved, lambda document: document.update(format_version=version), resign=False)
+    with pytest.raises(PredictorFileError, match=rf"format version {version}; this version of hwbench reads 2\. Fix:"):
         Predictor.load(saved)
 
 

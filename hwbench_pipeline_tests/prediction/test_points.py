@@ -1,0 +1,88 @@
+"""One question about one point: a measurement first, then a prediction, then the reason and the fix."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from hwbench_pipeline.catalog.rows import model_row
+from hwbench_pipeline.prediction.points import Question, answer
+from hwbench_pipeline_tests.prediction.law import NOW, result_row
+
+
+@pytest.fixture(scope="module")
+def bert():
+    return model_row("bert", "tiny")
+
+
+def _question(**changes) -> Question:
+    asked = {
+        "hardware": "cpu",
+        "model": "bert",
+        "model_size": "tiny",
+        "mode": "inference",
+        "precision": "fp32",
+        "batch_size": 1,
+        "sequence_length": None,
+    }
+    return Question(**(asked | changes))
+
+
+@pytest.mark.parametrize(
+    ("place", "precision"), [(0, "fp32"), (0, "bf16"), (2, "fp32"), (3, "fp32")], ids=["", "bf16", "no peaks", "absent"]
+)
+def test_a_measured_point_is_shown_as_measured_whatever_is_missing(bert, hardware, place, precision):
+    device = hardware[place]
+    elsewhere = {"device_name": device["device_name"] or "another machine's"}
+    row = result_row(bert, device, "inference", 1, 3.5, precision=precision, flags=["noisy"], **elsewhere)
+    shown = answer(_question(hardware=device["hardware"], precision=precision), None, hardware, [row])
+    assert (shown["provenance"], shown["latency_ms_p50"]) == ("measured", 3.5)
+    assert (shown["flags"], shown["started_at"], shown["device_name"]) == (["noisy"], NOW, elsewhere["device_name"])
+    assert "reason" not in shown
+
+
+def test_without_any_hardware_row_a_measurement_is_still_found(bert, hardware):
+    row = result_row(bert, hardware[0], "inference", 1, 3.5)
+    assert answer(_question(), None, [], [row])["provenance"] == "measured"
+
+
+def test_the_newest_measurement_of_this_device_counts(bert, hardware):
+    old = result_row(bert, hardware[0], "inference", 1, 3.0)
+    new = result_row(bert, hardware[0], "inference", 1, 4.0, started_at=NOW + timedelta(days=1), backend="other")
+    later = {"started_at": NOW + timedelta(days=2)}
+    other = result_row(bert, hardware[0], "inference", 1, 5.0, device_name="another CPU", **later)
+    assert answer(_question(), None, hardware, [new, old, other])["latency_ms_p50"] == 4.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({}, "there is no predictor. Fix: `hwbench refresh`"),
+        ({"precision": "bf16"}, "no peak was measured in bf16, only in fp32. Fix: --precision fp32"),
+        ({"hardware": "webgpu"}, "has no measured peaks: no probe for browsers. Fix: `hwbench refresh`"),
+        ({"hardware": "cuda"}, "no NVIDIA driver"),
+        ({"hardware": "rocm"}, "rocm is not in core_hardware. Fix: `hwbench refresh`"),
+        ({"hardware": "openvino", "mode": "training"}, "it computes no gradients"),
+    ],
+)
+def test_without_a_predictor_an_unmeasured_point_has_the_reason(hardware, changes, named):
+    shown = answer(_question(**changes), None, hardware, [])
+    assert shown["provenance"] == "none"
+    assert named in shown["reason"]
+
+
+def test_a_prediction_says_how_wrong_its_kind_was(predictor, hardware):
+    shown = answer(_question(), predictor, hardware, [])
+    errors = predictor.errors["inference", "tiny"]
+    assert shown["provenance"] == "predicted"
+    assert shown["held_out_median_ape_percent"] == errors.median_ape_percent
+    assert (shown["best_baseline"], shown["best_baseline_median_ape_percent"]) == (
+        errors.best_baseline,
+        errors.best_baseline_median_ape_percent,
+    )
+
+
+def test_a_simulated_number_is_no_answer(bert, hardware):
+    row = result_row(bert, hardware[0], "inference", 1, 3.5, provenance="simulated")
+    assert answer(_question(), None, hardware, [row])["provenance"] == "none"
