@@ -109,6 +109,11 @@ def run(
     devices, unreadable_devices = read_rows(folder, CORE_HARDWARE)
     results, unreadable = read_rows(folder, OUT__RESULTS)
     unreadable += unreadable_devices
+    if predictor is None and not results and not unreadable:
+        raise WarehouseError(
+            f"{folder} holds neither measurements nor a predictor. Fix: `hwbench bench` measures, `hwbench refresh` fits a "
+            "predictor; for another folder use --warehouse"
+        )
     keys = keys or [row["hardware"] for row in devices if row["peak_gflops_fp32"] is not None]
     if not keys:
         raise WarehouseError(

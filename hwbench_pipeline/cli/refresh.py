@@ -11,7 +11,7 @@ from hwbench_pipeline.cli.output import messages, output, say, table
 NAME = "refresh"
 HELP = (
     "Unite all results anew, count coverage, fit the predictor, write the report and build the database; the model catalog "
-    "and this host's hardware too, where the warehouse has none yet. "
+    "and this host's hardware too, where the warehouse has none with peaks yet. "
     "For warehouses that Dagster runs wrote into; `bench` and `ingest` bring results and database up to date by themselves."
 )
 EXAMPLE = "Example: `hwbench refresh --warehouse data/warehouse`"
@@ -26,6 +26,7 @@ def run(warehouse: WarehouseOption = None) -> None:
     from hwbench_pipeline.reports.coverage import write_coverage_report
     from hwbench_pipeline.schema.tables import CORE_HARDWARE, CORE_MODELS
     from hwbench_pipeline.warehouse.location import table_file, warehouse_path
+    from hwbench_pipeline.warehouse.reading import read_rows
     from hwbench_pipeline.warehouse.writing import WarehouseError
 
     folder = warehouse_path(warehouse)
@@ -37,7 +38,8 @@ def run(warehouse: WarehouseOption = None) -> None:
         refresh(folder)
         if not table_file(folder, CORE_MODELS).exists():
             write_models(folder)
-        if not table_file(folder, CORE_HARDWARE).exists():
+        hardware, _ = read_rows(folder, CORE_HARDWARE)
+        if all(row["peak_gflops_fp32"] is None for row in hardware):
             write_hardware(folder, on_wait=say)
         write_features(folder)
         fitted = fit_predictor(folder)

@@ -27,7 +27,7 @@ def test_scores_are_valid_rows_of_every_mode_size_and_method(evaluation):
 @pytest.mark.parametrize(("mode", "size"), KINDS)
 def test_predictor_finds_the_law(evaluation, mode, size):
     mape = _mape(evaluation)
-    assert mape[mode, size, "xgboost"] < 60
+    assert mape[mode, size, "xgboost"] < 40
     for baseline in ("constant", "roofline", "scaled_roofline"):
         assert mape[mode, size, "xgboost"] < mape[mode, size, baseline]
 
@@ -110,7 +110,7 @@ def test_shuffled_target_destroys_the_score(training, evaluation):
         [{**row, "latency_ms_p50": latency} for row, latency in zip(training, latencies, strict=True)]
     )
     for kind in KINDS:
-        assert _mape(shuffled)[*kind, "xgboost"] > 2 * _mape(evaluation)[*kind, "xgboost"]
+        assert _mape(shuffled)[*kind, "xgboost"] > 10 * _mape(evaluation)[*kind, "xgboost"]
 
 
 def test_mode_with_too_few_models_has_a_reason_instead_of_a_score(training):

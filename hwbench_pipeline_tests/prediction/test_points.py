@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import timedelta
 
 import pytest
 
 from hwbench_pipeline.catalog.rows import model_row
+from hwbench_pipeline.cli import main
 from hwbench_pipeline.prediction.points import Question, answer
+from hwbench_pipeline.prediction.storing import predictor_file
+from hwbench_pipeline.schema.tables import CORE_HARDWARE, OUT__RESULTS
+from hwbench_pipeline.warehouse.writing import write_table
 from hwbench_pipeline_tests.prediction.law import NOW, result_row
 
 
@@ -86,3 +91,41 @@ def test_a_prediction_says_how_wrong_its_kind_was(predictor, hardware):
 def test_a_simulated_number_is_no_answer(bert, hardware):
     row = result_row(bert, hardware[0], "inference", 1, 3.5, provenance="simulated")
     assert answer(_question(), None, hardware, [row])["provenance"] == "none"
+
+
+@pytest.fixture
+def predict(bert, hardware, predictor, tmp_path, capsys):
+    """`hwbench predict` on a warehouse with one measured point, with the predictor given or without."""
+    write_table(tmp_path, CORE_HARDWARE, hardware)
+    write_table(tmp_path, OUT__RESULTS, [result_row(bert, hardware[0], "inference", 1, 3.5, flags=["noisy"])])
+
+    def _predict(errors_of=None):
+        if errors_of is not None:
+            changed = {kind: dataclasses.replace(errors, **errors_of) for kind, errors in predictor.errors.items()}
+            dataclasses.replace(predictor, errors=changed).save(predictor_file(tmp_path))
+        options = ["--size", "tiny", "--hardware", "cpu", "--batch-size", "1,2", "--warehouse", str(tmp_path)]
+        with pytest.raises(SystemExit) as stopped:
+            main(["predict", "--model", "bert", *options])
+        return stopped.value.code, capsys.readouterr().out
+
+    return _predict
+
+
+def test_without_a_predictor_file_measurements_are_shown(predict):
+    code, shown = predict()
+    assert code == 0
+    assert "noisy" in shown
+    assert "cpu, inference: nobody measured it, and there is no predictor. Fix: `hwbench refresh`" in shown
+
+
+def test_a_closer_baseline_is_told_below_the_table(predict):
+    errors = {"median_ape_percent": 56.0, "best_baseline": "scaled_roofline", "best_baseline_median_ape_percent": 21.0}
+    _, shown = predict(errors)
+    assert "median error %" in shown
+    (line,) = [line for line in shown.splitlines() if "closer" in line]
+    assert line == (
+        "inference, tiny: the scaled roofline was closer when models were left out (median error 21 % against 56 %); "
+        "trust these predictions no further than their range"
+    )
+    _, shown = predict(errors | {"best_baseline_median_ape_percent": 57.0})
+    assert "closer" not in shown

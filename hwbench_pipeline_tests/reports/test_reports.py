@@ -50,6 +50,7 @@ SCORES = [
     {
         "protocol": "leave_one_model_out",
         "mode": "inference",
+        "model_size": "reference",
         "method": "xgboost",
         "n_rows": 40,
         "n_models": 5,
@@ -60,6 +61,7 @@ SCORES = [
     {
         "protocol": "leave_one_model_out",
         "mode": "training",
+        "model_size": "tiny",
         "method": "xgboost",
         "n_rows": 0,
         "n_models": 0,
@@ -167,8 +169,8 @@ def test_reasons_are_counted_most_frequent_first():
 
 def test_scores_say_why_there_is_none():
     scored, unscored = scores_markdown([OUT__PREDICTION_SCORES.complete(row) for row in SCORES]).splitlines()[2:]
-    assert scored == "| inference | xgboost | 40 | 5 | 23.5 | 12.3 | 41 | — |"
-    assert unscored == "| training | xgboost | 0 | 0 | — | — | — | too few <models> |"
+    assert scored == "| inference | reference | xgboost | 40 | 5 | 23.5 | 12.3 | 41 | — |"
+    assert unscored == "| training | tiny | xgboost | 0 | 0 | — | — | — | too few <models> |"
 
 
 class Page(HTMLParser):
@@ -243,7 +245,7 @@ def test_the_markdown_report_has_the_same_counts(page):
     assert text.startswith("# Coverage\n\n### Inference\n\n6 cells: measured 1")
     assert "| no_hardware | no GPU | 2 |" in text
     assert "it broke \\| badly in two lines" in text
-    assert "| inference | xgboost | 40 | 5 | 23.5 |" in text
+    assert "| inference | reference | xgboost | 40 | 5 | 23.5 |" in text
 
 
 def test_a_report_of_nothing_says_so(tmp_path):

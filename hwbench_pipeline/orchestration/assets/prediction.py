@@ -52,7 +52,7 @@ def core_prediction__features(warehouse: WarehouseResource) -> dg.MaterializeRes
             group_name="prediction",
             kinds={"xgboost"},
             owners=OWNERS,
-            code_version="1",
+            code_version="2",
         ),
         dg.AssetSpec(
             OUT__PREDICTION_SCORES.name,
@@ -88,7 +88,7 @@ def fitted_predictor(context: dg.AssetExecutionContext, warehouse: WarehouseReso
     }
     for score in fitted.evaluation.scores:
         if score["method"] == "xgboost" and score.get("mape_percent") is not None:
-            metadata[f"mape_percent_{score['mode']}"] = float(score["mape_percent"])
+            metadata[f"mape_percent_{score['mode']}_{score['model_size']}"] = float(score["mape_percent"])
     if fitted.evaluation.held_out:
         metadata["parity"] = image(parity_plot(fitted.evaluation.held_out), "predicted against measured")
     yield dg.MaterializeResult(asset_key=OUT__PREDICTION_SCORES.name, metadata=metadata)
