@@ -41,7 +41,7 @@ class Sampling:
     min_samples: int = 10
     min_duration_s: float = 1.0
     max_samples: int = 1000
-    max_duration_s: float = 20.0
+    max_duration_s: float = 10.0
 
 
 @dataclass(frozen=True)

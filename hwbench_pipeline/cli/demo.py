@@ -9,7 +9,7 @@ import typer
 
 from hwbench_pipeline.cli.failing import WORK_FAILED
 from hwbench_pipeline.cli.options import WarehouseOption
-from hwbench_pipeline.cli.output import announce, messages, output, progress, say, table
+from hwbench_pipeline.cli.output import announce, messages, output, print_reasons, progress, say, table
 
 NAME = "demo"
 HELP = (
@@ -65,15 +65,18 @@ def _print_outcome(folder: Path, home: Path, database: Path, seconds: float) -> 
             "mape_percent",
             "median_ape_percent",
             "within_10_percent",
-            "reason",
         )
         console.print(
             table(
                 columns,
-                ([row[name] for name in columns] for row in scores),
-                title="prediction of a model that was left out, beside baselines",
-                right=columns[3:8],
+                ([row[name] for name in columns] for row in scores if row["mape_percent"] is not None),
+                title="prediction of a model that was left out, beside baselines (errors in %)",
+                right=columns[3:],
             )
+        )
+        print_reasons(
+            console,
+            ((f"{row['mode']}, {row['model_size']}", row["reason"]) for row in scores if row["reason"] is not None),
         )
     console.print(f"\n{seconds:.0f} s.")
     console.print(f"  tables    {folder}")
