@@ -14,6 +14,7 @@ from hwbench_pipeline.cli.options import (
     listed_choices,
     listed_hardware,
     listed_numbers,
+    require_possible_lengths,
 )
 from hwbench_pipeline.cli.output import announce, json_rows, output, print_json, print_reasons, progress, say, table
 
@@ -59,6 +60,8 @@ def run(
     sequence_lengths = listed_numbers("--sequence-length", sequence_length)
     models = chosen_models(model, category, all_models=all_models)
     keys = listed_hardware(hardware)
+
+    require_possible_lengths(models, sizes, sequence_lengths)
 
     from hwbench_pipeline.analysis.refreshing import refresh
     from hwbench_pipeline.bench.engine import new_run_id, run_cell

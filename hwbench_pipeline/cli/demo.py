@@ -48,7 +48,7 @@ def run(warehouse: WarehouseOption = None) -> None:
 def _print_outcome(folder: Path, home: Path, database: Path, seconds: float) -> None:
     from hwbench_pipeline.analysis.refreshing import coverage_now
     from hwbench_pipeline.cli.coverage import print_coverage
-    from hwbench_pipeline.schema.tables import OUT__PREDICTION_SCORES
+    from hwbench_pipeline.schema.tables import OUT__PREDICTION_SCORES, OUT__RESULTS
     from hwbench_pipeline.warehouse.reading import read_rows
 
     console = output()
@@ -78,11 +78,19 @@ def _print_outcome(folder: Path, home: Path, database: Path, seconds: float) -> 
             console,
             ((f"{row['mode']}, {row['model_size']}", row["reason"]) for row in scores if row["reason"] is not None),
         )
+    results, _ = read_rows(folder, OUT__RESULTS)
+    measured = [row for row in results if row["source"] == "hwbench" and row["is_current"] and row["status"] == "ok"]
+    n_flagged = sum(bool(row["flags"]) for row in measured)
+    if n_flagged:
+        console.print(
+            f"\n{n_flagged} of {len(measured)} measured rows are flagged (noisy, loaded_machine): the predictor does not "
+            "learn from them. `hwbench bench` measures again, with the machine at rest."
+        )
     console.print(f"\n{seconds:.0f} s.")
     console.print(f"  tables    {folder}")
     console.print(f'  database  {database}   hwbench query "show tables"')
     console.print(f"  report    {folder / 'reports' / 'coverage.html'}")
-    console.print(f"  UI        make ui   (the Dagster instance lies in {home})")
+    console.print(f"  UI        make ui, then http://127.0.0.1:3000   (the Dagster instance lies in {home})")
     for file in unreadable:
         say(f"hwbench demo: {file}")
     if unreadable:

@@ -83,7 +83,8 @@ def run(
         console.print(table(names, [list(totals.values())], right=names, title="records"))
         console.print(f"\nTables in {folder}. Why a file gave nothing:")
         console.print(
-            "  hwbench query \"select path, status, error from raw_legacy__files where status <> 'ingested'\"",
+            "  hwbench query \"select path, status, error from raw_legacy__files where status <> 'ingested'\""
+            + (f" --warehouse {folder}" if warehouse else ""),
             highlight=False,
         )
     for file in refreshed.unreadable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,11 @@ import typer
 
 from hwbench_pipeline.catalog.names import MODELS, resolve_exactly
 from hwbench_pipeline.cli.failing import WrongCallError
+from hwbench_pipeline.cli.output import say
 from hwbench_pipeline.hardware.platforms import platform_of
+
+# the least that `catalog.inputs.make_inputs` takes: a causal loss needs a token to predict from another
+MINIMUM_TOKENS = 2
 
 WarehouseOption = Annotated[
     Path | None,
@@ -53,13 +58,35 @@ def listed_choices(option: str, text: str | None, choices: Sequence[str]) -> lis
     chosen = listed(option, text)
     for part in chosen:
         if part not in choices:
-            raise WrongCallError(f"{option} {part!r}: takes {', '.join(choices)}. Fix: {option} {choices[0]}")
+            nearest = difflib.get_close_matches(part, choices, n=1, cutoff=0.0)[0]
+            raise WrongCallError(f"{option} {part!r}: takes {', '.join(choices)}. Fix: {option} {nearest}")
     return chosen
 
 
 def listed_hardware(text: str | None) -> list[str]:
     """Hardware keys. Raises `UnknownHardwareError`."""
     return [platform_of(key).key for key in listed("--hardware", text)]
+
+
+def require_possible_lengths(models: Sequence[str], sizes: Sequence[str], lengths: Sequence[int]) -> None:
+    """Refuse a sequence length that a model cannot take; say for which models one means nothing."""
+    if not lengths:
+        return
+    from hwbench_pipeline.catalog.configs import model_config
+    from hwbench_pipeline.catalog.inputs import default_sequence_length, max_sequence_length
+
+    for key in models:
+        configs = [model_config(key, size) for size in sizes]
+        if default_sequence_length(key, configs[0]) is None:
+            say(f"{key} takes no text: --sequence-length means nothing to it and is left out")
+            continue
+        limit = min((limit for config in configs if (limit := max_sequence_length(key, config))), default=None)
+        for length in lengths:
+            if length < MINIMUM_TOKENS or (limit is not None and length > limit):
+                raise WrongCallError(
+                    f"--sequence-length {length}: {key} takes {MINIMUM_TOKENS} to {limit or 'any number of'} tokens. "
+                    f"Fix: --sequence-length {limit or MINIMUM_TOKENS}"
+                )
 
 
 def chosen_models(model: str | None, category: str | None, *, all_models: bool) -> list[str]:

@@ -39,14 +39,16 @@ def announce(bar: Progress, done: int, total: int, title: str) -> None:
 
 
 def progress() -> Progress:
-    """A progress bar on standard error."""
+    """A progress bar on standard error; none where that is no terminal (see `announce`)."""
+    console = messages()
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=messages(),
+        console=console,
+        disable=not console.is_terminal,
     )
 
 

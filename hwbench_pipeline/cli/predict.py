@@ -15,6 +15,7 @@ from hwbench_pipeline.cli.options import (
     listed_choices,
     listed_hardware,
     listed_numbers,
+    require_possible_lengths,
 )
 from hwbench_pipeline.cli.output import json_rows, output, print_json, print_reasons, say, significant, table
 
@@ -92,6 +93,7 @@ def run(
     lengths = listed_numbers("--sequence-length", sequence_length)
     if len(lengths) > 1:
         raise WrongCallError("--sequence-length takes one number here. Fix: --sequence-length 128")
+    require_possible_lengths(models, sizes, lengths)
 
     from itertools import product
 

@@ -16,8 +16,8 @@ HELP = (
     '`hwbench query "show tables"` lists the tables; docs/tables.md says what every column means.'
 )
 EXAMPLE = (
-    'Example: `hwbench query "select model, hardware, latency_ms_p50 from out__results '
-    "where is_current and provenance = 'measured' and model_size = 'reference'\"`"
+    'Example: `hwbench query "select model, hardware, latency_ms_p50, flags from out__results '
+    "where is_current and provenance = 'measured' and mode = 'inference' and model_size = 'reference'\"`"
 )
 
 

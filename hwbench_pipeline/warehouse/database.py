@@ -7,6 +7,7 @@ Does not belong here: any other writer; the file has exactly one.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -132,4 +133,5 @@ def _unique(names: list[str]) -> list[str]:
 
 
 def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    """The message without the marks that point below a line of SQL, and without its full stop."""
+    return " ".join(re.sub(r"\^+", "", str(error)).split()).rstrip(".!? ")
