@@ -336,7 +336,7 @@ def test_the_example_of_query_is_valid_sql(call, measured):
 
     sql = re.search(r'hwbench query "(.*)"`', query.EXAMPLE)[1]
     assert call("query", sql, "--json", "--warehouse", measured).document["rows"] == [
-        {"model": "bert", "hardware": "cpu", "latency_ms_p50": 11.75}
+        {"model": "bert", "hardware": "cpu", "latency_ms_p50": 11.75, "flags": []}
     ]
 
 
