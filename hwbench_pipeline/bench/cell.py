@@ -31,7 +31,7 @@ from hwbench_pipeline.bench.plan import CellPlan, Point
 from hwbench_pipeline.bench.sampling import take_samples, timed_ms
 from hwbench_pipeline.catalog.building import build_model, count_parameters
 from hwbench_pipeline.catalog.flops import count_flops
-from hwbench_pipeline.catalog.inputs import default_sequence_length, input_shape_text, items_and_tokens, make_inputs
+from hwbench_pipeline.catalog.inputs import input_shape_text, items_and_tokens, make_inputs
 from hwbench_pipeline.hardware import condition
 from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.training.step import TrainingStep
@@ -54,7 +54,7 @@ def preload() -> None:
 def run_job(job: Mapping[str, Any], emit: Emit) -> None:
     """Measure every point of `job["plan"]`; emits one `measured` or `failed` event per point.
 
-    A point that fails does not stop the next one.
+    The plan's points say the sequence length they mean, None for models without text: the engine has settled it. A point that fails does not stop the next one.
     """
     plan = CellPlan.from_json(job["plan"])
     measure = _measure_training if plan.mode == "training" else _measure_inference
@@ -95,7 +95,6 @@ class _Loaded:
 
     model: torch.nn.Module
     inputs: dict[str, torch.Tensor]
-    sequence_length: int | None
     values: dict[str, Any]
 
 
@@ -104,14 +103,11 @@ def _load(plan: CellPlan, point: Point, attention: str | None) -> _Loaded:
     model = build_model(plan.model, point.model_size, seed=plan.seed, attn_implementation=attention)
     load_ms = (time.perf_counter() - start) * 1e3
     config: Any = model.config
-    # a length asked for means nothing to a model that takes no text
-    takes_text = default_sequence_length(plan.model, config) is not None
-    sequence_length = point.sequence_length if takes_text else None
     inputs = make_inputs(
         plan.model,
         config,
         batch_size=point.batch_size,
-        sequence_length=sequence_length,
+        sequence_length=point.sequence_length,
         seed=plan.seed,
     )
     _, tokens = items_and_tokens(inputs)
@@ -121,7 +117,7 @@ def _load(plan: CellPlan, point: Point, attention: str | None) -> _Loaded:
         "input_shape": input_shape_text(inputs),
         "tokens": tokens,
     }
-    return _Loaded(model, inputs, sequence_length, values)
+    return _Loaded(model, inputs, values)
 
 
 def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str, Any]:
@@ -133,7 +129,6 @@ def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str
     reference = _reference_outputs(loaded)
     report("compile")
     prepared = backend.prepare(Workload(loaded.model, loaded.inputs, point.precision))
-    sequence_length = loaded.sequence_length
     del loaded  # a backend that made its own copy of the weights is measured without torch's
     gc.collect()
     report("first inference")
@@ -145,9 +140,7 @@ def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str
     require_right_output(values["output_max_rel_error"], point.precision)
     del reference
     report("sample")
-    not_reset = not_on_host(plan.hardware) or reset_peak()
     values |= _sample(plan, prepared.call)
-    memory = read_peak(not_reset)
     return values | {
         "scenario": "forward",
         "backend": prepared.backend,
@@ -155,9 +148,7 @@ def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str
         "options": prepared.options,
         "threads": [prepared.threads_intra_op, prepared.threads_inter_op],
         "compile_ms": prepared.compile_ms,
-        "peak_memory_mb": memory.peak_memory_mb,
-        "memory_method": memory.memory_method,
-        "flops": _flops(plan, point, sequence_length, report),
+        "flops": _flops(plan, point, report),
     }
 
 
@@ -171,9 +162,7 @@ def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str,
     report("first step")
     values["first_inference_ms"] = timed_ms(step.run)
     report("sample")
-    not_reset = not_on_host(plan.hardware) or reset_peak()
     values |= _sample(plan, step.run)
-    memory = read_peak(not_reset)
     step.require_finite_losses()
     return values | {
         "scenario": "train_step",
@@ -183,19 +172,17 @@ def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str,
         "threads": step.threads,
         "loss_first": step.first_loss,
         "loss_last": step.last_loss,
-        "peak_memory_mb": memory.peak_memory_mb,
-        "memory_method": memory.memory_method,
-        "flops": _flops(plan, point, loaded.sequence_length, report),
+        "flops": _flops(plan, point, report),
     }
 
 
-def _flops(plan: CellPlan, point: Point, sequence_length: int | None, report: Report) -> int | None:
+def _flops(plan: CellPlan, point: Point, report: Report) -> int | None:
     report("count operations")
     return count_flops(
         plan.model,
         point.model_size,
         batch_size=point.batch_size,
-        sequence_length=sequence_length,
+        sequence_length=point.sequence_length,
         training=plan.mode == "training",
     ).flops
 
@@ -213,10 +200,12 @@ def _reference_outputs(loaded: _Loaded) -> dict[str, Array]:
 
 
 def _sample(plan: CellPlan, call: Callable[[], object]) -> dict[str, Any]:
-    """Warm up and sample; also what the machine was like meanwhile."""
+    """Warm up and sample; also the peak memory and what the machine was like meanwhile."""
+    not_reset = not_on_host(plan.hardware) or reset_peak()
     load_before = condition.load_average_1m()
     with condition.StealMeter() as steal, condition.OthersMeter() as others:
         samples = take_samples(call, plan.sampling)
+    memory = read_peak(not_reset)
     flags = []
     if is_noisy(samples.samples_ms):
         flags.append("noisy")
@@ -226,6 +215,8 @@ def _sample(plan: CellPlan, call: Callable[[], object]) -> dict[str, Any]:
         "samples_ms": samples.samples_ms,
         "n_warmup": samples.n_warmup,
         "flags": flags,
+        "peak_memory_mb": memory.peak_memory_mb,
+        "memory_method": memory.memory_method,
         "load_avg_1m": load_before,
         "cpu_steal_percent": steal.cpu_steal_percent,
         "cpu_clock_mhz": condition.cpu_clock_mhz(),

@@ -1,7 +1,7 @@
 """Running plans: one cell after the other, each in a process of its own, one at a time on this host.
 
 Belongs here: the order plan → ask the hardware → lock → isolate → record, for the command line and Dagster alike.
-Does not belong here: what happens inside the cell's process (`cell`), or where rows are stored (`warehouse/`).
+Does not belong here: what happens inside the cell's process (`cell`), or storing rows (`storing`).
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ from hwbench_pipeline.hardware.probing import Probe, probe
 # compiles beside the torch model; a training step with AdamW has weights, gradients and two moments
 _WEIGHT_COPIES = {"torch": 1.2, "openvino": 3.0, "training": 4.2}
 
-
 # what kind of absence a probe found → the error class of the rows
 _ABSENCE_CLASS = {"no_hardware": "HardwareAbsent", "unsupported": "NoRunner", "failed": "ProbeFailed"}
 
@@ -41,11 +40,6 @@ class CellExecution:
     run_id: str
     rows: list[Row]
     environments: list[Row] = field(default_factory=list)
-
-    @property
-    def n_measured(self) -> int:
-        """Rows that hold a measurement."""
-        return sum(row["status"] == "ok" for row in self.rows)
 
 
 def new_run_id() -> str:

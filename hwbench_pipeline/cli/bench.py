@@ -8,6 +8,9 @@ import typer
 
 from hwbench_pipeline.cli.failing import WORK_FAILED
 from hwbench_pipeline.cli.options import (
+    MODES,
+    PRECISIONS,
+    SIZES,
     JsonOption,
     WarehouseOption,
     chosen_models,
@@ -24,10 +27,6 @@ HELP = (
     "raw samples. A cell that cannot be measured is recorded with the reason, which is a result: exit code 0."
 )
 EXAMPLE = "Example: `hwbench bench --hardware cpu,openvino --model bert-base-uncased --batch-size 1,8`"
-
-SIZES = ("tiny", "reference")
-PRECISIONS = ("fp32", "bf16", "fp16")
-MODES = ("inference", "training")
 
 
 def run(
@@ -77,14 +76,12 @@ def run(
     require_writable(folder)
     keys = keys or [found.key for found in probe_all() if found.is_available]
     points = sweep(
-        model_sizes=sizes or ["reference"],
-        precisions=precisions or ["fp32"],
-        batch_sizes=batch_sizes or [1],
+        model_sizes=sizes,
+        precisions=precisions,
+        batch_sizes=batch_sizes,
         sequence_lengths=sequence_lengths or [None],
     )
-    plans = [
-        CellPlan(key, name, one_mode, points) for one_mode in modes or ["inference"] for key in keys for name in models
-    ]
+    plans = [CellPlan(key, name, one_mode, points) for one_mode in modes for key in keys for name in models]
     run_id = new_run_id()
     rows = []
     with CellProcesses() as processes, progress() as bar:

@@ -17,6 +17,10 @@ from hwbench_pipeline.hardware.platforms import platform_of
 # the least that `catalog.inputs.make_inputs` takes: a causal loss needs a token to predict from another
 MINIMUM_TOKENS = 2
 
+MODES = ("inference", "training")
+SIZES = ("tiny", "reference")
+PRECISIONS = ("fp32", "bf16", "fp16")
+
 WarehouseOption = Annotated[
     Path | None,
     typer.Option(

@@ -9,6 +9,9 @@ import typer
 
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import (
+    MODES,
+    PRECISIONS,
+    SIZES,
     JsonOption,
     WarehouseOption,
     chosen_models,
@@ -86,10 +89,10 @@ def run(
     """Look up or predict each point."""
     models = chosen_models(model, None, all_models=False)
     keys = listed_hardware(hardware)
-    modes = listed_choices("--mode", mode, ("inference", "training")) or ["inference"]
-    sizes = listed_choices("--size", size, ("tiny", "reference")) or ["reference"]
-    precisions = listed_choices("--precision", precision, ("fp32", "bf16", "fp16")) or ["fp32"]
-    batch_sizes = listed_numbers("--batch-size", batch_size) or [1]
+    modes = listed_choices("--mode", mode, MODES)
+    sizes = listed_choices("--size", size, SIZES)
+    precisions = listed_choices("--precision", precision, PRECISIONS)
+    batch_sizes = listed_numbers("--batch-size", batch_size)
     lengths = listed_numbers("--sequence-length", sequence_length)
     if len(lengths) > 1:
         raise WrongCallError("--sequence-length takes one number here. Fix: --sequence-length 128")
