@@ -28,7 +28,7 @@ from hwbench_pipeline.legacy.units import (
     LatencyObservation,
     TimeUnit,
     decide_time_unit,
-    memory_from_mb,
+    memory_of,
     unit_by_throughput,
 )
 from hwbench_pipeline.schema.table import canonical_json
@@ -129,13 +129,31 @@ def _outline(document: Any) -> str:
 
 @dataclass(frozen=True)
 class _Numbers:
-    """The numbers of one record in milliseconds."""
+    """The numbers of one record in milliseconds; `stated` holds its statistics by result column."""
 
-    samples_ms: tuple[float, ...] | None
-    samples_are_usable: bool
-    mean_ms: float | None
-    minimum_ms: float | None
-    maximum_ms: float | None
+    samples_ms: tuple[float, ...] | None = None
+    samples_are_usable: bool = False
+    mean_ms: float | None = None
+    stated: dict[str, float | None] = field(default_factory=dict)
+
+
+_STATED_COLUMNS = {
+    "latency_ms_std": "std",
+    "latency_ms_min": "minimum",
+    "latency_ms_p50": "p50",
+    "latency_ms_p90": "p90",
+    "latency_ms_p95": "p95",
+    "latency_ms_p99": "p99",
+    "latency_ms_max": "maximum",
+    "first_token_ms": "first_token",
+}
+
+
+def _holds_number(record: Record, own: _Numbers) -> bool:
+    """Whether a record has a quantity at all: a latency, a throughput or an amount of memory."""
+    timing = record.timing
+    has_rate = timing is not None and (timing.throughput is not None or timing.tokens_per_s is not None)
+    return own.mean_ms is not None or has_rate or record.memory is not None
 
 
 def _rows_of(
@@ -147,14 +165,14 @@ def _rows_of(
     without_number = [
         Unreadable(record.pointer, "its latency is no number above zero")
         for record, own in zip(records, numbers, strict=True)
-        if record.timing is not None and own.mean_ms is None
+        if record.failure is None and not _holds_number(record, own)
     ]
     kept = [
         (record, own)
         for record, own in zip(records, numbers, strict=True)
-        if record.timing is None or own.mean_ms is not None
+        if record.failure is not None or _holds_number(record, own)
     ]
-    evidence = [_evidence(record, own) if record.timing is not None else None for record, own in kept]
+    evidence = [_evidence(record, own) if record.failure is None else None for record, own in kept]
     file_evidence = FileEvidence(tuple(member for member in evidence if member is not None))
     verdicts = [None if member is None else judge(member, file_evidence) for member in evidence]
     findings = settle_hardware(
@@ -205,7 +223,7 @@ def _usable_samples(samples: Any) -> tuple[float, ...] | None:
 def _in_ms(record: Record, file_unit: TimeUnit) -> _Numbers:
     timing = record.timing
     if timing is None:
-        return _Numbers(None, samples_are_usable=False, mean_ms=None, minimum_ms=None, maximum_ms=None)
+        return _Numbers()
     factor = MS_PER[unit_by_throughput(_observation(record, timing)) or file_unit]
     samples = _usable_samples(timing.samples)
     samples_ms = None if samples is None else tuple(sample * factor for sample in samples)
@@ -214,13 +232,15 @@ def _in_ms(record: Record, file_unit: TimeUnit) -> _Numbers:
         samples_ms=samples_ms,
         samples_are_usable=samples is not None or not timing.samples,
         mean_ms=mean_ms if mean_ms is not None else latency_statistics(samples_ms or ())["latency_ms_mean"],
-        minimum_ms=None if timing.minimum is None else timing.minimum * factor,
-        maximum_ms=None if timing.maximum is None else timing.maximum * factor,
+        stated={
+            column: None if (value := getattr(timing, name)) is None else value * factor
+            for column, name in _STATED_COLUMNS.items()
+        },
     )
 
 
 def _evidence(record: Record, own: _Numbers) -> Evidence:
-    assert record.timing is not None
+    timing = record.timing
     return Evidence(
         own=record.own,
         enclosing=record.enclosing,
@@ -230,10 +250,10 @@ def _evidence(record: Record, own: _Numbers) -> Evidence:
         input_key=(record.configuration.sequence_length, record.configuration.input_shape),
         samples_ms=own.samples_ms,
         samples_are_usable=own.samples_are_usable,
-        stated_mean_ms=own.mean_ms if record.timing.mean is not None else None,
-        stated_min_ms=own.minimum_ms,
-        stated_max_ms=own.maximum_ms,
-        throughput=record.timing.throughput,
+        stated_mean_ms=own.mean_ms if timing is not None and timing.mean is not None else None,
+        stated_min_ms=own.stated.get("latency_ms_min"),
+        stated_max_ms=own.stated.get("latency_ms_max"),
+        throughput=None if timing is None else timing.throughput,
     )
 
 
@@ -264,6 +284,9 @@ def _identity_columns(record: Record, finding: Finding, zone: tzinfo | None) -> 
         "hardware_requested": hardware_key(record.claimed_hardware),
         "mode": record.mode,
         "scenario": record.scenario,
+        "precision": record.precision,
+        "backend": record.backend,
+        "flags": list(record.flags) or None,
         "batch_size": record.configuration.batch_size,
         "sequence_length": record.configuration.sequence_length,
         "input_shape": record.configuration.input_shape,
@@ -285,21 +308,23 @@ def _failure_columns(record: Record, finding: Finding) -> dict[str, Any]:
 
 
 def _number_columns(record: Record, own: _Numbers, verdict: Verdict, finding: Finding) -> dict[str, Any]:
-    assert record.timing is not None
+    timing = record.timing
     columns: dict[str, Any] = {
         "provenance": verdict.provenance,
         "provenance_reason": "; ".join(part for part in (verdict.reason, finding.reason) if part),
         "status": "ok",
-        "throughput_items_per_s": record.timing.throughput,
         "latency_ms_mean": own.mean_ms,
-        "latency_ms_min": own.minimum_ms,
-        "latency_ms_max": own.maximum_ms,
+        **own.stated,
     }
+    if timing is not None:
+        columns["throughput_items_per_s"] = timing.throughput
+        columns["tokens_per_s"] = timing.tokens_per_s
+        columns["n_samples"] = timing.n_samples
     if own.samples_ms:
         columns |= latency_statistics(own.samples_ms)
         columns |= {"samples_ms": list(own.samples_ms), "n_samples": len(own.samples_ms)}
     if record.memory is not None:
-        memory = memory_from_mb(record.memory.mb)
+        memory = memory_of(record.memory.amount, record.memory.declared_unit)
         columns["peak_memory_mb"] = memory.mb
         columns["memory_method"] = f"{record.memory.covers}; unit: {memory.unit_evidence}"
     return columns

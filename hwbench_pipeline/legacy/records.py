@@ -12,14 +12,15 @@ from typing import Any
 
 from hwbench_pipeline.legacy.configuration import Configuration
 from hwbench_pipeline.legacy.outcomes import Failure
-from hwbench_pipeline.legacy.units import TimeUnit
+from hwbench_pipeline.legacy.units import MemoryUnit, TimeUnit
 
 
 @dataclass(frozen=True)
 class Timing:
     """Numbers of one configuration as the source has them, in `declared_unit` unless the file proves another.
 
-    `samples` may be anything that stands where the raw samples should; `throughput` is in items/s.
+    `samples` may be anything that stands where the raw samples should; `n_samples` is how many the source says it
+    took. `throughput` is in items/s, `tokens_per_s` in tokens/s. Everything but the throughputs is a time.
     """
 
     declared_unit: TimeUnit
@@ -27,15 +28,24 @@ class Timing:
     mean: float | None = None
     minimum: float | None = None
     maximum: float | None = None
+    std: float | None = None
+    p50: float | None = None
+    p90: float | None = None
+    p95: float | None = None
+    p99: float | None = None
+    first_token: float | None = None
+    n_samples: int | None = None
     throughput: float | None = None
+    tokens_per_s: float | None = None
 
 
 @dataclass(frozen=True)
 class MemoryStatement:
-    """Memory in the source's megabytes, and what it covers, in words."""
+    """Memory in the source's unit, and what it covers, in words."""
 
-    mb: float
+    amount: float
     covers: str
+    declared_unit: MemoryUnit = "mb"
 
 
 @dataclass(frozen=True)
@@ -45,7 +55,8 @@ class Record:
     `own` is the record's JSON object; `enclosing` the objects around it, from its platform's status to the file.
     `claimed_hardware` is what the source says ran it, `recorded_device` the device the run itself read back.
     `load_s` is the time the model took to load, in seconds. `run_document` holds the system description of the run.
-    Exactly one of `timing` and `failure` is given.
+    `precision` and `backend` only where the source states them. `flags` are of the result table, e.g. `is_aggregate` for
+    a mean over several configurations. Either `failure` is given, or at least one of `timing` and `memory`.
     """
 
     pointer: tuple[str, ...]
@@ -63,6 +74,9 @@ class Record:
     model_class: str | None = None
     mode: str | None = None
     scenario: str | None = None
+    precision: str | None = None
+    backend: str | None = None
+    flags: tuple[str, ...] = ()
     run_document: Mapping[str, Any] | None = None
 
 

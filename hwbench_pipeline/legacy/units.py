@@ -11,9 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-TimeUnit = Literal["s", "ms"]
+TimeUnit = Literal["s", "ms", "us", "ns"]
+MemoryUnit = Literal["mb", "gb", "bytes", "kb"]
 
-MS_PER: dict[TimeUnit, float] = {"s": 1000.0, "ms": 1.0}
+MS_PER: dict[TimeUnit, float] = {"s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 THROUGHPUT_TOLERANCE = 0.05
 BYTES_PER_MB = 1e6
 _PAGES_PER_MIB = 256  # pages of 4 KiB
@@ -39,7 +40,7 @@ def unit_by_throughput(observation: LatencyObservation) -> TimeUnit | None:
     """The unit in which throughput = batch size / latency holds within 5 %; None if in neither, or not checkable."""
     if not (observation.latency and observation.throughput and observation.batch_size):
         return None
-    units: tuple[TimeUnit, ...] = ("s", "ms")
+    units: tuple[TimeUnit, ...] = ("s", "ms", "us", "ns")
     for unit in units:
         expected = observation.batch_size / (observation.latency * MS_PER[unit] / 1000)
         if abs(observation.throughput - expected) <= THROUGHPUT_TOLERANCE * expected:
@@ -76,6 +77,17 @@ def memory_from_gb(stated: float) -> Memory:
     if _is_whole_pages(stated, _PAGES_PER_GIB):
         return Memory(stated * 2**30 / BYTES_PER_MB, "a whole number of 4 KiB pages as GiB")
     return Memory(stated * 1e9 / BYTES_PER_MB, "taken as GB, nothing in the file decides between GB and GiB")
+
+
+def memory_of(stated: float, unit: MemoryUnit) -> Memory:
+    """Memory in MB (1e6 bytes) from an amount in the source's unit."""
+    if unit == "mb":
+        return memory_from_mb(stated)
+    if unit == "gb":
+        return memory_from_gb(stated)
+    if unit == "kb":
+        return Memory(stated * 1000 / BYTES_PER_MB, "taken as kB, nothing in the file decides between kB and KiB")
+    return Memory(stated / BYTES_PER_MB, "bytes")
 
 
 def _is_whole_pages(stated: float, pages_per_unit: int) -> bool:

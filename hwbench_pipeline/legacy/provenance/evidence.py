@@ -1,0 +1,87 @@
+"""What is known of a number, and of the numbers beside it in its file: what the rules look at.
+
+Belongs here: the evidence and its indexes. Does not belong here: what follows from it (the rules).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+FORMULA_POINTS = 3
+"""From so many values on a pattern can be told from chance."""
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of one number: its record, what encloses it, and its values in milliseconds.
+
+    `stated_*` are the source's own statistics; `samples_are_usable` is False where something stood in place of the
+    samples that no clock gives. `point` names model, claimed hardware and configuration.
+    """
+
+    own: Mapping[str, Any]
+    enclosing: tuple[Mapping[str, Any], ...]
+    claimed_hardware: str | None
+    model_id: str | None
+    batch_size: int | None
+    input_key: Hashable
+    samples_ms: tuple[float, ...] | None
+    samples_are_usable: bool
+    stated_mean_ms: float | None
+    stated_min_ms: float | None
+    stated_max_ms: float | None
+    throughput: float | None
+
+    @property
+    def mean_ms(self) -> float | None:
+        """The mean of the samples, or as stated where there are none."""
+        if self.samples_ms:
+            return sum(self.samples_ms) / len(self.samples_ms)
+        return self.stated_mean_ms
+
+    @property
+    def point(self) -> Hashable:
+        """Model, claimed hardware and configuration."""
+        return (self.model_id, self.claimed_hardware, self.batch_size, self.input_key)
+
+
+@dataclass(frozen=True)
+class FileEvidence:
+    """The evidence of every number of a file, indexed for the rules that compare numbers with each other."""
+
+    members: tuple[Evidence, ...]
+    by_profile: dict[Hashable, set[Hashable]] = field(init=False)
+    by_constant: dict[float, set[Hashable]] = field(init=False)
+    by_series: dict[Hashable, dict[int, float]] = field(init=False)
+
+    def __post_init__(self) -> None:
+        profiles: dict[Hashable, set[Hashable]] = defaultdict(set)
+        constants: dict[float, set[Hashable]] = defaultdict(set)
+        series: dict[Hashable, dict[int, float]] = defaultdict(dict)
+        for member in self.members:
+            profile = profile_of(member)
+            if profile is not None:
+                profiles[profile].add(member.point)
+            if not member.samples_ms and member.stated_mean_ms is not None:
+                constants[member.stated_mean_ms].add(member.point)
+            if member.batch_size is not None and member.mean_ms is not None:
+                series[series_of(member)][member.batch_size] = member.mean_ms
+        object.__setattr__(self, "by_profile", dict(profiles))
+        object.__setattr__(self, "by_constant", dict(constants))
+        object.__setattr__(self, "by_series", dict(series))
+
+
+def profile_of(evidence: Evidence) -> Hashable:
+    """The samples up to a common factor; None where they are too few to be a pattern."""
+    samples = evidence.samples_ms
+    if samples is None or len(samples) < FORMULA_POINTS or len(set(samples)) == 1:
+        return None
+    return tuple(f"{sample / samples[0]:.9g}" for sample in samples)
+
+
+def series_of(evidence: Evidence) -> Hashable:
+    """What the points of one series over the batch size have in common."""
+    return (evidence.model_id, evidence.claimed_hardware, evidence.input_key)

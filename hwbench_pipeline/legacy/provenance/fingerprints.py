@@ -1,0 +1,82 @@
+"""Values that no clock gives: constants, formulas, copies and typed-in numbers.
+
+Belongs here: patterns within the values of a record or between the records of a file. Does not belong here: what a
+value means physically (`plausibility`).
+"""
+
+from __future__ import annotations
+
+import itertools
+
+from hwbench_pipeline.legacy.json_values import significant_digits
+from hwbench_pipeline.legacy.provenance.evidence import FORMULA_POINTS, Evidence, FileEvidence, profile_of, series_of
+
+TYPED_IN_DIGITS = 3
+_EXACT = 1e-9
+
+
+def samples_equal(evidence: Evidence, _: FileEvidence) -> str | None:
+    """Every one of several samples has the same value."""
+    samples = evidence.samples_ms
+    return (
+        f"{len(samples)} times {samples[0]:g} ms" if samples and len(samples) > 1 and len(set(samples)) == 1 else None
+    )
+
+
+def samples_progress(evidence: Evidence, _: FileEvidence) -> str | None:
+    """The samples are an arithmetic progression."""
+    samples = evidence.samples_ms
+    if samples is None or len(samples) < FORMULA_POINTS:
+        return None
+    step = samples[1] - samples[0]
+    scale = max(samples)
+    steady = all(abs((b - a) - step) <= _EXACT * scale for a, b in itertools.pairwise(samples))
+    return f"each sample is {step:g} ms after the one before" if steady else None
+
+
+def samples_scaled(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
+    """The samples are those of another point of the file, times a factor."""
+    profile = profile_of(evidence)
+    points = file_evidence.by_profile.get(profile, set()) if profile is not None else set()
+    return f"{len(points)} rows of the file share one pattern of samples" if len(points) > 1 else None
+
+
+def formula_over_batch(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
+    """The latencies of the series lie exactly on a line over the batch size."""
+    if evidence.batch_size is None:
+        return None
+    series = file_evidence.by_series.get(series_of(evidence), {})
+    if len(series) < FORMULA_POINTS:
+        return None
+    (b0, y0), (b1, y1), *rest = sorted(series.items())
+    slope = (y1 - y0) / (b1 - b0)
+    if all(abs(y0 + slope * (b - b0) - y) <= _EXACT * max(abs(y), abs(y0)) for b, y in rest):
+        return f"latency = {y0 - slope * b0:g} + {slope:g} × batch size ms at {len(series)} batch sizes"
+    return None
+
+
+def same_constant(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
+    """Another point of the file has the very same single latency."""
+    if evidence.samples_ms or evidence.stated_mean_ms is None:
+        return None
+    points = file_evidence.by_constant.get(evidence.stated_mean_ms, set())
+    return f"{evidence.stated_mean_ms:g} ms in {len(points)} rows" if len(points) > 1 else None
+
+
+def spread_is_typed_in(evidence: Evidence, _: FileEvidence) -> str | None:
+    """Minimum and maximum are round multiples of the mean."""
+    low, mean, high = evidence.stated_min_ms, evidence.stated_mean_ms, evidence.stated_max_ms
+    if low is None or mean is None or high is None or low == high:
+        return None
+    ratios = (low / mean, high / mean)
+    if all(abs(ratio - round(ratio, 2)) <= _EXACT for ratio in ratios):
+        return f"min and max are {ratios[0]:g} and {ratios[1]:g} times the mean"
+    return None
+
+
+def typed_in(evidence: Evidence, _: FileEvidence) -> str | None:
+    """A single time has so few digits that a person typed it."""
+    mean = evidence.stated_mean_ms
+    if evidence.samples_ms or mean is None or significant_digits(mean) > TYPED_IN_DIGITS:
+        return None
+    return f"{mean:g} ms"
