@@ -10,22 +10,28 @@ from typing import Any
 
 import dagster as dg
 
-from hwbench_pipeline.orchestration.assets import bench, catalog, legacy, prediction, results
+from hwbench_pipeline.orchestration.assets import bench, catalog, imports, legacy, prediction, results
 from hwbench_pipeline.orchestration.checks import schema_checks
 from hwbench_pipeline.orchestration.jobs import JOBS
-from hwbench_pipeline.orchestration.resources import LegacyFilesResource, WarehouseResource, in_memory_duckdb
+from hwbench_pipeline.orchestration.resources import (
+    ImportFilesResource,
+    LegacyFilesResource,
+    WarehouseResource,
+    in_memory_duckdb,
+)
 from hwbench_pipeline.orchestration.schedules import SCHEDULES
 from hwbench_pipeline.orchestration.sensors import SENSORS
 
 
 def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
-    """The definitions of the code location, fresh. `resources` replaces any of `warehouse`, `legacy_files`, `duckdb`.
+    """The definitions of the code location, fresh. `resources` replaces any of `warehouse`, `legacy_files`,
+    `import_files`, `duckdb`.
 
     Runs execute in one process (`in_process_executor`): an asset of this project is one step, and cells isolate
     themselves, so a process per step would only cost seconds.
     """
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([legacy, catalog, bench, results, prediction]),
+        assets=dg.load_assets_from_modules([legacy, imports, catalog, bench, results, prediction]),
         asset_checks=schema_checks(),
         jobs=JOBS,
         schedules=SCHEDULES,
@@ -34,6 +40,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
         resources={
             "warehouse": WarehouseResource(),
             "legacy_files": LegacyFilesResource(),
+            "import_files": ImportFilesResource(),
             "duckdb": in_memory_duckdb(),
             **(resources or {}),
         },

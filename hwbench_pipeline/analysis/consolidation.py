@@ -19,6 +19,8 @@ from hwbench_pipeline.schema.tables import (
     CORE_BENCH__ENVIRONMENTS,
     CORE_BENCH__INFERENCE,
     CORE_BENCH__TRAINING,
+    CORE_IMPORTS__ENVIRONMENTS,
+    CORE_IMPORTS__RESULTS,
     CORE_LEGACY__ENVIRONMENTS,
     CORE_LEGACY__RESULTS,
     OUT__ENVIRONMENTS,
@@ -28,8 +30,17 @@ from hwbench_pipeline.warehouse.location import table_file
 from hwbench_pipeline.warehouse.reading import UnreadableFile, register_tables
 from hwbench_pipeline.warehouse.writing import write_parquet
 
-RESULT_SOURCES: tuple[Table, ...] = (CORE_LEGACY__RESULTS, CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING)
-ENVIRONMENT_SOURCES: tuple[Table, ...] = (CORE_LEGACY__ENVIRONMENTS, CORE_BENCH__ENVIRONMENTS)
+RESULT_SOURCES: tuple[Table, ...] = (
+    CORE_LEGACY__RESULTS,
+    CORE_IMPORTS__RESULTS,
+    CORE_BENCH__INFERENCE,
+    CORE_BENCH__TRAINING,
+)
+ENVIRONMENT_SOURCES: tuple[Table, ...] = (
+    CORE_LEGACY__ENVIRONMENTS,
+    CORE_IMPORTS__ENVIRONMENTS,
+    CORE_BENCH__ENVIRONMENTS,
+)
 
 CELL_COLUMNS = ("source", "hardware", "mode", "model", "config_sha256")
 POINT_COLUMNS = (*CELL_COLUMNS, "device_name", "precision", "batch_size", "sequence_length")
@@ -53,6 +64,11 @@ def _columns(names: Sequence[str]) -> str:
     return ", ".join(identifier(name) for name in names)
 
 
+# a run that stands in the bench tables themselves is not counted again from a bundle that carries it
+_OWN_IDS = " UNION ALL ".join(
+    f"SELECT result_id FROM {identifier(table.name)}" for table in (CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING)
+)
+
 # A row without batch size speaks for its whole cell and size (no hardware, training unsupported): it is current only
 # while nothing newer is known there, and it makes no measurement outdated.
 _CURRENT_RESULTS = f"""
@@ -63,6 +79,7 @@ SELECT *,
         ELSE run_id = arg_max(run_id, started_at) OVER (PARTITION BY {_columns(POINT_COLUMNS)})
     END AS is_current
 FROM ({_union(RESULT_SOURCES)})
+WHERE NOT (source = 'bundle' AND result_id IN ({_OWN_IDS}))
 ORDER BY source, hardware, model, mode, started_at, source_path, source_pointer, result_id
 """
 

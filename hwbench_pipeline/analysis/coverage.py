@@ -12,6 +12,21 @@ from hwbench_pipeline.schema.tables.results import MODES
 
 Row = Mapping[str, Any]
 
+COUNTED_COLUMNS = (
+    "mode",
+    "hardware",
+    "model",
+    "category",
+    "source",
+    "status",
+    "provenance",
+    "model_size",
+    "error_message",
+    "started_at",
+    "is_current",
+)
+"""The columns of out__results that coverage is counted from."""
+
 _FAILURES = ("failed", "timeout", "out_of_memory")
 
 

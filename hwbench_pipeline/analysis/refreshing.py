@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from hwbench_pipeline.analysis.consolidation import consolidate_environments, consolidate_results, current_results
-from hwbench_pipeline.analysis.coverage import coverage_rows
+from hwbench_pipeline.analysis.coverage import COUNTED_COLUMNS, coverage_rows
 from hwbench_pipeline.catalog.names import MODELS
 from hwbench_pipeline.hardware.platforms import hardware_keys
-from hwbench_pipeline.schema.tables import OUT__COVERAGE, OUT__RESULTS
+from hwbench_pipeline.schema.duckdb_sql import identifier
+from hwbench_pipeline.schema.tables import OUT__COVERAGE, OUT__RESULTS, TABLES
 from hwbench_pipeline.warehouse.database import BuiltDatabase, build_database
-from hwbench_pipeline.warehouse.reading import UnreadableFile, connect, read_rows
+from hwbench_pipeline.warehouse.location import database_file
+from hwbench_pipeline.warehouse.reading import UnreadableFile, connect, select_table, table_files
 from hwbench_pipeline.warehouse.writing import write_table
 
 
@@ -33,7 +35,10 @@ def _coverage_of(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def write_coverage(warehouse: Path) -> list[dict[str, Any]]:
     """Count coverage of the whole grid from out__results and write out__coverage. Returns its rows."""
-    results, _ = read_rows(warehouse, OUT__RESULTS)
+    with connect() as connection:
+        sql, _ = select_table(connection, warehouse, OUT__RESULTS)
+        narrow = ", ".join(identifier(name) for name in COUNTED_COLUMNS)
+        results = connection.sql(f"SELECT {narrow} FROM ({sql}) WHERE is_current").to_arrow_table().to_pylist()
     rows = _coverage_of(results)
     write_table(warehouse, OUT__COVERAGE, rows)
     return rows
@@ -54,3 +59,19 @@ def refresh(warehouse: Path) -> Refreshed:
         write_coverage(warehouse)
         database = build_database(warehouse, connection)
     return Refreshed(database, list(dict.fromkeys(unreadable + database.unreadable)))
+
+
+def refresh_if_older(warehouse: Path) -> list[UnreadableFile]:
+    """`refresh` unless the database was built after the last change of every table it is made from.
+
+    Returns the files that were left out; none where nothing was done.
+    """
+    database = database_file(warehouse)
+    if database.is_file():
+        built_at = database.stat().st_mtime_ns
+        sources = (
+            path for table in TABLES if not table.name.startswith("out__") for path in table_files(warehouse, table)
+        )
+        if all(path.stat().st_mtime_ns < built_at for path in sources):
+            return []
+    return refresh(warehouse).unreadable

@@ -13,7 +13,20 @@ from typing import Annotated, Any
 import typer
 
 from hwbench_pipeline import __version__
-from hwbench_pipeline.cli import bench, coverage, demo, hardware, ingest, models, predict, query, refresh
+from hwbench_pipeline.cli import (
+    bench,
+    coverage,
+    demo,
+    export,
+    hardware,
+    import_results,
+    ingest,
+    models,
+    predict,
+    quarantine,
+    query,
+    refresh,
+)
 from hwbench_pipeline.cli.failing import WORK_FAILED, WRONG_CALL, failure_of
 from hwbench_pipeline.cli.output import say
 
@@ -31,7 +44,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (demo, hardware, models, ingest, bench, coverage, predict, query, refresh):
+for verb in (demo, hardware, models, ingest, quarantine, import_results, bench, coverage, predict, query, export, refresh):
     app.command(name=verb.NAME, help=verb.HELP, epilog=verb.EXAMPLE)(verb.run)
 
 

@@ -27,6 +27,7 @@ _OWN_ERRORS = {
     "IsolationError": WORK_FAILED,
     "BrowserSettingError": WRONG_CALL,
     "DemoError": WORK_FAILED,
+    "ExportError": WORK_FAILED,
     "PredictorFileError": WORK_FAILED,
     "NotEnoughEvidenceError": WORK_FAILED,
 }

@@ -1,11 +1,10 @@
-"""`hwbench ingest`: old result files → tables, with a count of every file."""
+"""`hwbench ingest`: old result files → tables, with a count of every file; and the batches it made."""
 
 from __future__ import annotations
 
-import re
-from datetime import UTC, timedelta, timezone, tzinfo
+from datetime import tzinfo
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,16 +12,26 @@ from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import JsonOption, WarehouseOption
 from hwbench_pipeline.cli.output import output, print_json, progress, say, table
 
+if TYPE_CHECKING:
+    from hwbench_pipeline.legacy.explaining import Explanation
+    from hwbench_pipeline.legacy.ingest import Ingested
+    from hwbench_pipeline.warehouse.reading import UnreadableFile
+
 NAME = "ingest"
 HELP = (
     "Read old result files into the tables: every file is accounted for, every number says what it is worth. "
-    "Files are only read; ingesting them again replaces their rows."
+    "Files are only read. Each ingest is a batch that can be undone; files that did not change are not read again."
 )
-EXAMPLE = "Example: `hwbench ingest old_results/ --timezone -08:00`"
+EXAMPLE = (
+    "Examples: `hwbench ingest old_results/ --timezone -08:00`; `hwbench ingest --explain old_results/run.json`; "
+    "`hwbench ingest --list`; `hwbench ingest --undo BATCH`"
+)
 
 
 def run(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, or folders that are searched through.")],
+    paths: Annotated[
+        list[Path] | None, typer.Argument(metavar="PATH…", help="Files, or folders that are searched through.")
+    ] = None,
     warehouse: WarehouseOption = None,
     timezone_text: Annotated[
         str | None,
@@ -33,20 +42,70 @@ def run(
             "Without it they have no instant (started_at is NULL) and keep their text.",
         ),
     ] = None,
+    explaining: Annotated[
+        bool,
+        typer.Option(
+            "--explain",
+            help="Store nothing: print each record of the files, the rule that decided what it is worth, and the evidence.",
+        ),
+    ] = False,
+    listing: Annotated[
+        bool, typer.Option("--list", help="List the batches: when, what from, and what they brought.")
+    ] = False,
+    undoing: Annotated[
+        str | None,
+        typer.Option("--undo", metavar="BATCH", help="Take back what this batch brought; `--list` names the batches."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ingest and print what became of the files."""
-    zone = _zone(timezone_text)
-    for path in paths:
-        _require_readable(path)
-    from hwbench_pipeline.analysis.refreshing import refresh
-    from hwbench_pipeline.legacy.finding import absolute_path
-    from hwbench_pipeline.legacy.reading import stored_path
-    from hwbench_pipeline.legacy.storing import ingest_into
+    """Ingest and print what became of the files; or explain, list, undo."""
     from hwbench_pipeline.warehouse.location import warehouse_path
+
+    given = paths or []
+    _require_one_task(given, explaining=explaining, listing=listing, undoing=undoing)
+    folder = warehouse_path(warehouse)
+    if listing:
+        _list(folder, as_json=as_json)
+        return
+    if undoing is not None:
+        unreadable = _undo(folder, undoing, as_json=as_json)
+    else:
+        zone = _zone(timezone_text)
+        for path in given:
+            _require_readable(path)
+        if explaining:
+            _explain(given, zone, as_json=as_json)
+            return
+        unreadable = _ingest(folder, given, zone, as_json=as_json, named=warehouse is not None)
+    for file in unreadable:
+        say(f"hwbench ingest: {file}")
+    if unreadable:
+        raise typer.Exit(WORK_FAILED)
+
+
+def _require_one_task(paths: list[Path], *, explaining: bool, listing: bool, undoing: str | None) -> None:
+    tasks = [
+        name
+        for name, wanted in (("--explain", explaining), ("--list", listing), ("--undo", undoing is not None))
+        if wanted
+    ]
+    if len(tasks) > 1:
+        raise WrongCallError(
+            f"{' and '.join(tasks)} together; takes one of them. Fix: call hwbench ingest once for each"
+        )
+    if paths and tasks and tasks != ["--explain"]:
+        raise WrongCallError(f"{tasks[0]} with a PATH; takes none. Fix: leave out {paths[0]}")
+    if not paths and tasks in ([], ["--explain"]):
+        raise WrongCallError("Missing argument 'PATH…': takes files or folders. Fix: hwbench ingest old_results/")
+
+
+def _ingest(
+    folder: Path, paths: list[Path], zone: tzinfo | None, *, as_json: bool, named: bool
+) -> list[UnreadableFile]:
+    from hwbench_pipeline.analysis.refreshing import refresh_if_older
+    from hwbench_pipeline.legacy.ingest import ingest_into
     from hwbench_pipeline.warehouse.writing import require_writable
 
-    folder = warehouse_path(warehouse)
     require_writable(folder)
     with progress() as bar:
         task = bar.add_task("reading files", total=None)
@@ -56,60 +115,143 @@ def run(
             naive_zone=zone,
             on_progress=lambda done, total, _path: bar.update(task, completed=done, total=total),
         )
-        refreshed = refresh(folder)
-    roots = [stored_path(absolute_path(path)) for path in paths]
-    files = [row for row in ingested.files if any(_is_under(str(row["path"]), root) for root in roots)]
-    by_status = _sum_by(files, "status")
-    totals = {
-        name: sum(row[name] for row in files)
-        for name in (
-            "n_records",
-            "n_measured",
-            "n_simulated",
-            "n_mock",
-            "n_unknown",
-            "n_failed",
-            "n_duplicates",
-            "n_quarantined",
-        )
-    }
+        bar.update(task, description="uniting the tables")
+        unreadable = refresh_if_older(folder)
     if as_json:
-        print_json({"warehouse": str(folder), "n_files": len(files), "files_by_status": by_status, **totals})
-    else:
-        console = output()
-        console.print(table(("status", "files"), by_status.items(), title=f"{len(files)} files", right=("files",)))
-        console.print()
-        names = [name.removeprefix("n_").replace("_", " ") for name in totals]
-        console.print(table(names, [list(totals.values())], right=names, title="records"))
-        console.print(f"\nTables in {folder}. Why a file gave nothing:")
-        console.print(
-            "  hwbench query \"select path, status, error from raw_legacy__files where status <> 'ingested'\""
-            + (f" --warehouse {folder}" if warehouse else ""),
-            highlight=False,
+        print_json(
+            {
+                "warehouse": str(folder),
+                "batch_id": ingested.batch.batch_id,
+                "n_files": ingested.n_files,
+                "n_unchanged": ingested.n_unchanged,
+                "files_by_change": ingested.changes,
+                "files_by_status": ingested.files_by_status,
+                **ingested.records,
+            }
         )
-    for file in refreshed.unreadable:
-        say(f"hwbench ingest: {file}")
-    if refreshed.unreadable:
-        raise typer.Exit(WORK_FAILED)
+    else:
+        _print_ingested(folder, ingested, named=named)
+    return unreadable
+
+
+def _print_ingested(folder: Path, ingested: Ingested, *, named: bool) -> None:
+    console = output()
+    title = f"{ingested.n_files} files"
+    console.print(table(("status", "files"), ingested.files_by_status.items(), title=title, right=("files",)))
+    console.print()
+    names = [name.removeprefix("n_").replace("_", " ") for name in ingested.records]
+    console.print(table(names, [list(ingested.records.values())], right=names, title="records"))
+    changes = ", ".join(f"{count} {change}" for change, count in ingested.changes.items()) or "nothing new"
+    console.print(
+        f"\nBatch {ingested.batch.batch_id}: {changes}, {ingested.n_unchanged} unchanged. Tables in {folder}."
+    )
+    suffix = f" --warehouse {folder}" if named else ""
+    console.print(f"  hwbench quarantine{suffix}    what could not be understood, and why", highlight=False)
+    console.print("  hwbench ingest --explain PATH    each record of one file, and the rule that judged it")
+
+
+def _list(folder: Path, *, as_json: bool) -> None:
+    from hwbench_pipeline.legacy.batches import list_batches
+
+    found = list_batches(folder)
+    rows: list[dict[str, Any]] = [
+        {
+            "batch_id": batch.batch_id,
+            "started_at": batch.started_at,
+            "finished_at": batch.finished_at,
+            "paths": list(batch.roots),
+            "timezone": batch.timezone,
+            "files_by_change": dict(batch.counts),
+            "undone_at": batch.undone_at,
+        }
+        for batch in found
+    ]
+    if as_json:
+        print_json({"warehouse": str(folder), "batches": rows})
+        return
+    if not rows:
+        output().print(f"no batches in {folder}")
+        return
+    shown = [
+        (
+            row["batch_id"],
+            row["started_at"],
+            ", ".join(f"{count} {change}" for change, count in row["files_by_change"].items()) or "nothing new",
+            row["undone_at"],
+            ", ".join(row["paths"]),
+        )
+        for row in rows
+    ]
+    output().print(table(("batch", "started (UTC)", "files", "undone (UTC)", "from"), shown))
+
+
+def _undo(folder: Path, batch_id: str, *, as_json: bool) -> list[UnreadableFile]:
+    from hwbench_pipeline.analysis.refreshing import refresh_if_older
+    from hwbench_pipeline.legacy.ingest import undo
+
+    batch = undo(folder, batch_id)
+    unreadable = refresh_if_older(folder)
+    if as_json:
+        print_json({"warehouse": str(folder), "undone": batch.batch_id, "files_by_change": dict(batch.counts)})
+    else:
+        output().print(
+            f"batch {batch.batch_id} is undone: the tables are as if it had never been. Its files, if they are still there, "
+            "are new to the next ingest.",
+            soft_wrap=True,
+        )
+    return unreadable
+
+
+def _explain(paths: list[Path], zone: tzinfo | None, *, as_json: bool) -> None:
+    from hwbench_pipeline.legacy.explaining import explain
+    from hwbench_pipeline.legacy.finding import absolute_path, find_entries
+
+    entries = find_entries([absolute_path(path) for path in paths])
+    explanations = [explain(Path(entry.path), zone) for entry in entries]
+    if as_json:
+        from dataclasses import asdict
+
+        print_json({"files": [asdict(explanation) for explanation in explanations]})
+        return
+    for explanation in explanations:
+        _print_explanation(explanation)
+
+
+def _print_explanation(explanation: Explanation) -> None:
+    console = output()
+
+    def line(text: str) -> None:
+        console.print(text, markup=False, soft_wrap=True)
+
+    line(f"{explanation.path}")
+    line(f"  {explanation.status}, shape {explanation.shape or 'unknown'}, {len(explanation.records)} records")
+    if explanation.error:
+        line(f"  {explanation.error}")
+    for record in explanation.records:
+        hardware = record.hardware or "not known"
+        if record.hardware_requested not in (None, record.hardware):
+            hardware += f" (claims {record.hardware_requested})"
+        line(f"\n  {record.pointer or '(whole file)'}")
+        line(
+            f"    {record.provenance.upper() if record.provenance != 'none' else 'NO NUMBER'} by {record.rule}: {record.evidence}"
+        )
+        line(
+            f"    model {record.model_id or 'not named'}{f' = {record.model}' if record.model else ''}, hardware {hardware}"
+        )
+        if record.quantities:
+            line("    " + ", ".join(f"{name} = {value:.6g}" for name, value in record.quantities.items()))
+    for place in explanation.put_aside:
+        line(f"\n  {place.pointer or '(whole file)'}\n    PUT ASIDE: {place.reason}")
+    line("")
 
 
 def _zone(text: str | None) -> tzinfo | None:
-    if text is None:
-        return None
-    if text.upper() in ("UTC", "Z"):
-        return UTC
-    offset = re.fullmatch(r"([+-])(\d{2}):?(\d{2})", text)
-    if offset and int(offset[2]) < 24 and int(offset[3]) < 60:
-        span = timedelta(hours=int(offset[2]), minutes=int(offset[3]))
-        return timezone(-span if offset[1] == "-" else span)
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+    from hwbench_pipeline.legacy.zones import zone_named
 
     try:
-        return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise WrongCallError(
-            f"--timezone {text!r}: takes UTC, an offset like -08:00, or a name like Europe/Berlin. Fix: --timezone -08:00"
-        ) from None
+        return None if text is None else zone_named(text)
+    except ValueError as error:
+        raise WrongCallError(f"--timezone {error}. Fix: --timezone -08:00") from None
 
 
 def _require_readable(path: Path) -> None:
@@ -123,14 +265,3 @@ def _require_readable(path: Path) -> None:
         raise WrongCallError(
             f"{path} cannot be listed: permission denied. Fix: make it readable for this user (chmod u+rx)"
         ) from error
-
-
-def _is_under(path: str, root: str) -> bool:
-    return path == root or path.startswith(root.rstrip("/") + "/")
-
-
-def _sum_by(rows: list[dict[str, object]], column: str) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[str(row[column])] = counts.get(str(row[column]), 0) + 1
-    return dict(sorted(counts.items()))

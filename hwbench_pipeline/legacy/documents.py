@@ -1,113 +1,84 @@
-"""From the bytes of a file to a JSON document, or the reason why there is none.
+"""From the bytes of a file to a document, or the reason why there is none.
 
-Belongs here: decoding, parsing and telling formats apart by their bytes. Does not belong here: finding files
-(`finding`) or what a document means (`shapes/`).
+Every format becomes what JSON can hold, so that shapes see one model and a JSON pointer names any place: a table is a
+list of row objects (`/12`), a DuckDB database an object of tables (`/performance_results/12`), JSON lines a list of
+documents (`/3`). Belongs here: telling formats apart by their bytes, decoding, and JSON. Does not belong here: tables
+in text (`tabular`), Parquet and DuckDB (`columnar`), finding files (`finding`) or what a document means (`shapes/`).
 """
 
 from __future__ import annotations
 
-import hashlib
+import codecs
 import json
 import re
-import stat
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-LARGEST_FILE_BYTES = 256 * 1024 * 1024
+from hwbench_pipeline.legacy.columnar import parse_duckdb, parse_parquet
+from hwbench_pipeline.legacy.document_errors import UnreadableDocumentError
+from hwbench_pipeline.legacy.tabular import looks_like_table, parse_table
+
+__all__ = ["UnreadableDocumentError", "parse_document"]
+
 _CONFLICT = re.compile(r"^<{7} .*^={7}\s*$.*^>{7} ", re.MULTILINE | re.DOTALL)
-
-
-class UnreadableDocumentError(ValueError):
-    """A file that gives no JSON document; the message says what was found, what was expected, and the fix.
-
-    `is_foreign` is True where the file is readable text of another kind (code, prose), which is no broken result.
-    """
-
-    def __init__(self, message: str, *, is_foreign: bool = False) -> None:
-        super().__init__(message)
-        self.is_foreign = is_foreign
-
-
-@dataclass(frozen=True)
-class FileContent:
-    """The bytes of a file with their SHA-256; `problem` says why there are none."""
-
-    data: bytes | None
-    sha256: str | None
-    problem: str | None = None
-
-
-def read_content(path: Path) -> FileContent:
-    """The bytes of a regular file. Never raises: what the system refuses is in `problem`."""
-    try:
-        status = path.stat()
-        if not stat.S_ISREG(status.st_mode):
-            return FileContent(
-                None,
-                None,
-                f"{_kind_of(status.st_mode)}, expected a regular file. Fix: correct its permissions, or leave it out",
-            )
-        if status.st_size > LARGEST_FILE_BYTES:
-            return FileContent(
-                None,
-                None,
-                f"{status.st_size} bytes, expected at most {LARGEST_FILE_BYTES}. Fix: split it into one file per run",
-            )
-        data = path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        return FileContent(
-            None, None, f"cannot be read: {reason}, expected a readable file. Fix: correct its permissions or the link"
-        )
-    return FileContent(data, hashlib.sha256(data).hexdigest())
-
-
-def _kind_of(mode: int) -> str:
-    kinds = (
-        (stat.S_ISDIR, "a folder that cannot be listed"),
-        (stat.S_ISFIFO, "a named pipe"),
-        (stat.S_ISSOCK, "a socket"),
-        (stat.S_ISCHR, "a character device"),
-        (stat.S_ISBLK, "a block device"),
-    )
-    return next((name for test, name in kinds if test(mode)), "a special file")
+_BYTE_ORDER_MARKS = (  # the longer first: a UTF-32 mark begins with a UTF-16 one
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 
 def parse_document(data: bytes, name: str) -> Any:
-    """The JSON document in the bytes of a file called `name`.
+    """The document in the bytes of a file called `name`: JSON, JSON lines, CSV, TSV, Parquet or DuckDB.
 
     NaN and Infinity, which Python's writer emits, are taken and mean that there is no number. Raises
-    UnreadableDocumentError for anything that is not exactly one JSON document in UTF-8.
+    UnreadableDocumentError for anything else, and for what is broken or would lose a value.
     """
-    if not data.strip():
-        raise UnreadableDocumentError("an empty file, expected one JSON document. Fix: run what wrote it again")
-    other = _other_format(data)
-    if other:
+    if data[:4] == b"PAR1":
+        return parse_parquet(data)
+    if data[8:12] == b"DUCK":
+        return parse_duckdb(data)
+    if data[:16] == b"SQLite format 3\0":
         raise UnreadableDocumentError(
-            f"{other}, a format that is not read yet; expected JSON. Fix: export its result tables as JSON"
+            "an SQLite database, which may hold results; expected JSON, CSV, Parquet or DuckDB. "
+            "Fix: export its result tables as CSV"
         )
+    content = _decoded(data)
+    if not content or content.isspace():
+        raise UnreadableDocumentError("an empty file, expected one document. Fix: run what wrote it again")
     try:
-        content = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UnreadableDocumentError(
-            f"not UTF-8 (byte {error.start}), expected JSON in UTF-8. Fix: convert it, e.g. with iconv"
-        ) from None
-    if _CONFLICT.search(content):
-        raise UnreadableDocumentError(
-            "git conflict markers, expected one JSON document. Fix: resolve the conflict, keeping one side"
-        )
-    try:
-        return json.loads(content, object_pairs_hook=_object_without_repeats)
+        return _DECODER.decode(content)
     except json.JSONDecodeError as error:
-        raise _broken_json(error, content, name) from None
+        return _not_one_json(error, content, name)
     except RecursionError:
         raise UnreadableDocumentError(
             "nested too deep, expected a document of some hundred levels at most. Fix: flatten it"
         ) from None
     except ValueError as error:  # also a number with too many digits
+        raise _unusable(error) from None
+
+
+def _decoded(data: bytes) -> str:
+    for mark, encoding in _BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            try:
+                return data.decode(encoding)
+            except UnicodeDecodeError as error:
+                raise UnreadableDocumentError(
+                    f"broken {encoding.upper()} (byte {error.start}), expected what its byte order mark announces. "
+                    "Fix: restore the file from its writer or backup"
+                ) from None
+    if b"\0" in data[:4] and data.strip(b"\0"):
         raise UnreadableDocumentError(
-            f"not usable JSON: {error}; expected one value per key and ordinary numbers. Fix: correct it by hand"
+            "not UTF-8 (a zero byte among the first four: UTF-16 without a mark, or binary), expected text in UTF-8. "
+            "Fix: if it is text, convert it, e.g. with iconv -f UTF-16LE -t UTF-8"
+        )
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UnreadableDocumentError(
+            f"not UTF-8 (byte {error.start}), expected text in UTF-8, Parquet or DuckDB. "
+            "Fix: if it is text, convert it, e.g. with iconv"
         ) from None
 
 
@@ -124,39 +95,67 @@ def _object_without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-def _other_format(data: bytes) -> str | None:
-    if data[:4] == b"PAR1":
-        return "a Parquet file"
-    if data[8:12] == b"DUCK":
-        return "a DuckDB database"
-    if data[:16] == b"SQLite format 3\0":
-        return "an SQLite database"
-    return None
+_DECODER = json.JSONDecoder(object_pairs_hook=_object_without_repeats)
 
 
-def _looks_like_csv(content: str) -> bool:
-    lines = content.splitlines()[:5]
-    commas = [line.count(",") for line in lines if line.strip()]
-    return len(commas) > 1 and commas[0] > 0 and '"' not in lines[0].split(",")[0] and min(commas) >= commas[0]
+def _unusable(error: ValueError) -> UnreadableDocumentError:
+    return UnreadableDocumentError(
+        f"not usable JSON: {error}; expected one value per key and ordinary numbers. Fix: correct it by hand"
+    )
 
 
-def _broken_json(error: json.JSONDecodeError, content: str, name: str) -> UnreadableDocumentError:
-    starts_like_json = content.lstrip()[:1] in ("{", "[")
-    if not starts_like_json and _looks_like_csv(content):
-        return UnreadableDocumentError(
-            "a CSV table, a format that is not read yet; expected JSON. Fix: export it as JSON"
+def _not_one_json(error: json.JSONDecodeError, content: str, name: str) -> Any:
+    """The document in text that is not one JSON document: JSON lines or a table. Raises UnreadableDocumentError."""
+    if "<<<<<<< " in content and _CONFLICT.search(content):
+        raise UnreadableDocumentError(
+            "git conflict markers, expected one document. Fix: resolve the conflict, keeping one side"
         )
-    if not starts_like_json and not name.lower().endswith(".json"):
+    starts_like_json = content.lstrip()[:1] in ("{", "[")
+    if starts_like_json and error.msg == "Extra data":
+        return _json_lines(content, error)
+    is_named_table = name.lower().endswith((".csv", ".tsv"))
+    if not starts_like_json and (is_named_table or looks_like_table(content)):
+        return parse_table(content)
+    raise _broken_json(error, content, name, starts_like_json=starts_like_json)
+
+
+def _json_lines(content: str, whole: json.JSONDecodeError) -> list[Any]:
+    """The documents of JSON lines, one per line that is not blank."""
+    documents: list[Any] = []
+    for number, line in enumerate(content.split("\n"), start=1):
+        if not line or line.isspace():
+            continue
+        try:
+            documents.append(_DECODER.decode(line))
+        except json.JSONDecodeError as error:
+            place = f"line {whole.lineno} column {whole.colno}"
+            if number == 1:
+                raise UnreadableDocumentError(
+                    f"more than one JSON document (the second begins at {place}), expected one, or one per line. "
+                    "Fix: put the documents into a list or separate files"
+                ) from None
+            raise UnreadableDocumentError(
+                f"JSON lines with a broken line {number}: {error.msg}, expected one JSON document per line. "
+                "Fix: correct or remove that line"
+            ) from None
+        except RecursionError:
+            raise UnreadableDocumentError(
+                f"line {number} is nested too deep, expected some hundred levels at most. Fix: flatten it"
+            ) from None
+        except ValueError as error:
+            raise _unusable(error) from None
+    return documents
+
+
+def _broken_json(
+    error: json.JSONDecodeError, content: str, name: str, *, starts_like_json: bool
+) -> UnreadableDocumentError:
+    if not starts_like_json and not name.lower().endswith((".json", ".jsonl")):
         return UnreadableDocumentError(
-            "text of another kind, not a result format; expected JSON. Fix: none needed if it holds no results",
+            "text of another kind, not a result format; expected JSON or a table. Fix: none needed if it holds no results",
             is_foreign=True,
         )
     place = f"line {error.lineno} column {error.colno}"
-    if error.msg == "Extra data":
-        return UnreadableDocumentError(
-            f"more than one JSON document (the second begins at {place}), expected exactly one. "
-            "Fix: put the documents into a list or separate files"
-        )
     is_cut = error.pos >= len(content.rstrip()) or error.msg.startswith("Unterminated string")
     what = "truncated JSON" if starts_like_json and is_cut else "not valid JSON"
     return UnreadableDocumentError(

@@ -1,32 +1,52 @@
-"""When two rows are one fact: the same run, stored in more than one place.
+"""When two records are one fact: the same run, stored in more than one place.
 
-Belongs here: the identity of a fact. Does not belong here: which of its rows stays (`ingest`).
+Belongs here: the identity of a fact. Does not belong here: which of its records stays (`publishing`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import hashlib
+from collections.abc import Mapping
 from typing import Any
 
-from hwbench_pipeline.schema.table import sha256_of
+from hwbench_pipeline.legacy.json_values import significant_digits
+from hwbench_pipeline.schema.tables.results import QUANTITY_COLUMNS
 
 LEAST_SAMPLES = 2
+TIMER_DIGITS = 9
+"""From this many digits on, two timings agree only if they are one; fewer may be rounded to the same number."""
+
+_VALUES = (*(name for name in QUANTITY_COLUMNS if name != "samples_ms"), "load_ms")
 
 
-def fact_of(row: Mapping[str, Any]) -> Hashable | None:
+def fact_of(row: Mapping[str, Any]) -> str | None:
     """The identity of what a result row says happened; None where nothing tells two such runs apart.
 
-    Measured samples are as good as a fingerprint; a failed attempt is known by its time stamp and message. Constants
-    of a simulation repeat from run to run and identify nothing, so those rows are never taken for one another.
+    A measured mean as a timer gives it is as good as a fingerprint, for the record with its samples and for a summary
+    without them; so are measured samples. Any other record is known by its time stamp together with all that it says:
+    constants of a simulation repeat from run to run and alone identify nothing.
     """
-    point = tuple(
-        row.get(name) for name in ("hardware_requested", "batch_size", "sequence_length", "input_shape", "scenario")
-    )
     model = str(row.get("model_id")).casefold()
-    samples = row.get("samples_ms")
-    if row.get("provenance") == "measured" and samples is not None and len(samples) >= LEAST_SAMPLES:
-        # twelve digits: the same sample read in seconds and in milliseconds differs in the last one
-        return ("measured", model, *point, sha256_of([f"{sample:.12g}" for sample in samples]))
-    if row.get("status") != "ok" and row.get("started_at_text") is not None:
-        return ("failed", model, *point, row["started_at_text"], row.get("error_message"))
-    return None
+    point = (row.get("hardware_requested"), row.get("batch_size"), row.get("sequence_length"))
+    if row.get("provenance") == "measured":
+        mean, samples = row.get("latency_ms_mean"), row.get("samples_ms")
+        if mean is not None and significant_digits(float(f"{mean:.12g}")) >= TIMER_DIGITS:
+            # eleven digits: the same mean in seconds and in milliseconds, stated or computed, differs in the last ones
+            return _hashed("mean", model, *point, f"{mean:.11g}")
+        if samples is not None and len(samples) >= LEAST_SAMPLES:
+            place = (row.get("input_shape"), row.get("scenario"))
+            return _hashed("samples", model, *point, *place, *(f"{sample:.12g}" for sample in samples))
+    if row.get("started_at_text") is None:
+        return None
+    place = (row.get("input_shape"), row.get("scenario"), row.get("status"), row.get("provenance"))
+    values = (row.get("error_message"), *(row.get(name) for name in _VALUES))
+    return _hashed("record", model, *point, *place, row["started_at_text"], *values)
+
+
+def repeats_within_file(fact: str) -> bool:
+    """Whether one file may hold this fact more than once as different records, so that each of them counts."""
+    return fact.startswith("record")
+
+
+def _hashed(kind: str, *parts: object) -> str:
+    return f"{kind}:{hashlib.sha256(repr(parts).encode('utf-8', 'backslashreplace')).hexdigest()[:32]}"

@@ -1,34 +1,67 @@
 """Finding files: every file under the given paths, in one order, without running in circles.
 
-Belongs here: walking folders. Does not belong here: reading what is found (`documents`).
+Belongs here: walking folders, and what the system says about a file without opening it. Does not belong here: reading
+what is found (`contents`).
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import stat
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+from hwbench_pipeline.legacy.json_values import storable
+
+_LARGEST_INT64 = 2**63 - 1
 
 
-def find_files(paths: Sequence[Path]) -> list[Path]:
+class FileState(NamedTuple):
+    """What tells that a file was not touched: its size in bytes, modification time in ns, and inode."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, status: os.stat_result) -> FileState:
+        """The state in what `stat` says."""
+        return cls(status.st_size, status.st_mtime_ns, status.st_ino & _LARGEST_INT64)
+
+
+class FoundFile(NamedTuple):
+    """A path that is no folder, or a folder that cannot be listed. `state` is None where the system refuses to say."""
+
+    path: str
+    state: FileState | None
+
+
+def find_entries(paths: Sequence[Path], leave_out: Collection[str] = ()) -> list[FoundFile]:
     """Everything under the paths that is not a folder, and folders that cannot be listed: absolute, sorted, once each.
 
     Pipes, devices and broken links are in the answer too, so that each is accounted for. Real folders are walked
-    before linked ones; a link to a folder that was walked already adds nothing, which ends circles.
+    before linked ones; a link to a folder that was walked already adds nothing, which ends circles. `leave_out` holds
+    the real paths of folders that are not walked.
     """
-    found: set[Path] = set()
-    walked: set[str] = set()
-    links: list[Path] = []
-    for root in sorted(map(absolute_path, paths)):
+    found: dict[str, FileState | None] = {}
+    walked: set[str] = set(leave_out)
+    links: list[str] = []
+    for root in sorted({str(absolute_path(path)) for path in paths}):
         if _leads_to_folder(root):
             _walk(root, found, walked, links)
         else:
-            found.add(root)
+            found[root] = _state_of(root)
     while links:
         waiting, links = sorted(links), []
         for link in waiting:
             _walk(link, found, walked, links)
-    return sorted(found, key=lambda path: os.fsencode(path))
+    return [FoundFile(path, found[path]) for path in sorted(found, key=os.fsencode)]
+
+
+def find_files(paths: Sequence[Path]) -> list[Path]:
+    """The paths of `find_entries`."""
+    return [Path(entry.path) for entry in find_entries(paths)]
 
 
 def absolute_path(path: Path) -> Path:
@@ -36,7 +69,12 @@ def absolute_path(path: Path) -> Path:
     return Path(os.path.abspath(path))  # noqa: PTH100 - resolve() would follow links
 
 
-def _walk(top: Path, found: set[Path], walked: set[str], links: list[Path]) -> None:
+def stored_text(path: str) -> str:
+    """A path as tables hold it: bytes that are no UTF-8 are written as escapes."""
+    return path if path.isascii() else storable(path)
+
+
+def _walk(top: str, found: dict[str, FileState | None], walked: set[str], links: list[str]) -> None:
     waiting = [top]
     while waiting:
         folder = waiting.pop()
@@ -45,22 +83,29 @@ def _walk(top: Path, found: set[Path], walked: set[str], links: list[Path]) -> N
             continue
         walked.add(identity)
         try:
-            entries = list(os.scandir(folder))
+            with os.scandir(folder) as listing:
+                entries = list(listing)
         except OSError:
-            found.add(folder)
+            found[folder] = _state_of(folder)
             continue
         for entry in entries:
-            path = Path(entry.path)
             if entry.is_dir(follow_symlinks=False):
-                waiting.append(path)
-            elif entry.is_symlink() and _leads_to_folder(path):
-                links.append(path)
+                waiting.append(entry.path)
+            elif entry.is_symlink() and _leads_to_folder(entry.path):
+                links.append(entry.path)
             else:
-                found.add(path)
+                found[entry.path] = _state_of(entry)
 
 
-def _leads_to_folder(path: Path) -> bool:
+def _state_of(place: str | os.DirEntry[str]) -> FileState | None:
     try:
-        return path.is_dir()
-    except OSError:
+        return FileState.of(os.stat(place) if isinstance(place, str) else place.stat())  # noqa: PTH116 - 100 000 of them
+    except (OSError, ValueError):
+        return None
+
+
+def _leads_to_folder(path: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.stat(path).st_mode)  # noqa: PTH116
+    except (OSError, ValueError):
         return False

@@ -13,7 +13,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hwbench_pipeline.legacy.json_values import finite_number
+from hwbench_pipeline.legacy.json_values import finite_number, positive_integer, text
 
 _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("cpu", re.compile(r"cpu(?::\d+)?")),
@@ -25,10 +25,21 @@ _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("webgpu", re.compile(r"webgpu")),
     ("wasm", re.compile(r"wasm")),
     ("qualcomm", re.compile(r"qualcomm|qnn")),
+    ("samsung", re.compile(r"samsung")),
+    ("mediatek", re.compile(r"mediatek")),
+    ("xpu", re.compile(r"xpu(?::\d+)?")),
+    ("tpu", re.compile(r"tpu(?::\d+)?")),
+    ("directml", re.compile(r"directml|dml")),
 )
 _DEVICE_MEMORY_KEY = re.compile(r"(?:max_)?(?:cuda_|gpu_)?memory_(?:allocated|reserved)(?:_mb|_gb|_bytes)?")
 
+REMOTE = "remote"
+"""The claim of a number that a remote service gave, alone or as `remote:<provider>`."""
+
 SAME_DEVICE_RATIO = (0.8, 1.25)
+SAME_MEAN_RATIO = (0.95, 1.05)
+"""Means over many configurations average the noise away: on one device they agree within this."""
+FASTER_THAN_CPU = 0.5
 LEAST_RATIOS = 3
 LEAST_SHARE_WITHIN = 0.8
 SHARED_LOAD_TOLERANCE = 0.02
@@ -40,7 +51,8 @@ class Attempt:
     """One record as far as its hardware is concerned.
 
     `run` and `model` group what one process did; `point` is the configuration; `mean_ms` is None for a failure and
-    for numbers that were not measured. `own` is the record's JSON object.
+    for numbers that were not measured. `own` is the record's JSON object, `enclosing` the
+    objects around it. `is_aggregate` marks a mean over several configurations.
     """
 
     run: Hashable
@@ -53,6 +65,8 @@ class Attempt:
     is_simulated: bool
     load_s: float | None
     own: Mapping[str, Any]
+    enclosing: tuple[Mapping[str, Any], ...] = ()
+    is_aggregate: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,12 +89,18 @@ def hardware_key(name: str | None) -> str | None:
     return next((key for key, pattern in _NAMES if pattern.fullmatch(lowered)), lowered)
 
 
+def is_hardware_name(name: str) -> bool:
+    """Whether a word is a name of hardware known here, in any letter case: `cuda`, `QNN`, not `linux`."""
+    lowered = name.strip().lower()
+    return any(pattern.fullmatch(lowered) for _, pattern in _NAMES)
+
+
 def settle_hardware(attempts: Sequence[Attempt]) -> list[Finding]:
     """The hardware of every attempt of a file, in their order.
 
     A claim of the CPU is taken: nothing falls back to something faster. Any other claim needs the device's own word
-    (memory allocated there, or the device the run read back); it is disproved where the timings and load times are
-    those of the CPU row beside it.
+    (memory allocated there, or a run that states the device it used beside a probe that found one); it is disproved where
+    the timings and load times are those of the CPU row beside it. What a remote service ran on is not known.
     """
     by_model: dict[Hashable, list[Attempt]] = defaultdict(list)
     by_run: dict[Hashable, list[Attempt]] = defaultdict(list)
@@ -105,6 +125,8 @@ def _finding(attempt: Attempt, siblings: Sequence[Attempt], disproof: str | None
     device = hardware_key(attempt.recorded_device)
     if attempt.is_simulated:
         return Finding(claimed)
+    if is_remote(claimed):
+        return Finding(None, "hardware not known: a remote service ran it and says nothing about its machines")
     is_load = not _is_reused_object(attempt, siblings)
     if claimed == "cpu":
         if device not in (None, "cpu"):
@@ -119,12 +141,49 @@ def _finding(attempt: Attempt, siblings: Sequence[Attempt], disproof: str | None
         return Finding(None if attempt.is_failure else "cpu", disproof, is_load)
     if attempt.is_failure:
         return Finding(claimed)  # nothing ran: the platform it was tried on
+    probed = _probed_device(attempt, siblings)
+    if probed is not None:
+        return Finding(claimed, f"{claimed} is proven: {probed}", is_load)
     return Finding(
         None,
         f"hardware not known: {claimed} is claimed, but nothing in the file proves it (no memory allocated on the "
         "device) and no CPU row disproves it",
         is_load,
     )
+
+
+def is_remote(claimed: str | None) -> bool:
+    """Whether a claim is that of a remote service."""
+    return claimed is not None and claimed.partition(":")[0] == REMOTE
+
+
+def _probed_device(attempt: Attempt, siblings: Sequence[Attempt]) -> str | None:
+    """That a measured run states the claimed device and the same file holds a probe that found such devices.
+
+    A CPU row beside it must be slower; frameworks raise an error for a device that is not there, so a success on a
+    device that the probe found ran there.
+    """
+    if attempt.mean_ms is None or hardware_key(attempt.recorded_device) != attempt.claimed or attempt.claimed is None:
+        return None
+    found = next((said for around in attempt.enclosing if (said := _probe_in(around, attempt.claimed))), None)
+    ratios = list(_ratios_to_cpu(attempt.claimed, siblings))
+    if found is None or any(ratio > FASTER_THAN_CPU for ratio in ratios):
+        return None
+    compared = f", and it took at most {max(ratios):.3f} times the cpu row's time" if ratios else ""
+    return f"the run states device {attempt.recorded_device}, the probe beside it found {found}{compared}"
+
+
+def _probe_in(around: Mapping[str, Any], claimed: str) -> str | None:
+    """What a block such as `hardware: {cuda: true, cuda_version: 12.4, cuda_devices: 1}` says about a device."""
+    for name in ("hardware", "hardware_info", "capabilities"):
+        block = around.get(name)
+        for found in (block, block.get("capabilities")) if isinstance(block, dict) else ():
+            if not isinstance(found, dict) or found.get(claimed) is not True:
+                continue
+            count, version = positive_integer(found.get(f"{claimed}_devices")), text(found.get(f"{claimed}_version"))
+            if count is not None and version is not None:
+                return f"{claimed} {version} with {count} device(s)"
+    return None
 
 
 def _device_memory(own: Mapping[str, Any]) -> str | None:
@@ -147,6 +206,8 @@ def _disproof(attempt: Attempt, siblings: Sequence[Attempt], run: Sequence[Attem
     scope = "this model"
     if len(ratios) < LEAST_RATIOS:
         ratios, scope = list(_ratios_to_cpu(claimed, run)), "this run"
+    if load is None and attempt.is_aggregate:
+        return _same_means(claimed, ratios)
     if len(ratios) < LEAST_RATIOS or load is None:
         return None
     low, high = SAME_DEVICE_RATIO
@@ -157,6 +218,17 @@ def _disproof(attempt: Attempt, siblings: Sequence[Attempt], run: Sequence[Attem
     return (
         f"ran on the CPU, not on {claimed}: over {len(ratios)} configurations of {scope} its latency is "
         f"{median:.3f} times that of the cpu row (median), {load}, and no memory was allocated on a device"
+    )
+
+
+def _same_means(claimed: str | None, ratios: Sequence[float]) -> str | None:
+    """What means over configurations say alone: a device of its own is not as fast as the CPU for every model."""
+    low, high = SAME_MEAN_RATIO
+    if len(ratios) < LEAST_RATIOS or not all(low <= ratio <= high for ratio in ratios):
+        return None
+    return (
+        f"ran on the CPU, not on {claimed}: for each of {len(ratios)} models its mean over all configurations is "
+        f"{min(ratios):.3f} to {max(ratios):.3f} times that of the cpu row"
     )
 
 

@@ -1,234 +1,329 @@
-"""Ingesting old result files: the complete new content of the three legacy tables.
+"""Ingesting old result files into a warehouse: what is new is read, becomes a batch, and the tables follow.
 
-Belongs here: bringing the files that are read now together with the rows stored before, so that every file has one
-row and every fact one. Does not belong here: reading one file (`reading`) or writing tables (`warehouse/`).
+Belongs here: comparing what is on disk with what is known, and the course of one ingest. Does not belong here: reading
+one file (`reading`), the form of a batch (`batches`), or which record stands for a fact (`publishing`).
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
-import re
-from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, tzinfo
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import tzinfo
+from functools import cache
 from pathlib import Path
-from typing import Any
 
-from hwbench_pipeline.legacy.documents import read_content
-from hwbench_pipeline.legacy.facts import fact_of
-from hwbench_pipeline.legacy.finding import absolute_path, find_files
-from hwbench_pipeline.legacy.reading import Reading, read_file, stored_path
-from hwbench_pipeline.legacy.shapes import originality_of
-from hwbench_pipeline.schema.table import Row
+import duckdb
+import pyarrow as pa
+
+from hwbench_pipeline.legacy import batches, publishing, quarantine
+from hwbench_pipeline.legacy.batches import Batch, BatchWriter, NewVersion, list_batches, mark_undone, remove_unfinished
+from hwbench_pipeline.legacy.contents import FileContent, read_content
+from hwbench_pipeline.legacy.finding import FileState, FoundFile, absolute_path, find_entries, stored_text
+from hwbench_pipeline.legacy.json_values import storable
+from hwbench_pipeline.legacy.publishing import publish, register_batches
+from hwbench_pipeline.legacy.quarantine import keep_bytes, kept_bytes
+from hwbench_pipeline.legacy.reading import Reading, read_file
+from hwbench_pipeline.legacy.roles import role_of
+from hwbench_pipeline.legacy.zones import zone_named, zone_text
+from hwbench_pipeline.schema.duckdb_sql import literal
+from hwbench_pipeline.schema.tables import RAW_LEGACY__FILES
+from hwbench_pipeline.warehouse.location import table_file
+from hwbench_pipeline.warehouse.reading import connect
+from hwbench_pipeline.warehouse.writing import one_writer
 
 Progress = Callable[[int, int, str], None]
-"""Called after each file with the number read, the number found and the file's path."""
+"""Called after each file with the number done, the number found and the file's path."""
 
-_CLASSES = ("measured", "simulated", "mock", "unknown")
-_REPEATED = re.compile(r"(?:; )?\d+ records? of it stands? in the results already, from .*", re.DOTALL)
-
-
-@dataclass(frozen=True)
-class Previous:
-    """The rows stored by earlier ingests: raw_legacy__files, core_legacy__results, core_legacy__environments."""
-
-    files: Sequence[Row] = ()
-    results: Sequence[Row] = ()
-    environments: Sequence[Row] = ()
+LOCK = "legacy"
+COUNTED = (
+    "n_records",
+    "n_measured",
+    "n_simulated",
+    "n_mock",
+    "n_unknown",
+    "n_failed",
+    "n_duplicates",
+    "n_quarantined",
+)
 
 
 @dataclass(frozen=True)
 class Ingested:
-    """The complete new rows of raw_legacy__files, core_legacy__results and core_legacy__environments."""
+    """What one ingest did. `n_files`, `files_by_status` and `records` count what the tables now hold under its paths.
 
-    files: list[dict[str, Any]]
-    results: list[dict[str, Any]]
-    environments: list[dict[str, Any]]
+    `changes` counts the files whose state is another than before: new, changed, reread (the same bytes, by another
+    reader or in another zone), and unreadable (read before, refused now; what is known stays). `n_unchanged` files were not opened. `has_published` is False where the tables are
+    those of before.
+    """
+
+    batch: Batch
+    n_unchanged: int
+    has_published: bool
+    n_files: int
+    files_by_status: dict[str, int]
+    records: dict[str, int]
+
+    @property
+    def changes(self) -> dict[str, int]:
+        """Files by what changed; empty where nothing did."""
+        return dict(self.batch.counts)
 
 
-def ingest(
+def ingest_into(
+    warehouse: Path,
     paths: Sequence[Path],
-    previous: Previous | None = None,
     *,
     naive_zone: tzinfo | None = None,
     on_progress: Progress | None = None,
 ) -> Ingested:
-    """Read every file under the paths and give the complete new content of the three legacy tables.
+    """Ingest files and folders as one batch; what is known from elsewhere stays, also of files that are gone.
 
-    Rows of files that are not under the paths, or are gone, stay; files that are read again replace their rows and
-    keep when they were first seen. `naive_zone` is the zone of local times that state none; without it they have no
-    instant. Raises FileNotFoundError for a path that neither exists nor was ever ingested; never for what a file holds.
+    `naive_zone` is the zone of local times that state none; a file that was read with another is read again with this
+    one. Without it a file keeps the zone it was read with, and new ones have no instants. Raises FileNotFoundError for
+    a path that neither exists nor was ever ingested, `WarehouseError` where the warehouse cannot be read or written;
+    never for what a file holds. Killed at any moment, it leaves the tables of before or of after, and the next ingest
+    does what is left.
     """
-    stored = previous or Previous()
-    known = {str(row["path"]): row for row in stored.files}
-    found = find_files(_existing(paths, known))
-    readings = _read_all(found, naive_zone, on_progress)
-    readings |= _stored_readings(stored, readings, naive_zone)
-    ordered = [readings[path] for path in sorted(readings)]
-    settled = _drop_repeated_facts(_drop_identical_files(ordered))
-    now = datetime.now(UTC)
-    files = [_file_row(reading, known.get(reading.path), now) for reading in settled]
-    results = [dict(row) for reading in settled for row in reading.rows]
-    environments: dict[str, dict[str, Any]] = {str(row["environment_id"]): dict(row) for row in stored.environments}
-    for reading in settled:
-        environments |= reading.environments
-    named = {row.get("environment_id") for row in results}
-    return Ingested(files, results, [environments[key] for key in sorted(environments) if key in named])
-
-
-def _existing(paths: Sequence[Path], known: Mapping[str, Row]) -> list[Path]:
-    existing = []
-    for path in paths:
-        absolute = stored_path(absolute_path(path))
-        if os.path.lexists(path):  # unlike Path.exists it does not raise for a folder that is closed to us
-            existing.append(path)
-        elif not any(name == absolute or name.startswith(f"{absolute}/") for name in known):
-            raise FileNotFoundError(
-                f"{absolute} does not exist or cannot be reached, expected a result file or a folder of them. Fix: check the path"
-            )
-    return existing
-
-
-def _read_all(found: Sequence[Path], naive_zone: tzinfo | None, on_progress: Progress | None) -> dict[str, Reading]:
-    readings: dict[str, Reading] = {}
-    seen: set[str] = set()
-    for position, path in enumerate(found, start=1):
-        content = read_content(path)
-        if content.sha256 is not None and content.sha256 in seen:
-            # `_drop_identical_files` completes it from the first of its kind
-            reading = Reading(stored_path(path), content.sha256, len(content.data or b""), None, "duplicate", None)
-        else:
-            reading = read_file(path, content, naive_zone)
-            if content.sha256 is not None:
-                seen.add(content.sha256)
-        readings[reading.path] = reading
-        if on_progress is not None:
-            on_progress(position, len(found), reading.path)
-    return readings
-
-
-def _stored_readings(
-    stored: Previous, readings: Mapping[str, Reading], naive_zone: tzinfo | None
-) -> dict[str, Reading]:
-    """The readings of stored files that were not read now.
-
-    Tables do not hold the records that were left out because they stood in another file. Files with such records are
-    read again, as are byte-identical files where a file that was read now has changed.
-    """
-    known = {str(row["path"]): row for row in stored.files}
-    has_changed = any(known[path]["sha256"] != reading.sha256 for path, reading in readings.items() if path in known)
-    rows_of: dict[str, list[dict[str, Any]]] = defaultdict(list)
-    for row in stored.results:
-        rows_of[str(row["source_path"])].append(dict(row))
-    kept: dict[str, Reading] = {}
-    for path, row in known.items():
-        if path in readings:
-            continue
-        reading = Reading(
-            path=path,
-            sha256=row["sha256"],
-            n_bytes=row["bytes"],
-            shape=row["shape"],
-            status=row["status"],
-            error=row["error"],
-            rows=tuple(rows_of[path]),
-            n_quarantined=row["n_quarantined"],
-            n_duplicates=row["n_duplicates"],
-            is_complete=False,
+    with one_writer(warehouse, LOCK):
+        remove_unfinished(warehouse)
+        known = list_batches(warehouse)
+        roots = [absolute_path(path) for path in paths]
+        writer = BatchWriter(
+            warehouse,
+            roots=tuple(stored_text(str(root)) for root in roots),
+            timezone=zone_text(naive_zone),
+            reader=reader_fingerprint(),
+            newest_id=known[-1].batch_id if known else None,
         )
-        if reading.n_duplicates and (has_changed or reading.status != "duplicate"):
-            content = read_content(Path(path))
-            if content.sha256 == reading.sha256:
-                reading = read_file(Path(path), content, naive_zone)
-        kept[path] = reading
-    return kept
+        try:
+            with connect() as connection:
+                register_batches(connection, known)
+                _require_known(connection, roots)
+                present = [root for root in roots if os.path.lexists(root)]
+                found = find_entries(present, leave_out=_own_folders(warehouse, roots))
+                work = _compare(connection, found, writer)
+            _read_changed(warehouse, writer, found, work, on_progress)
+            batch = writer.commit()
+        finally:
+            writer.abandon()
+        has_published = publish(warehouse, [*known, batch])
+        return Ingested(batch, len(found) - len(work.to_read), has_published, *_counts_under(warehouse, batch.roots))
 
 
-def _drop_identical_files(readings: Iterable[Reading]) -> list[Reading]:
-    """Of files with the same bytes, the first by path keeps the rows; the others become duplicates of it."""
-    groups: dict[str, list[Reading]] = defaultdict(list)
-    settled: list[Reading] = []
-    for reading in readings:
-        if reading.sha256 is None:
-            settled.append(reading)
-        else:
-            groups[reading.sha256].append(reading)
-    for members in groups.values():
-        first, *others = members
-        # a reading made now is complete, a stored one may have lost rows that stood elsewhere
-        holder = max(members, key=lambda member: (member.status != "duplicate", member.is_complete))
-        rows = tuple({**row, "source_path": first.path} for row in holder.rows)
-        keeper = replace(holder, path=first.path, rows=rows)
-        settled.append(keeper)
-        settled += [_duplicate_of(keeper, other) for other in others]
-    return settled
+def undo(warehouse: Path, batch_id: str) -> Batch:
+    """Take back what a batch brought: the tables are as if it had never been, and its files are new to the next ingest.
+
+    Returns the batch as it was. Raises `UnknownBatchError`, which lists the batches that can be undone.
+    """
+    with one_writer(warehouse, LOCK):
+        batch = mark_undone(warehouse, batch_id)
+        publish(warehouse)
+    return batch
 
 
-def _duplicate_of(keeper: Reading, other: Reading) -> Reading:
-    outcome = "" if keeper.status == "ingested" else f", which is {keeper.status}: {keeper.error}"
-    return Reading(
-        path=other.path,
-        sha256=other.sha256,
-        n_bytes=other.n_bytes,
-        shape=keeper.shape,
-        status="duplicate",
-        error=f"byte-identical to {keeper.path}{outcome}",
-        n_duplicates=len(keeper.rows) + keeper.n_duplicates + keeper.n_quarantined,
+@cache
+def reader_fingerprint() -> str:
+    """The hash of the code that reads old files: what another reader made of a file is made again."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class _KnownContent:
+    reading_batch: str
+    naive_zone: str | None
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What an ingest has to do: the positions of found files to read and why, and bytes to read from the quarantine.
+
+    `contents` is what is known of bytes; `problems` the paths that had a problem, with its text.
+    """
+
+    to_read: list[tuple[int, str]]
+    kept: list[tuple[str, str, int, int, int]]
+    contents: dict[str, _KnownContent] = field(default_factory=dict)
+    problems: dict[str, str] = field(default_factory=dict)
+
+
+_TO_READ = """
+SELECT found.position, CASE
+        WHEN version.path IS NULL THEN 'new'
+        WHEN version.sha256 IS NULL OR version.size IS DISTINCT FROM found.size OR version.mtime_ns IS DISTINCT FROM
+            found.mtime_ns OR version.inode IS DISTINCT FROM found.inode THEN 'changed'
+        WHEN contents.reader <> $reader OR ($zone IS NOT NULL AND contents.naive_zone IS DISTINCT FROM $zone) THEN 'reread'
+    END AS why
+FROM found LEFT JOIN current_version AS version ON version.path = found.path
+LEFT JOIN contents ON contents.batch_id = version.reading_batch AND contents.sha256 = version.sha256
+WHERE why IS NOT NULL
+ORDER BY found.position
+"""
+
+# one reading of each content: the newest that a version still names
+_KNOWN_CONTENTS = """
+SELECT contents.sha256, contents.batch_id, contents.naive_zone, contents.reader = $reader
+FROM contents JOIN (
+    SELECT sha256, max(reading_batch) AS batch_id FROM current_version WHERE sha256 IS NOT NULL GROUP BY sha256
+) AS newest USING (sha256, batch_id)
+"""
+
+_KEPT = """
+SELECT version.path, version.sha256, version.size, version.mtime_ns, version.inode
+FROM current_version AS version
+JOIN contents ON contents.batch_id = version.reading_batch AND contents.sha256 = version.sha256
+WHERE contents.is_kept AND contents.reader <> $reader AND version.path NOT IN (SELECT path FROM found)
+ORDER BY version.path
+"""
+
+
+def _compare(connection: duckdb.DuckDBPyConnection, found: Sequence[FoundFile], writer: BatchWriter) -> _Work:
+    states = [entry.state for entry in found]
+    connection.register(
+        "found",
+        pa.table(
+            {
+                "position": pa.array(range(len(found)), pa.int64()),
+                "path": pa.array([stored_text(entry.path) for entry in found], pa.string()),
+                "size": pa.array([None if state is None else state.size for state in states], pa.int64()),
+                "mtime_ns": pa.array([None if state is None else state.mtime_ns for state in states], pa.int64()),
+                "inode": pa.array([None if state is None else state.inode for state in states], pa.int64()),
+            }
+        ),
+    )
+    reader = {"reader": writer.reader}
+    to_read = connection.execute(_TO_READ, {**reader, "zone": writer.timezone}).fetchall()
+    kept = connection.execute(_KEPT, reader).fetchall()
+    if not to_read and not kept:
+        return _Work([], [])
+    contents = connection.execute(_KNOWN_CONTENTS, reader).fetchall()
+    problems = connection.execute("SELECT path, problem FROM current_version WHERE sha256 IS NULL").fetchall()
+    return _Work(
+        to_read,
+        kept,
+        {sha256: _KnownContent(batch_id, zone, is_current) for sha256, batch_id, zone, is_current in contents},
+        dict(problems),
     )
 
 
-def _drop_repeated_facts(readings: Sequence[Reading]) -> list[Reading]:
-    """Of rows that are one fact, the one in the most original file stays, whatever order files were found in."""
-    holders: dict[Hashable, tuple[int, str, str]] = {}
-    facts: dict[str, list[Hashable | None]] = {}
-    for reading in readings:
-        facts[reading.path] = [fact_of(row) for row in reading.rows]
-        for row, fact in zip(reading.rows, facts[reading.path], strict=True):
-            if fact is not None:
-                place = _place(reading, row)
-                holders[fact] = min(holders.get(fact, place), place)
-    settled = []
-    for reading in readings:
-        rows: list[dict[str, Any]] = []
-        elsewhere: set[str] = set()
-        for row, fact in zip(reading.rows, facts[reading.path], strict=True):
-            if fact is None or holders[fact] == _place(reading, row):
-                rows.append(row)
-            else:
-                elsewhere.add(holders[fact][1])
-        settled.append(_without_repeated(reading, rows, elsewhere))
-    return sorted(settled, key=lambda reading: reading.path)
+def _read_changed(
+    warehouse: Path,
+    writer: BatchWriter,
+    found: Sequence[FoundFile],
+    work: _Work,
+    on_progress: Progress | None,
+) -> None:
+    n_unchanged = len(found) - len(work.to_read)
+    for done, (position, change) in enumerate(work.to_read, start=n_unchanged + 1):
+        entry = found[position]
+        name = stored_text(entry.path)
+        content = read_content(Path(entry.path))
+        if content.sha256 is None:
+            _note_problem(writer, work, entry, change, content)
+        else:
+            reading_batch = _reading_of(warehouse, writer, work, Path(entry.path), content)
+            writer.add_version(NewVersion(name, change, role_of(name), content.state, content.sha256, reading_batch))
+        if on_progress is not None:
+            on_progress(done, len(found), name)
+    if on_progress is not None and not work.to_read and found:
+        on_progress(len(found), len(found), stored_text(found[-1].path))
+    _reread_kept(warehouse, writer, work)
 
 
-def _place(reading: Reading, row: Row) -> tuple[int, str, str]:
-    return (originality_of(reading.shape), reading.path, str(row["source_pointer"]))
+def _note_problem(writer: BatchWriter, work: _Work, entry: FoundFile, change: str, content: FileContent) -> None:
+    """Account for a file without bytes. What was read of it before stays, as that of a file that is gone does."""
+    name = stored_text(entry.path)
+    is_known = change != "new" and name not in work.problems
+    if is_known:
+        writer.counts["unreadable"] += 1
+    elif os.path.lexists(entry.path) and work.problems.get(name) != content.problem:
+        state = content.state or entry.state
+        writer.add_version(NewVersion(name, change, role_of(name), state, None, None, content.problem))
 
 
-def _without_repeated(reading: Reading, rows: list[dict[str, Any]], elsewhere: set[str]) -> Reading:
-    n_repeated = len(reading.rows) - len(rows)
-    if not n_repeated:
-        return reading
-    n_duplicates = reading.n_duplicates + n_repeated
-    noun = "records of it stand" if n_duplicates > 1 else "record of it stands"
-    remark = f"{n_duplicates} {noun} in the results already, from {', '.join(sorted(elsewhere))}"
-    error = "; ".join(part for part in (_REPEATED.sub("", reading.error or ""), remark) if part)
-    return replace(reading, rows=tuple(rows), n_duplicates=n_duplicates, error=error)
+def _reading_of(warehouse: Path, writer: BatchWriter, work: _Work, path: Path, content: FileContent) -> str:
+    """The batch that holds what the reader makes of some bytes: they are read unless that is known."""
+    assert content.sha256 is not None
+    known = work.contents.get(content.sha256)
+    zone = writer.timezone or (known.naive_zone if known else None)
+    if known is not None and known.is_current and known.naive_zone == zone:
+        return known.reading_batch
+    reading = _read_safely(path, content, None if zone is None else zone_named(zone))
+    if content.state is not None:
+        reading = replace(reading, n_bytes=content.state.size)
+    is_kept = _has_put_aside(reading) and _is_kept(warehouse, content, path)
+    writer.add_reading(content.sha256, reading, path=path, is_kept=is_kept, naive_zone=zone)
+    work.contents[content.sha256] = _KnownContent(writer.batch_id, zone, is_current=True)
+    return writer.batch_id
 
 
-def _file_row(reading: Reading, known: Row | None, now: datetime) -> dict[str, Any]:
-    provenances = Counter(row["provenance"] for row in reading.rows)
-    return {
-        "path": reading.path,
-        "sha256": reading.sha256,
-        "bytes": reading.n_bytes,
-        "shape": reading.shape,
-        "status": reading.status,
-        "n_records": len(reading.rows) + reading.n_duplicates + reading.n_quarantined,
-        **{f"n_{name}": provenances[name] for name in _CLASSES},
-        "n_failed": provenances["none"],
-        "n_duplicates": reading.n_duplicates,
-        "n_quarantined": reading.n_quarantined,
-        "error": reading.error,
-        "first_seen_at": now if known is None else known["first_seen_at"],
-    }
+def _read_safely(path: Path, content: FileContent, zone: tzinfo | None) -> Reading:
+    """What the reader makes of a file. A reader that fails is a fault of ours, which costs no other file its rows."""
+    try:
+        return read_file(path, content, zone)
+    except Exception as error:  # noqa: BLE001 - whatever it is: the file goes to quarantine with it
+        reason = f"the reader failed with {type(error).__name__}: {error}. Fix: report it, with the file, as a fault"
+        return Reading(stored_text(str(path)), content.sha256, None, None, "quarantined", storable(reason))
+
+
+def _has_put_aside(reading: Reading) -> bool:
+    return reading.status == "quarantined" or reading.n_quarantined > 0 or bool(reading.quarantined)
+
+
+def _is_kept(warehouse: Path, content: FileContent, path: Path) -> bool:
+    try:
+        return keep_bytes(warehouse, content.sha256 or "", content.data, path)
+    except OSError:  # it was there a moment ago; what is known of it stands without its bytes
+        return False
+
+
+def _reread_kept(warehouse: Path, writer: BatchWriter, work: _Work) -> None:
+    """Read what is in quarantine and was not found on disk with the reader of now."""
+    for path, sha256, size, mtime_ns, inode in work.kept:
+        data = kept_bytes(warehouse, sha256)
+        if data is not None:
+            content = FileContent(data, sha256)
+            reading_batch = _reading_of(warehouse, writer, work, Path(path), content)
+            state = FileState(size, mtime_ns, inode)
+            writer.add_version(NewVersion(path, "reread", role_of(path), state, sha256, reading_batch))
+
+
+def _require_known(connection: duckdb.DuckDBPyConnection, roots: Sequence[Path]) -> None:
+    for root in roots:
+        name = stored_text(str(root))
+        known = "SELECT 1 FROM current_version WHERE path = $path OR starts_with(path, $folder) LIMIT 1"
+        if not os.path.lexists(root) and not connection.execute(known, {"path": name, "folder": f"{name}/"}).fetchall():
+            raise FileNotFoundError(
+                f"{name} does not exist or cannot be reached, expected a result file or a folder of them. "
+                "Fix: check the path"
+            )
+
+
+def _own_folders(warehouse: Path, roots: Iterable[Path]) -> set[str]:
+    """What is not searched for old files: the warehouse, which would feed on itself."""
+    own = {os.path.realpath(warehouse / name) for name in (batches.FOLDER, publishing.FOLDER, quarantine.FOLDER)}
+    whole = os.path.realpath(warehouse)
+    if all(os.path.realpath(root) != whole for root in roots):
+        own.add(whole)
+    return own
+
+
+def _counts_under(warehouse: Path, roots: Sequence[str]) -> tuple[int, dict[str, int], dict[str, int]]:
+    """How many files the tables hold under the roots, by status, and the sums of their records."""
+    under = " OR ".join(
+        f"path = {literal(root)} OR starts_with(path, {literal(root.rstrip('/') + '/')})" for root in roots
+    )
+    path = literal(str(table_file(warehouse, RAW_LEGACY__FILES)))
+    sums = ", ".join(f"sum({name})::BIGINT" for name in COUNTED)
+    with connect() as connection:
+        rows = connection.execute(
+            f"SELECT status, count(*), {sums} FROM read_parquet({path}) WHERE {under or 'false'} GROUP BY status"
+        ).fetchall()
+    by_status = {str(status): int(n_files) for status, n_files, *_ in sorted(rows)}
+    records = {name: sum(row[position] for row in rows) for position, name in enumerate(COUNTED, start=2)}
+    return sum(by_status.values()), by_status, records

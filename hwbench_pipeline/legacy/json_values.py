@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 from typing import Any
 
 LARGEST_INT64 = 2**63 - 1
@@ -57,7 +56,8 @@ def text(value: Any) -> str | None:
 
 def significant_digits(number: float) -> int:
     """How many digits it takes to write the number exactly as it reads back: 80.0 has 1, 0.0613 has 3."""
-    return len(Decimal(repr(number)).normalize().as_tuple().digits)
+    mantissa = repr(number).lstrip("-").partition("e")[0].replace(".", "")
+    return len(mantissa.strip("0")) or 1
 
 
 def pointer_text(parts: Iterable[str | int]) -> str:

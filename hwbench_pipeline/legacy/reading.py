@@ -6,20 +6,23 @@ other files and earlier ingests have to say (`ingest`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import tzinfo
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from hwbench_pipeline.bench.statistics import latency_statistics
 from hwbench_pipeline.catalog.names import catalog_key
-from hwbench_pipeline.legacy.documents import FileContent, UnreadableDocumentError, parse_document
+from hwbench_pipeline.legacy.contents import FileContent
+from hwbench_pipeline.legacy.documents import UnreadableDocumentError, parse_document
 from hwbench_pipeline.legacy.environments import environment_row
 from hwbench_pipeline.legacy.hardware_claims import Attempt, Finding, hardware_key, settle_hardware
 from hwbench_pipeline.legacy.json_values import pointer_text, positive_number, storable
 from hwbench_pipeline.legacy.provenance import Evidence, FileEvidence, Verdict, judge
-from hwbench_pipeline.legacy.records import Record, Timing, Unreadable
+from hwbench_pipeline.legacy.records import Record, Shape, Timing, Unreadable
 from hwbench_pipeline.legacy.resemblance import result_objects
 from hwbench_pipeline.legacy.shapes import shape_of
 from hwbench_pipeline.legacy.timestamps import derive_zone, parse_time_stamp
@@ -32,7 +35,7 @@ from hwbench_pipeline.legacy.units import (
     unit_by_throughput,
 )
 from hwbench_pipeline.schema.table import canonical_json
-from hwbench_pipeline.schema.tables.results import CORE_LEGACY__RESULTS, result_id_of
+from hwbench_pipeline.schema.tables.results import CORE_LEGACY__RESULTS, MINIMUM_SAMPLES_FOR_P99, result_id_of
 
 REMARKS_IN_ERROR = 5
 READS = "results of benchmark suites, direct benchmarks and web platforms"
@@ -42,8 +45,8 @@ READS = "results of benchmark suites, direct benchmarks and web platforms"
 class Reading:
     """What one file gave: its identity, what became of it, its rows and the environments they name.
 
-    `error` says why it gave no rows, or what in it is no row. `n_duplicates` counts records that stand elsewhere.
-    `is_complete` is False for what is known of a file only from the tables, where such records have no rows any more.
+    `error` says why it gave no rows, or what in it is no row. `quarantined` holds the places that were put aside; none
+    where the file as a whole was, although it may count `n_quarantined` records.
     """
 
     path: str
@@ -55,8 +58,7 @@ class Reading:
     rows: tuple[dict[str, Any], ...] = ()
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     n_quarantined: int = 0
-    n_duplicates: int = 0
-    is_complete: bool = True
+    quarantined: tuple[Unreadable, ...] = ()
 
 
 def stored_path(path: Path) -> str:
@@ -88,10 +90,10 @@ def _read_document(document: Any, name: str, content: FileContent, naive_zone: t
                 f"not read yet; expected {READS}. Fix: add a module for it to hwbench_pipeline/legacy/shapes"
             )
             return Reading(name, content.sha256, n_bytes, None, "quarantined", error, n_quarantined=n_found)
-        error = f"JSON without a latency or throughput ({_outline(document)}); expected {READS}. Fix: none needed"
+        error = f"no latency or throughput in it ({_outline(document)}); expected {READS}. Fix: none needed"
         return Reading(name, content.sha256, n_bytes, None, "no_results", storable(error))
     found = list(shape.read(document))
-    records = [record for record in found if isinstance(record, Record)]
+    records = [_named(record, shape, name) for record in found if isinstance(record, Record)]
     unreadable = [place for place in found if isinstance(place, Unreadable)]
     rows, environments, without_number = _rows_of(records, document, name, content.sha256, naive_zone)
     unreadable += without_number
@@ -117,7 +119,15 @@ def _read_document(document: Any, name: str, content: FileContent, naive_zone: t
         rows=tuple(rows),
         environments=environments,
         n_quarantined=len(unreadable),
+        quarantined=tuple(unreadable),
     )
+
+
+def _named(record: Record, shape: Shape, name: str) -> Record:
+    """The record, with the model that the file's name states where the record itself has none."""
+    if record.model_id is not None or shape.model_of_file_name is None:
+        return record
+    return replace(record, model_id=shape.model_of_file_name(name.rpartition("/")[2]))
 
 
 def _outline(document: Any) -> str:
@@ -153,7 +163,8 @@ def _holds_number(record: Record, own: _Numbers) -> bool:
     """Whether a record has a quantity at all: a latency, a throughput or an amount of memory."""
     timing = record.timing
     has_rate = timing is not None and (timing.throughput is not None or timing.tokens_per_s is not None)
-    return own.mean_ms is not None or has_rate or record.memory is not None
+    has_time = own.mean_ms is not None or own.stated.get("latency_ms_p50") is not None
+    return has_time or has_rate or record.memory is not None
 
 
 def _rows_of(
@@ -198,10 +209,12 @@ def _rows_of(
 
 
 def _numbers_of(records: Sequence[Record]) -> list[_Numbers]:
-    observations = [_observation(record, record.timing) for record in records if record.timing is not None]
-    declared: TimeUnit = next((record.timing.declared_unit for record in records if record.timing is not None), "ms")
-    file_unit = decide_time_unit(observations, declared)
-    return [_in_ms(record, file_unit) for record in records]
+    observations: dict[TimeUnit, list[LatencyObservation]] = defaultdict(list)
+    for record in records:
+        if record.timing is not None:
+            observations[record.timing.declared_unit].append(_observation(record, record.timing))
+    units = {declared: decide_time_unit(found, declared) for declared, found in observations.items()}
+    return [_in_ms(record, units) for record in records]
 
 
 def _observation(record: Record, timing: Timing) -> LatencyObservation:
@@ -220,11 +233,11 @@ def _usable_samples(samples: Any) -> tuple[float, ...] | None:
     return numbers if len(numbers) == len(samples) else None
 
 
-def _in_ms(record: Record, file_unit: TimeUnit) -> _Numbers:
+def _in_ms(record: Record, units: Mapping[TimeUnit, TimeUnit]) -> _Numbers:
     timing = record.timing
     if timing is None:
         return _Numbers()
-    factor = MS_PER[unit_by_throughput(_observation(record, timing)) or file_unit]
+    factor = MS_PER[unit_by_throughput(_observation(record, timing)) or units[timing.declared_unit]]
     samples = _usable_samples(timing.samples)
     samples_ms = None if samples is None else tuple(sample * factor for sample in samples)
     mean_ms = None if timing.mean is None else timing.mean * factor
@@ -254,6 +267,11 @@ def _evidence(record: Record, own: _Numbers) -> Evidence:
         stated_min_ms=own.stated.get("latency_ms_min"),
         stated_max_ms=own.stated.get("latency_ms_max"),
         throughput=None if timing is None else timing.throughput,
+        n_runs=None if timing is None else timing.n_samples,
+        is_aggregate="is_aggregate" in record.flags,
+        stated_ms={column: value for column, value in own.stated.items() if value is not None},
+        platform=record.platform,
+        sequence_length=record.configuration.sequence_length,
     )
 
 
@@ -270,6 +288,8 @@ def _attempt(record: Record, own: _Numbers, verdict: Verdict | None) -> Attempt:
         is_simulated=verdict is not None and verdict.provenance in ("simulated", "mock"),
         load_s=record.load_s,
         own=record.own,
+        enclosing=record.enclosing,
+        is_aggregate="is_aggregate" in record.flags,
     )
 
 
@@ -309,17 +329,21 @@ def _failure_columns(record: Record, finding: Finding) -> dict[str, Any]:
 
 def _number_columns(record: Record, own: _Numbers, verdict: Verdict, finding: Finding) -> dict[str, Any]:
     timing = record.timing
+    n_samples = None if timing is None else timing.n_samples
+    contradictions = None if own.samples_ms else _contradictions(own.stated, n_samples)
     columns: dict[str, Any] = {
         "provenance": verdict.provenance,
-        "provenance_reason": "; ".join(part for part in (verdict.reason, finding.reason) if part),
+        "provenance_reason": "; ".join(part for part in (verdict.reason, finding.reason, contradictions) if part),
         "status": "ok",
+        "flags": [*record.flags, *verdict.flags] or None,
         "latency_ms_mean": own.mean_ms,
-        **own.stated,
+        **({} if own.samples_ms else _without_contradictions(own.stated, n_samples)),
+        "first_token_ms": own.stated.get("first_token_ms"),
     }
     if timing is not None:
         columns["throughput_items_per_s"] = timing.throughput
         columns["tokens_per_s"] = timing.tokens_per_s
-        columns["n_samples"] = timing.n_samples
+        columns["n_samples"] = n_samples
     if own.samples_ms:
         columns |= latency_statistics(own.samples_ms)
         columns |= {"samples_ms": list(own.samples_ms), "n_samples": len(own.samples_ms)}
@@ -328,3 +352,39 @@ def _number_columns(record: Record, own: _Numbers, verdict: Verdict, finding: Fi
         columns["peak_memory_mb"] = memory.mb
         columns["memory_method"] = f"{record.memory.covers}; unit: {memory.unit_evidence}"
     return columns
+
+
+_ORDERED_COLUMNS = (
+    "latency_ms_min",
+    "latency_ms_p50",
+    "latency_ms_p90",
+    "latency_ms_p95",
+    "latency_ms_p99",
+    "latency_ms_max",
+)
+
+
+def _without_contradictions(stated: Mapping[str, float | None], n_samples: int | None) -> dict[str, float | None]:
+    """The stated statistics without those that cannot all be true, and without a p99 that is only a maximum."""
+    kept = dict(stated)
+    if n_samples is not None and n_samples < MINIMUM_SAMPLES_FOR_P99:
+        kept["latency_ms_p99"] = None
+    while broken := _out_of_order(kept):
+        kept |= dict.fromkeys(broken)
+    return kept
+
+
+def _out_of_order(stated: Mapping[str, float | None]) -> set[str]:
+    present = [(name, value) for name in _ORDERED_COLUMNS if (value := stated.get(name)) is not None]
+    return {
+        name for (low_name, low), (high_name, high) in pairwise(present) if low > high for name in (low_name, high_name)
+    }
+
+
+def _contradictions(stated: Mapping[str, float | None], n_samples: int | None) -> str | None:
+    """In words, which stated statistics are not stored, with their values; None where all are."""
+    kept = _without_contradictions(stated, n_samples)
+    left_out = [f"{name} {stated[name]:g}" for name in stated if stated[name] is not None and kept[name] is None]
+    if not left_out:
+        return None
+    return f"not stored: {', '.join(left_out)}, which contradict each other or come from too few samples"

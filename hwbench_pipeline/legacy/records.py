@@ -56,7 +56,9 @@ class Record:
     `claimed_hardware` is what the source says ran it, `recorded_device` the device the run itself read back.
     `load_s` is the time the model took to load, in seconds. `run_document` holds the system description of the run.
     `precision` and `backend` only where the source states them. `flags` are of the result table, e.g. `is_aggregate` for
-    a mean over several configurations. Either `failure` is given, or at least one of `timing` and `memory`.
+    a mean over several configurations. `platform` is what the source says about the hardware beside the record: how its
+    initialisation went, its other calls; records of one platform share one object. Either `failure` is given, or at
+    least one of `timing` and `memory`.
     """
 
     pointer: tuple[str, ...]
@@ -78,14 +80,19 @@ class Record:
     backend: str | None = None
     flags: tuple[str, ...] = ()
     run_document: Mapping[str, Any] | None = None
+    platform: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A place where a record should be, which could not be understood, and why."""
+    """A place where a record should be, which could not be understood, and why.
+
+    `candidates` says what a reader saw there and was not sure of.
+    """
 
     pointer: tuple[str, ...]
     reason: str
+    candidates: str | None = None
 
 
 @dataclass(frozen=True)
@@ -94,7 +101,8 @@ class Shape:
 
     `recognises` looks at structure only and never raises; `read` yields the records of a document it recognised, and
     `remarks` says what in it is no record. `originality` orders the places where one run may be stored: 0 is the file
-    the run itself wrote, above it are files that copy.
+    the run itself wrote, above it are files that copy. `model_of_file_name` is for shapes whose records may name no model
+    while the name of the file does; it answers None where the name does not say so.
     """
 
     name: str
@@ -102,3 +110,4 @@ class Shape:
     recognises: Callable[[Any], bool]
     read: Callable[[Any], Iterator[Record | Unreadable]]
     remarks: Callable[[Any], list[str]]
+    model_of_file_name: Callable[[str], str | None] | None = None

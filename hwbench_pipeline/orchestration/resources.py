@@ -41,6 +41,20 @@ class LegacyFilesResource(dg.ConfigurableResource):
         return Path(self.folder).expanduser().absolute()
 
 
+class ImportFilesResource(dg.ConfigurableResource):
+    """Where result files of living formats are looked for."""
+
+    folder: str = Field(
+        default="data/imports",
+        description="Folder with a folder for each format: optimum-benchmark, timm, mlperf, bundle.",
+    )
+
+    @property
+    def path(self) -> Path:
+        """The folder, absolute."""
+        return Path(self.folder).expanduser().absolute()
+
+
 def in_memory_duckdb() -> DuckDBResource:
     """DuckDB without a file of its own: tables are read from Parquet, and database files are attached to be built."""
     return DuckDBResource(

@@ -40,7 +40,7 @@ from hwbench_pipeline.warehouse.writing import write_run
 from hwbench_pipeline_tests import rows
 from hwbench_pipeline_tests.cli.conftest import PROGRAM
 
-VERBS = ("demo", "hardware", "models", "ingest", "bench", "coverage", "predict", "query", "refresh")
+VERBS = ("demo", "hardware", "models", "ingest", "bench", "coverage", "predict", "query", "export", "refresh")
 SAMPLES = Path(__file__).parents[2] / "data" / "legacy"
 
 

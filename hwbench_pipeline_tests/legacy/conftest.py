@@ -1,15 +1,22 @@
 """Builders of old result documents, and an ingest whose rows are always checked against the schema."""
 
+import itertools
 import json
 import random
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 
-from hwbench_pipeline.legacy.ingest import Previous, ingest
-from hwbench_pipeline.schema.table import Table
-from hwbench_pipeline.schema.tables import table_named
+from hwbench_pipeline.legacy.ingest import Ingested, ingest_into
 from hwbench_pipeline.schema.validation import require_valid
+from hwbench_pipeline.warehouse.location import table_file
+from hwbench_pipeline_tests.legacy.killing import LEGACY_TABLES, OF_THE_INGEST
+
+CLASSES = ("measured", "simulated", "mock", "unknown", "failed")
 
 
 class Builder:
@@ -17,6 +24,10 @@ class Builder:
 
     def __init__(self) -> None:
         self.random = random.Random(7)
+
+    @staticmethod
+    def dumped(document):
+        return json.dumps(document).encode()
 
     def samples(self, mean, n=10):
         return [mean * self.random.uniform(0.9, 1.2) for _ in range(n)]
@@ -129,30 +140,63 @@ def put(tmp_path):
     return _put
 
 
-def check(ingested):
-    """The rows keep the schema of all three tables, and every file's counts agree with the rows."""
-    for name, rows in (
-        ("raw_legacy__files", ingested.files),
-        ("core_legacy__results", ingested.results),
-        ("core_legacy__environments", ingested.environments),
-    ):
-        table: Table = table_named(name)
-        require_valid(table, rows)
-    for file in ingested.files:
-        rows = [row for row in ingested.results if row["source_path"] == file["path"]]
-        assert file["n_records"] == len(rows) + file["n_duplicates"] + file["n_quarantined"]
-    known = {row["environment_id"] for row in ingested.environments}
-    assert {row["environment_id"] for row in ingested.results} - {None} == known
-    return ingested
+@dataclass(frozen=True)
+class Tables:
+    """The rows of the legacy tables of a warehouse; `summary` is what the ingest said, and no part of them."""
+
+    warehouse: Path = field(compare=False)
+    files: list[dict[str, Any]]
+    results: list[dict[str, Any]]
+    sources: list[dict[str, Any]]
+    quarantine: list[dict[str, Any]]
+    environments: list[dict[str, Any]]
+    summary: Ingested | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, warehouse: Path, summary: Ingested | None = None) -> "Tables":
+        """Read them; they keep their schemas and agree with each other."""
+        rows_of = []
+        for table in LEGACY_TABLES:
+            rows = pq.read_table(table_file(warehouse, table)).to_pylist()
+            require_valid(table, rows)
+            rows_of.append(sorted(rows, key=lambda row: tuple(str(row[name]) for name in table.natural_key)))
+        tables = cls(warehouse, *rows_of, summary)
+        tables.require_consistent()
+        return tables
+
+    def require_consistent(self) -> None:
+        """Records in = rows out + duplicates + quarantined, for every file; every row has one origin."""
+        n_rows = Counter(row["source_path"] for row in self.results)
+        paths = {file["path"] for file in self.files}
+        assert n_rows.keys() <= paths
+        for file in self.files:
+            assert file["n_records"] == n_rows[file["path"]] + file["n_duplicates"] + file["n_quarantined"]
+            assert n_rows[file["path"]] == sum(file[f"n_{name}"] for name in CLASSES)
+        origins = {place["result_id"]: place["path"] for place in self.sources if place["relation"] == "itself"}
+        assert origins == {row["result_id"]: row["source_path"] for row in self.results}
+        assert {place["path"] for place in (*self.sources, *self.quarantine)} <= paths
+        named = {row["environment_id"] for row in self.results} - {None}
+        assert named == {row["environment_id"] for row in self.environments}
+        for place in self.quarantine:
+            assert place["kept_at"] is None or (self.warehouse / place["kept_at"]).is_file()
+
+    def without_ingests(self) -> tuple[list[dict[str, Any]], ...]:
+        """The rows without what says when and by which ingest they came."""
+        return tuple(
+            [{name: value for name, value in row.items() if name not in OF_THE_INGEST} for row in rows]
+            for rows in (self.files, self.results, self.sources, self.quarantine, self.environments)
+        )
 
 
 @pytest.fixture
 def run(tmp_path):
-    """Ingest paths (default: everything put), checked."""
+    """Ingest paths (default: everything put) into a new warehouse or into that of `previous`. Gives its checked tables."""
+    numbers = itertools.count()
 
     def _run(*paths: Path, previous=None, **options):
-        before = Previous(previous.files, previous.results, previous.environments) if previous else None
-        return check(ingest(paths or [tmp_path / "in"], before, **options))
+        warehouse = previous.warehouse if previous else tmp_path / "warehouses" / str(next(numbers))
+        summary = ingest_into(warehouse, paths or [tmp_path / "in"], **options)
+        return Tables.of(warehouse, summary)
 
     return _run
 

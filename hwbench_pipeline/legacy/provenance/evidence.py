@@ -6,7 +6,7 @@ Belongs here: the evidence and its indexes. Does not belong here: what follows f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,10 @@ class Evidence:
     """What is known of one number: its record, what encloses it, and its values in milliseconds.
 
     `stated_*` are the source's own statistics; `samples_are_usable` is False where something stood in place of the
-    samples that no clock gives. `point` names model, claimed hardware and configuration.
+    samples that no clock gives. `n_runs` is over how many runs they are stated; `is_aggregate` marks a mean over several
+    configurations; `stated_ms` holds all its statistics by result column. `platform` is what the source says about the
+    hardware beside the record; records of one platform share one object. `sequence_length` is in tokens. `point` names model, claimed hardware and
+    configuration.
     """
 
     own: Mapping[str, Any]
@@ -34,6 +37,11 @@ class Evidence:
     stated_min_ms: float | None
     stated_max_ms: float | None
     throughput: float | None
+    n_runs: int | None = None
+    is_aggregate: bool = False
+    stated_ms: Mapping[str, float] = field(default_factory=dict)
+    platform: Mapping[str, Any] = field(default_factory=dict)
+    sequence_length: int | None = None
 
     @property
     def mean_ms(self) -> float | None:
@@ -56,11 +64,14 @@ class FileEvidence:
     by_profile: dict[Hashable, set[Hashable]] = field(init=False)
     by_constant: dict[float, set[Hashable]] = field(init=False)
     by_series: dict[Hashable, dict[int, float]] = field(init=False)
+    fastest_by_platform: dict[Hashable, float] = field(init=False)
+    found_on_platform: dict[Hashable, str | None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         profiles: dict[Hashable, set[Hashable]] = defaultdict(set)
         constants: dict[float, set[Hashable]] = defaultdict(set)
         series: dict[Hashable, dict[int, float]] = defaultdict(dict)
+        fastest: dict[Hashable, float] = {}
         for member in self.members:
             profile = profile_of(member)
             if profile is not None:
@@ -69,9 +80,20 @@ class FileEvidence:
                 constants[member.stated_mean_ms].add(member.point)
             if member.batch_size is not None and member.mean_ms is not None:
                 series[series_of(member)][member.batch_size] = member.mean_ms
+            if member.platform and member.mean_ms is not None:
+                key = id(member.platform)
+                fastest[key] = min(member.mean_ms, fastest.get(key, member.mean_ms))
+        object.__setattr__(self, "fastest_by_platform", fastest)
         object.__setattr__(self, "by_profile", dict(profiles))
         object.__setattr__(self, "by_constant", dict(constants))
         object.__setattr__(self, "by_series", dict(series))
+
+    def on_platform(self, evidence: Evidence, question: str, answer: Callable[[], str | None]) -> str | None:
+        """The answer to a question about a record's platform, found once for all its records."""
+        key = (id(evidence.platform), question)
+        if key not in self.found_on_platform:
+            self.found_on_platform[key] = answer()
+        return self.found_on_platform[key]
 
 
 def profile_of(evidence: Evidence) -> Hashable:

@@ -12,7 +12,12 @@ from hwbench_pipeline.legacy.json_values import significant_digits
 from hwbench_pipeline.legacy.provenance.evidence import FORMULA_POINTS, Evidence, FileEvidence, profile_of, series_of
 
 TYPED_IN_DIGITS = 3
+PRECISE_DIGITS = 5
+"""With more digits than these, a ratio of two times is round by intention and not by rounding."""
+_PERCENTILES = frozenset({"latency_ms_p50", "latency_ms_p90", "latency_ms_p95", "latency_ms_p99"})
 _EXACT = 1e-9
+_BROWSER_HARDWARE = frozenset({"webgpu", "webnn", "wasm"})
+"""Browsers round their clock to 0.1 ms, so a time with one decimal there may be all that the clock gave."""
 
 
 def samples_equal(evidence: Evidence, _: FileEvidence) -> str | None:
@@ -74,9 +79,23 @@ def spread_is_typed_in(evidence: Evidence, _: FileEvidence) -> str | None:
     return None
 
 
+def percentile_is_typed_in(evidence: Evidence, _: FileEvidence) -> str | None:
+    """A percentile is a round multiple of a mean that is not round itself."""
+    mean = evidence.stated_mean_ms
+    if evidence.samples_ms or mean is None or significant_digits(mean) <= PRECISE_DIGITS:
+        return None
+    for name, value in evidence.stated_ms.items():
+        ratio = value / mean
+        if name in _PERCENTILES and abs(ratio - round(ratio, 2)) <= _EXACT and round(ratio, 2) != 1:
+            return f"{name} is {round(ratio, 2):g} times the mean"
+    return None
+
+
 def typed_in(evidence: Evidence, _: FileEvidence) -> str | None:
     """A single time has so few digits that a person typed it."""
     mean = evidence.stated_mean_ms
     if evidence.samples_ms or mean is None or significant_digits(mean) > TYPED_IN_DIGITS:
+        return None
+    if evidence.claimed_hardware in _BROWSER_HARDWARE and not mean.is_integer() and (10 * mean).is_integer():
         return None
     return f"{mean:g} ms"

@@ -7,7 +7,7 @@ that says REAL is no evidence: the writers of old files put it on simulations.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from hwbench_pipeline.legacy.hardware_claims import hardware_key
@@ -20,12 +20,44 @@ _MOCK_KEY = re.compile(
 )
 _MOCK_TEXT = re.compile(r"\bmock(?:ed)?\b|MagicMock|\bMOCK_", re.IGNORECASE)
 _REAL_TEXT = re.compile(r"(?:^|\()REAL(?:\)|_|$)")
+_IMPLEMENTATION_KEY = re.compile(r"implementation|simulat|mock", re.IGNORECASE)
 _NOT_LABELS = re.compile(r"error|stderr|stdout|trace|message|warning|note|comment|model|path|file", re.IGNORECASE)
+_LONGEST_LABEL = 120
+# What a model was given says nothing about it; what it gave back does where it speaks about itself.
+_INPUTS = re.compile(r"(?:^|_)(?:inputs?|prompts?|question)(?:_|$)", re.IGNORECASE)
+_OUTPUTS = re.compile(
+    r"(?:^|_)(?:outputs?|text|transcription|response|answer|caption|translation|summary|content|generated|result)$",
+    re.IGNORECASE,
+)
+_LONGEST_OUTPUT = 2000
+_OF_A_PROGRAM = (
+    r"(?:output|result|response|text|transcription|translation|caption|answer|embedding|generation|inference|model"
+    r"|handler|endpoint|implementation|data|tensor|audio|image|video|tokenizer|processor|summary|value|vector)s?"
+)
+
+
+def _speaks_of(word: str) -> re.Pattern[str]:
+    """A text that says of itself that it is `word`: in brackets, in front, or before what a program makes.
+
+    A story in which somebody is mocked, or a sentence on flight simulation, says nothing of the kind.
+    """
+    return re.compile(
+        rf"[(\[<{{]\s*{word}|^\W*(?:\((?:REAL|MOCK)\)\s*)?{word}|\b{word}\s+(?:[\w-]+\s+){{0,3}}?{_OF_A_PROGRAM}\b"
+        rf"|\bis a {word}(?:ion)?\b",
+        re.IGNORECASE,
+    )
+
+
+_MOCK_OUTPUT = _speaks_of("mock(?:ed)?\\b")
+_SIMULATED_OUTPUT = _speaks_of("simulat(?:ed|ion|ing)\\b")
+
+Mark = Callable[[Iterable[tuple[str, Any]]], str | None]
+"""Looks for a mark among keys and values, and answers in words which it found."""
 
 
 def _scopes(evidence: Evidence) -> Iterator[tuple[str, Any]]:
     """Key and value of everything that speaks about this number: its own object, all of it, and labels around it."""
-    yield from _members_within(evidence.own)
+    yield from members_within(evidence.own)
     for around in evidence.enclosing:
         for key, value in around.items():
             if not isinstance(value, dict | list):
@@ -34,7 +66,8 @@ def _scopes(evidence: Evidence) -> Iterator[tuple[str, Any]]:
                 yield from value.items()
 
 
-def _members_within(own: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+def members_within(own: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Key and value of everything in an object that holds nothing itself; values of lists under the list's key."""
     waiting: list[tuple[str, Any]] = list(own.items())
     while waiting:
         key, value = waiting.pop()
@@ -51,11 +84,18 @@ def _says_yes(value: Any) -> bool:
 
 
 def _is_label(key: str, value: Any) -> bool:
-    return isinstance(value, str) and "/" not in value and not _NOT_LABELS.search(key)
+    return (
+        isinstance(value, str)
+        and len(value) <= _LONGEST_LABEL
+        and "/" not in value
+        and not (_NOT_LABELS.search(key) or _INPUTS.search(key) or _OUTPUTS.search(key))
+    )
 
 
-def _marked(evidence: Evidence, key_pattern: re.Pattern[str], text_pattern: re.Pattern[str]) -> str | None:
-    for key, value in _scopes(evidence):
+def _marked(
+    members: Iterable[tuple[str, Any]], key_pattern: re.Pattern[str], text_pattern: re.Pattern[str]
+) -> str | None:
+    for key, value in members:
         if key_pattern.fullmatch(key) and _says_yes(value):
             return f"{key} is {str(value).lower()}"
         if _is_label(key, value) and text_pattern.search(value):
@@ -63,9 +103,40 @@ def _marked(evidence: Evidence, key_pattern: re.Pattern[str], text_pattern: re.P
     return None
 
 
+def _said(members: Iterable[tuple[str, Any]], pattern: re.Pattern[str]) -> str | None:
+    for key, value in members:
+        if isinstance(value, str) and _OUTPUTS.search(key) and not _INPUTS.search(key):
+            found = pattern.search(value[:_LONGEST_OUTPUT])
+            if found:
+                return f"{key} says {value[max(0, found.start() - 20) : found.end() + 40].strip()!r}"
+    return None
+
+
+def mock_mark_in(members: Iterable[tuple[str, Any]]) -> str | None:
+    """A label or an output that says that a stand-in ran."""
+    found = list(members)
+    return _marked(found, _MOCK_KEY, _MOCK_TEXT) or _said(found, _MOCK_OUTPUT)
+
+
+def simulation_mark_in(members: Iterable[tuple[str, Any]]) -> str | None:
+    """A flag, a label or an output that says that something was simulated."""
+    found = list(members)
+    return _marked(found, _SIMULATION_KEY, _SIMULATION_TEXT) or _said(found, _SIMULATED_OUTPUT)
+
+
+def output_is_mock(evidence: Evidence, _: FileEvidence) -> str | None:
+    """What the call gave back says that it is a stand-in's."""
+    return _said(members_within(evidence.own), _MOCK_OUTPUT)
+
+
+def output_is_simulated(evidence: Evidence, _: FileEvidence) -> str | None:
+    """What the call gave back says that it is simulated."""
+    return _said(members_within(evidence.own), _SIMULATED_OUTPUT)
+
+
 def marked_simulated(evidence: Evidence, _: FileEvidence) -> str | None:
     """A field of the record, or of what encloses it, says that it was simulated."""
-    return _marked(evidence, _SIMULATION_KEY, _SIMULATION_TEXT)
+    return _marked(_scopes(evidence), _SIMULATION_KEY, _SIMULATION_TEXT)
 
 
 def hardware_listed_as_simulated(evidence: Evidence, _: FileEvidence) -> str | None:
@@ -81,7 +152,15 @@ def hardware_listed_as_simulated(evidence: Evidence, _: FileEvidence) -> str | N
 
 def marked_mock(evidence: Evidence, _: FileEvidence) -> str | None:
     """A field of the record, or of what encloses it, says that a stand-in ran."""
-    return _marked(evidence, _MOCK_KEY, _MOCK_TEXT)
+    return _marked(_scopes(evidence), _MOCK_KEY, _MOCK_TEXT)
+
+
+def has_implementation_label(evidence: Evidence) -> bool:
+    """Whether anything around the number labels its implementation, in either way: such writers also label stand-ins."""
+    return bool(evidence.platform) or any(
+        _IMPLEMENTATION_KEY.search(key) is not None or (isinstance(value, str) and _REAL_TEXT.search(value) is not None)
+        for key, value in _scopes(evidence)
+    )
 
 
 def label_remark(evidence: Evidence) -> str:

@@ -6,16 +6,86 @@ values (`fingerprints`).
 
 from __future__ import annotations
 
+import itertools
+
+from hwbench_pipeline.catalog.call_floors import counted_call
 from hwbench_pipeline.legacy.provenance.evidence import Evidence, FileEvidence
 from hwbench_pipeline.legacy.units import LatencyObservation, unit_by_throughput
 
 FASTEST_CALL_MS = 0.1
+FASTEST_ACCELERATOR_FLOP_PER_S = 50e15
+"""Dense 4-bit peak of the fastest single accelerator announced (NVIDIA Rubin, 50 PFLOP/s NVFP4, CES 2026)."""
+FASTEST_CPU_FLOP_PER_S = 2e15
+"""Above the 8-bit matrix peak of two Xeon 6980P: 2 sockets × 128 cores × 2048 operations a cycle (AMX) × 3.2 GHz."""
+LEAST_SHARE_OF_TOKEN = 0.1
+"""A call may leave out the head, the decoder or a tower; a tenth also leaves room for ten such accelerators."""
+LEAST_SHARE_OF_CALL = 0.01
+"""Without tokens the size of the input is not known: a clip or an image may be a hundred times smaller."""
+_ORDERED_COLUMNS = (
+    "latency_ms_min",
+    "latency_ms_p50",
+    "latency_ms_p90",
+    "latency_ms_p95",
+    "latency_ms_p99",
+    "latency_ms_max",
+)
+_ROUNDING = 1.01
+_FAILED_WORDS = frozenset({"failed", "failure", "error", "timeout"})
 
 
 def too_fast(evidence: Evidence, _: FileEvidence) -> str | None:
     """The call is shorter than any call of a model."""
     mean = evidence.mean_ms
     return f"{mean:.3g} ms" if mean is not None and mean < FASTEST_CALL_MS else None
+
+
+def faster_than_any_computer(evidence: Evidence, _: FileEvidence) -> str | None:
+    """The arithmetic of this model alone takes longer, at the peak of the fastest computer there is.
+
+    What is not stated counts least: one item, one token. A claim of the CPU is held against the fastest CPU.
+    """
+    call = None if evidence.model_id is None else counted_call(evidence.model_id)
+    if call is None:
+        return None
+    if call.per_token:
+        flops_per_item = LEAST_SHARE_OF_TOKEN * call.flops * (evidence.sequence_length or 1)
+    else:
+        flops_per_item = LEAST_SHARE_OF_CALL * call.flops
+    is_cpu = evidence.claimed_hardware == "cpu"
+    most_items_per_s = (FASTEST_CPU_FLOP_PER_S if is_cpu else FASTEST_ACCELERATOR_FLOP_PER_S) / flops_per_item
+    mean = evidence.mean_ms
+    rates = [evidence.throughput or 0.0]
+    if mean is not None:
+        rates.append(1000 * (evidence.batch_size or 1) / mean)
+    if max(rates) <= most_items_per_s:
+        return None
+    return (
+        f"{max(rates):.3g} items/s of {evidence.model_id}, at least {flops_per_item:.3g} operations each; "
+        f"the fastest {'CPU' if is_cpu else 'accelerator'} could do {most_items_per_s:.3g}"
+    )
+
+
+def attempt_failed(evidence: Evidence, _: FileEvidence) -> str | None:
+    """The record itself says that the attempt did not succeed."""
+    if evidence.own.get("success") is False:
+        return "success is false"
+    status = evidence.own.get("status")
+    return f"status is {status}" if isinstance(status, str) and status.strip().lower() in _FAILED_WORDS else None
+
+
+def statistics_contradict(evidence: Evidence, _: FileEvidence) -> str | None:
+    """A stated statistic is above one that cannot be below it, by more than rounding."""
+    ordered = [(name, evidence.stated_ms[name]) for name in _ORDERED_COLUMNS if name in evidence.stated_ms]
+    for (low_name, low), (high_name, high) in itertools.pairwise(ordered):
+        if low > _ROUNDING * high:
+            return f"{low_name} {low:g} is above {high_name} {high:g}"
+    mean = evidence.stated_mean_ms
+    lowest, highest = evidence.stated_min_ms, evidence.stated_max_ms
+    if mean is not None and lowest is not None and lowest > _ROUNDING * mean:
+        return f"latency_ms_min {lowest:g} is above the mean {mean:g}"
+    if mean is not None and highest is not None and mean > _ROUNDING * highest:
+        return f"the mean {mean:g} is above latency_ms_max {highest:g}"
+    return None
 
 
 def throughput_contradicts(evidence: Evidence, _: FileEvidence) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hwbench_pipeline.legacy.provenance import fingerprints, markers, plausibility, positive
+from hwbench_pipeline.legacy.provenance import fingerprints, markers, plausibility, platforms, positive
 from hwbench_pipeline.legacy.provenance.evidence import Evidence, FileEvidence
 
 
@@ -30,20 +30,30 @@ class Verdict:
     provenance: str
     rule: str
     reason: str
+    flags: tuple[str, ...] = ()
 
 
 def judge(evidence: Evidence, file_evidence: FileEvidence) -> Verdict:
-    """The verdict of the first rule that holds; without any, `unknown`."""
+    """The verdict of the first rule that holds; without any, `unknown`.
+
+    Its flags are of the result table: `faster_than_roofline` whatever rule decided, since it holds beside the others.
+    """
+    is_impossible = plausibility.faster_than_any_computer(evidence, file_evidence) is not None
+    flags = ("faster_than_roofline",) if is_impossible else ()
     for rule in RULES:
         detail = rule.holds(evidence, file_evidence)
         if detail is not None:
             return Verdict(
-                rule.provenance, rule.name, f"{rule.name}: {rule.reason} ({detail}){markers.label_remark(evidence)}"
+                rule.provenance,
+                rule.name,
+                f"{rule.name}: {rule.reason} ({detail}){markers.label_remark(evidence)}",
+                flags,
             )
     return Verdict(
         "unknown",
         "no_evidence",
         f"no_evidence: nothing proves that this was measured: {positive.what_is_missing(evidence)}{markers.label_remark(evidence)}",
+        flags,
     )
 
 
@@ -56,11 +66,48 @@ RULES: tuple[Rule, ...] = (
         markers.hardware_listed_as_simulated,
     ),
     Rule("marked_mock", "mock", "the source says that a stand-in ran in place of the model", markers.marked_mock),
+    Rule("output_is_mock", "mock", "what the call gave back is a stand-in's", markers.output_is_mock),
+    Rule("output_is_simulated", "simulated", "what the call gave back is simulated", markers.output_is_simulated),
+    Rule("platform_is_mock", "mock", "its platform is a stand-in", platforms.platform_is_mock),
+    Rule("start_failed", "mock", "its platform did not start, so a stand-in answered", platforms.start_failed),
+    Rule("platform_is_simulated", "simulated", "its platform is simulated", platforms.platform_is_simulated),
+    Rule("stand_in_model", "mock", "the model is named as a stand-in", platforms.stand_in_model),
+    Rule(
+        "single_typed_in_value",
+        "simulated",
+        f"a single time of at most {fingerprints.TYPED_IN_DIGITS} significant digits was typed in, a clock gives more",
+        fingerprints.typed_in,
+    ),
+    Rule(
+        "other_time_is_typed_in",
+        "simulated",
+        "another time of the same call was typed in",
+        platforms.other_time_is_typed_in,
+    ),
+    Rule("sleeps", "simulated", "a single time is that of a sleep, not of a model", platforms.sleeps),
+    Rule(
+        "nothing_on_device",
+        "mock",
+        f"less than {platforms.LEAST_MODEL_MB:g} MB allocated on the device holds no model",
+        platforms.nothing_on_device,
+    ),
     Rule(
         "too_fast",
         "mock",
         f"no model answers in less than {plausibility.FASTEST_CALL_MS:g} ms, a stand-in does",
         plausibility.too_fast,
+    ),
+    Rule(
+        "faster_than_any_computer",
+        "mock",
+        "no computer does the arithmetic of this model in that time",
+        plausibility.faster_than_any_computer,
+    ),
+    Rule(
+        "other_call_too_fast",
+        "mock",
+        f"a platform that answered in less than {plausibility.FASTEST_CALL_MS:g} ms ran no model",
+        platforms.other_call_too_fast,
     ),
     Rule("samples_are_equal", "simulated", "no clock gives one value every time", fingerprints.samples_equal),
     Rule("samples_follow_formula", "simulated", "the samples grow by one constant step", fingerprints.samples_progress),
@@ -86,16 +133,46 @@ RULES: tuple[Rule, ...] = (
         "spread_is_typed_in", "simulated", "its spread is a round multiple of its mean", fingerprints.spread_is_typed_in
     ),
     Rule(
+        "percentile_is_typed_in",
+        "simulated",
+        "its percentile is a round multiple of its mean",
+        fingerprints.percentile_is_typed_in,
+    ),
+    Rule(
+        "statistics_contradict",
+        "simulated",
+        "its statistics cannot be those of one set of samples",
+        plausibility.statistics_contradict,
+    ),
+    Rule(
         "throughput_contradicts_latency",
         "simulated",
         "its throughput does not follow from its latency and batch size",
         plausibility.throughput_contradicts,
     ),
     Rule(
-        "single_typed_in_value",
-        "simulated",
-        f"a single time of at most {fingerprints.TYPED_IN_DIGITS} significant digits was typed in, a clock gives more",
-        fingerprints.typed_in,
+        "time_of_failed_attempt",
+        "unknown",
+        "it gives a time although it says that the attempt failed",
+        plausibility.attempt_failed,
     ),
     Rule("raw_samples", "measured", "raw samples of a clock agree with the stated average", positive.samples_prove),
+    Rule(
+        "spread_of_runs",
+        "measured",
+        "average and extremes of several runs are differences of clock readings",
+        positive.spread_of_runs,
+    ),
+    Rule(
+        "aggregate_of_clock_times",
+        "measured",
+        "the mean over several configurations is one of clock readings",
+        positive.aggregate_of_clock,
+    ),
+    Rule(
+        "single_timer_with_output",
+        "measured",
+        "one reading of a clock around a call whose output is recorded",
+        positive.single_timer_with_output,
+    ),
 )

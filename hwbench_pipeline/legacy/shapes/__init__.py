@@ -9,14 +9,25 @@ from __future__ import annotations
 from typing import Any
 
 from hwbench_pipeline.legacy.records import Shape
-from hwbench_pipeline.legacy.shapes import direct_benchmark, suite_benchmarks, suite_master, web_platform_result
+from hwbench_pipeline.legacy.shapes import (
+    collection,
+    direct_benchmark,
+    generic,
+    skill_files,
+    suite_benchmarks,
+    suite_master,
+    web_platform_result,
+)
 
-SHAPES: tuple[Shape, ...] = (
+_KNOWN: tuple[Shape, ...] = (
     suite_master.SHAPE,
     suite_benchmarks.SHAPE,
     direct_benchmark.SHAPE,
     web_platform_result.SHAPE,
+    *skill_files.SHAPES,
 )
+# the generic reader is asked last: it reads whatever nobody wrote a module for
+SHAPES: tuple[Shape, ...] = (*_KNOWN, collection.collection_of(_KNOWN, generic.SHAPE), generic.TABLE, generic.SHAPE)
 
 _ORIGINALITY = {shape.name: shape.originality for shape in SHAPES}
 

@@ -4,12 +4,29 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from hwbench_pipeline.legacy.storing import ingest_into
+from hwbench_pipeline.legacy.ingest import ingest_into
 from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata
 from hwbench_pipeline.orchestration.resources import LegacyFilesResource, WarehouseResource
 from hwbench_pipeline.reports.tables import markdown_table
+from hwbench_pipeline.schema.duckdb_sql import identifier, literal
 from hwbench_pipeline.schema.table import Table
-from hwbench_pipeline.schema.tables import CORE_LEGACY__ENVIRONMENTS, CORE_LEGACY__RESULTS, RAW_LEGACY__FILES
+from hwbench_pipeline.schema.tables import (
+    CORE_LEGACY__ENVIRONMENTS,
+    CORE_LEGACY__QUARANTINE,
+    CORE_LEGACY__RESULTS,
+    CORE_LEGACY__SOURCES,
+    RAW_LEGACY__FILES,
+)
+from hwbench_pipeline.warehouse.location import table_file
+from hwbench_pipeline.warehouse.reading import connect
+
+_COUNTED_BY = (
+    (RAW_LEGACY__FILES, "status"),
+    (CORE_LEGACY__RESULTS, "provenance"),
+    (CORE_LEGACY__SOURCES, "relation"),
+    (CORE_LEGACY__QUARANTINE, "reason_kind"),
+    (CORE_LEGACY__ENVIRONMENTS, "os"),
+)
 
 
 def _spec(table: Table, *deps: Table) -> dg.AssetSpec:
@@ -30,31 +47,33 @@ def _spec(table: Table, *deps: Table) -> dg.AssetSpec:
     specs=[
         _spec(RAW_LEGACY__FILES),
         _spec(CORE_LEGACY__RESULTS, RAW_LEGACY__FILES),
+        _spec(CORE_LEGACY__SOURCES, CORE_LEGACY__RESULTS, RAW_LEGACY__FILES),
+        _spec(CORE_LEGACY__QUARANTINE, RAW_LEGACY__FILES),
         _spec(CORE_LEGACY__ENVIRONMENTS, RAW_LEGACY__FILES),
     ],
 )
 def legacy_ingest(
     context: dg.AssetExecutionContext, warehouse: WarehouseResource, legacy_files: LegacyFilesResource
 ) -> Iterator[dg.MaterializeResult]:
-    """Read the legacy folder into the three tables; what stands in them from other folders stays."""
+    """Read the legacy folder into the tables; what stands in them from other folders stays."""
     ingested = ingest_into(warehouse.path, [legacy_files.path])
-    context.log.info("%d files, %d result rows", len(ingested.files), len(ingested.results))
-    for table, rows, column in (
-        (RAW_LEGACY__FILES, ingested.files, "status"),
-        (CORE_LEGACY__RESULTS, ingested.results, "provenance"),
-        (CORE_LEGACY__ENVIRONMENTS, ingested.environments, "os"),
-    ):
+    changes = ", ".join(f"{count} {change}" for change, count in ingested.changes.items()) or "nothing new"
+    context.log.info("batch %s: %s, %d unchanged", ingested.batch.batch_id, changes, ingested.n_unchanged)
+    for table, column in _COUNTED_BY:
+        counts = _counted(warehouse, table, column)
         yield dg.MaterializeResult(
             asset_key=table.name,
             metadata={
-                "dagster/row_count": len(rows),
-                f"rows_by_{column}": dg.MetadataValue.md(markdown_table((column, "rows"), _counted(rows, column))),
+                "dagster/row_count": sum(n_rows for _, n_rows in counts),
+                "batch": ingested.batch.batch_id,
+                f"rows_by_{column}": dg.MetadataValue.md(markdown_table((column, "rows"), counts)),
             },
         )
 
 
-def _counted(rows: list[dict[str, object]], column: str) -> list[tuple[str, int]]:
-    counts: dict[str, int] = {}
-    for row in rows:
-        counts[str(row[column])] = counts.get(str(row[column]), 0) + 1
-    return sorted(counts.items())
+def _counted(warehouse: WarehouseResource, table: Table, column: str) -> list[tuple[str, int]]:
+    path = literal(str(table_file(warehouse.path, table)))
+    with connect() as connection:
+        return connection.execute(
+            f"SELECT coalesce({identifier(column)}, 'None'), count(*) FROM read_parquet({path}) GROUP BY 1 ORDER BY 1"
+        ).fetchall()

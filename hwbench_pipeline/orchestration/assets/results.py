@@ -28,6 +28,7 @@ from hwbench_pipeline.schema.tables import (
     OUT__PREDICTION_SCORES,
     OUT__PREDICTIONS,
     OUT__RESULTS,
+    RAW_IMPORTS__FILES,
     RAW_LEGACY__FILES,
 )
 from hwbench_pipeline.warehouse.database import build_database
@@ -67,7 +68,7 @@ def out__results(warehouse: WarehouseResource, duckdb: DuckDBResource) -> dg.Mat
 @dg.asset(
     name=OUT__ENVIRONMENTS.name,
     description=OUT__ENVIRONMENTS.description,
-    deps=[OUT__RESULTS.name, *(table.name for table in ENVIRONMENT_SOURCES if table.name.startswith("core_legacy"))],
+    deps=[OUT__RESULTS.name, *(table.name for table in ENVIRONMENT_SOURCES if table.name.startswith(("core_legacy", "core_imports")))],
     group_name="results",
     kinds={"duckdb", "parquet"},
     owners=OWNERS,
@@ -108,6 +109,7 @@ def out__coverage(warehouse: WarehouseResource) -> dg.MaterializeResult:
         table.name
         for table in (
             RAW_LEGACY__FILES,
+            RAW_IMPORTS__FILES,
             CORE_MODELS,
             CORE_HARDWARE,
             OUT__RESULTS,

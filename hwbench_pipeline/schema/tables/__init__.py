@@ -15,7 +15,12 @@ from hwbench_pipeline.schema.tables.catalog import (
     OUT__ENVIRONMENTS,
 )
 from hwbench_pipeline.schema.tables.coverage import OUT__COVERAGE
-from hwbench_pipeline.schema.tables.legacy import RAW_LEGACY__FILES
+from hwbench_pipeline.schema.tables.imports import (
+    CORE_IMPORTS__ENVIRONMENTS,
+    CORE_IMPORTS__RESULTS,
+    RAW_IMPORTS__FILES,
+)
+from hwbench_pipeline.schema.tables.legacy import CORE_LEGACY__QUARANTINE, CORE_LEGACY__SOURCES, RAW_LEGACY__FILES
 from hwbench_pipeline.schema.tables.prediction import (
     CORE_PREDICTION__FEATURES,
     OUT__PREDICTION_SCORES,
@@ -33,8 +38,12 @@ __all__ = [
     "CORE_BENCH__INFERENCE",
     "CORE_BENCH__TRAINING",
     "CORE_HARDWARE",
+    "CORE_IMPORTS__ENVIRONMENTS",
+    "CORE_IMPORTS__RESULTS",
     "CORE_LEGACY__ENVIRONMENTS",
+    "CORE_LEGACY__QUARANTINE",
     "CORE_LEGACY__RESULTS",
+    "CORE_LEGACY__SOURCES",
     "CORE_MODELS",
     "CORE_PREDICTION__FEATURES",
     "OUT__COVERAGE",
@@ -42,6 +51,7 @@ __all__ = [
     "OUT__PREDICTIONS",
     "OUT__PREDICTION_SCORES",
     "OUT__RESULTS",
+    "RAW_IMPORTS__FILES",
     "RAW_LEGACY__FILES",
     "TABLES",
     "TABLE_BY_NAME",
@@ -51,7 +61,12 @@ __all__ = [
 TABLES: tuple[Table, ...] = (
     RAW_LEGACY__FILES,
     CORE_LEGACY__RESULTS,
+    CORE_LEGACY__SOURCES,
+    CORE_LEGACY__QUARANTINE,
     CORE_LEGACY__ENVIRONMENTS,
+    RAW_IMPORTS__FILES,
+    CORE_IMPORTS__RESULTS,
+    CORE_IMPORTS__ENVIRONMENTS,
     CORE_MODELS,
     CORE_HARDWARE,
     CORE_BENCH__INFERENCE,

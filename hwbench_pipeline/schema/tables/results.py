@@ -27,6 +27,7 @@ FLAGS = (
     "cpu_fallback",
     "faster_than_roofline",
     "is_aggregate",
+    "expected_copy",
 )
 
 LATENCY_COLUMNS = (

@@ -1,0 +1,123 @@
+"""`hwbench import`: result files of living formats → tables, with a count of every file."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
+from hwbench_pipeline.cli.options import JsonOption, WarehouseOption
+from hwbench_pipeline.cli.output import output, print_json, progress, say, table
+from hwbench_pipeline.schema.tables.imports import IMPORT_FORMATS, IMPORT_STATUSES
+
+NAME = "import"
+HELP = (
+    "Read result files of other benchmarks, or bundles of ours, into the tables: the known errors of each format are "
+    "corrected and named, the value as reported is kept. Files are only read; importing them again adds nothing."
+)
+EXAMPLE = "Example: `hwbench import timm results/benchmark-infer-amp-nhwc-pt240-cu124-rtx4090.csv`"
+
+_COUNTS = (
+    "n_records",
+    "n_measured",
+    "n_simulated",
+    "n_mock",
+    "n_unknown",
+    "n_failed",
+    "n_duplicates",
+    "n_quarantined",
+)
+
+
+def run(
+    format_name: Annotated[str, typer.Argument(metavar="FORMAT", help=f"{', '.join(IMPORT_FORMATS)}.")],
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH…", help="Files, or folders that are searched through.")],
+    warehouse: WarehouseOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Import and print what became of the files."""
+    if format_name not in IMPORT_FORMATS:
+        begun = [name for name in IMPORT_FORMATS if format_name and name.startswith(format_name.lower())]
+        nearest = (begun or difflib.get_close_matches(format_name, IMPORT_FORMATS, n=1, cutoff=0.0))[0]
+        raise WrongCallError(
+            f"FORMAT {format_name!r:.40}: takes {', '.join(IMPORT_FORMATS)}. Fix: hwbench import {nearest} PATH…"
+        )
+    for path in paths:
+        _require_readable(path)
+    from hwbench_pipeline.analysis.refreshing import refresh
+    from hwbench_pipeline.imports.storing import import_into
+    from hwbench_pipeline.legacy.finding import absolute_path
+    from hwbench_pipeline.legacy.json_values import storable
+    from hwbench_pipeline.warehouse.location import warehouse_path
+    from hwbench_pipeline.warehouse.writing import require_writable
+
+    folder = warehouse_path(warehouse)
+    require_writable(folder)
+    with progress() as bar:
+        task = bar.add_task("reading files", total=None)
+        imported = import_into(
+            folder,
+            format_name,
+            paths,
+            on_progress=lambda done, total, _path: bar.update(task, completed=done, total=total),
+        )
+        refreshed = refresh(folder)
+    roots = [storable(absolute_path(path).as_posix()) for path in paths]
+    files = [
+        row
+        for row in imported.files
+        if row["format"] == format_name and any(_is_under(str(row["path"]), root) for root in roots)
+    ]
+    by_status = {status: n for status in IMPORT_STATUSES if (n := sum(row["status"] == status for row in files))}
+    totals = {name: sum(row[name] for row in files) for name in _COUNTS}
+    if as_json:
+        print_json(
+            {
+                "warehouse": str(folder),
+                "format": format_name,
+                "n_files": len(files),
+                "files_by_status": by_status,
+                **totals,
+                "files": [
+                    {name: row[name] for name in ("path", "shape", "status", *_COUNTS, "error")} for row in files
+                ],
+            }
+        )
+    else:
+        _print(files, by_status, totals)
+    for file in refreshed.unreadable:
+        say(f"hwbench import: {file}")
+    if refreshed.unreadable:
+        raise typer.Exit(WORK_FAILED)
+
+
+def _print(files: list[dict[str, Any]], by_status: dict[str, int], totals: dict[str, int]) -> None:
+    console = output()
+    console.print(table(("status", "files"), by_status.items(), title=f"{len(files)} files", right=("files",)))
+    console.print()
+    names = [name.removeprefix("n_").replace("_", " ") for name in totals]
+    console.print(table(names, [list(totals.values())], right=names, title="records"))
+    reasons = [(str(row["path"]), str(row["error"])) for row in files if row["error"] is not None]
+    if reasons:
+        console.print()
+        console.print(table(("file", "why not, or what of it"), reasons))
+
+
+def _require_readable(path: Path) -> None:
+    """Refuse a path that is not there, or a folder that cannot be listed."""
+    try:
+        if path.is_dir():
+            next(path.iterdir(), None)
+        elif not path.exists() and not path.is_symlink():
+            raise WrongCallError(f"{path} does not exist; takes files or folders. Fix: check the path")
+    except PermissionError as error:
+        raise WrongCallError(
+            f"{path} cannot be listed: permission denied. Fix: make it readable for this user (chmod u+rx)"
+        ) from error
+
+
+def _is_under(path: str, root: str) -> bool:
+    return path == root or path.startswith(root.rstrip("/") + "/")

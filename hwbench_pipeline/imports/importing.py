@@ -1,0 +1,194 @@
+"""Importing files: the complete new content of the three import tables.
+
+Belongs here: bringing the files read now together with the rows stored before, so that every file has one row and every
+fact one. Does not belong here: reading one file (`reading`), or writing tables (`storing`).
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hwbench_pipeline.imports.facts import fact_of, originality_of
+from hwbench_pipeline.imports.reading import Reading, read_file
+from hwbench_pipeline.legacy.contents import read_content
+from hwbench_pipeline.legacy.finding import find_files
+from hwbench_pipeline.legacy.json_values import storable
+
+Row = dict[str, Any]
+Progress = Callable[[int, int, str], None]
+
+_CLASSES = ("measured", "simulated", "mock", "unknown")
+_SOURCE_FORMAT = {"optimum_benchmark": "optimum-benchmark", "timm": "timm", "mlperf": "mlperf", "bundle": "bundle"}
+
+
+@dataclass(frozen=True)
+class ImportTables:
+    """The complete rows of raw_imports__files, core_imports__results and core_imports__environments."""
+
+    files: Sequence[Row]
+    results: Sequence[Row]
+    environments: Sequence[Row]
+
+
+def import_files(
+    format_name: str,
+    paths: Sequence[Path],
+    stored: ImportTables,
+    own_result_ids: Collection[str] = (),
+    on_progress: Progress | None = None,
+) -> ImportTables:
+    """The tables after these files and folders have been read as that format.
+
+    Rows of other files, and of other formats, stay; a file that changed gives its new rows in the place of the old ones.
+    `own_result_ids` are the runs that stand in the bench tables: a bundle that carries them adds nothing.
+    """
+    known = {(str(row["path"]), str(row["format"])): row for row in stored.files}
+    found = find_files(paths)
+    readings: dict[tuple[str, str], Reading] = {}
+    for position, path in enumerate(found, start=1):
+        name = storable(path.as_posix())
+        readings[name, format_name] = read_file(format_name, name, path.name, read_content(path))
+        if on_progress is not None:
+            on_progress(position, len(found), name)
+    readings |= _stored_readings(stored, known, readings)
+    settled = _without_repeated_facts(_without_identical_files(readings.values()), frozenset(own_result_ids))
+    now = datetime.now(UTC)
+    files = [_file_row(reading, known.get((reading.path, reading.format)), now) for reading in settled]
+    results = [dict(row) for reading in settled for row in reading.rows]
+    environments = {str(row["environment_id"]): dict(row) for row in stored.environments}
+    for reading in settled:
+        environments |= reading.environments
+    named = {row["environment_id"] for row in results}
+    return ImportTables(files, results, [environments[key] for key in sorted(environments) if key in named])
+
+
+def _stored_readings(
+    stored: ImportTables,
+    known: Mapping[tuple[str, str], Mapping[str, Any]],
+    readings: Mapping[tuple[str, str], Reading],
+) -> dict[tuple[str, str], Reading]:
+    """The readings of stored files that were not read now.
+
+    Tables do not hold records that were left out because they stood in another file, which may have changed: files with
+    such records are read again where they are unchanged.
+    """
+    rows_of: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    for row in stored.results:
+        rows_of[str(row["source_path"]), _SOURCE_FORMAT[row["source"]]].append(dict(row))
+    kept: dict[tuple[str, str], Reading] = {}
+    for key, account in known.items():
+        if key in readings:
+            continue
+        path, format_name = key
+        if account["n_duplicates"]:
+            content = read_content(Path(path))
+            if content.sha256 == account["sha256"]:
+                kept[key] = read_file(format_name, path, Path(path).name, content)
+                continue
+        kept[key] = Reading(
+            path=path,
+            format=format_name,
+            sha256=account["sha256"],
+            n_bytes=account["bytes"],
+            status=account["status"],
+            error=account["error"],
+            shape=account["shape"],
+            rows=tuple(rows_of[key]),
+            n_quarantined=account["n_quarantined"],
+            n_duplicates=account["n_duplicates"],
+        )
+    return kept
+
+
+def _without_identical_files(readings: Iterable[Reading]) -> list[Reading]:
+    """Of files with the same bytes, the first by path keeps the rows; the others become duplicates of it."""
+    groups: dict[tuple[str, str], list[Reading]] = defaultdict(list)
+    settled: list[Reading] = []
+    for reading in readings:
+        if reading.sha256 is None:
+            settled.append(reading)
+        else:
+            groups[reading.format, reading.sha256].append(reading)
+    for members in groups.values():
+        first, *others = sorted(members, key=lambda member: member.path)
+        # one that stands as a duplicate in the tables, and whose file is gone, knows nothing but its number of records
+        holder = max(members, key=lambda member: (member.status != "duplicate", len(member.rows)))
+        rows = tuple({**row, "source_path": first.path} for row in holder.rows)
+        keeper = replace(holder, path=first.path, rows=rows)
+        settled.append(keeper)
+        settled += [_duplicate_of(keeper, other) for other in others]
+    return settled
+
+
+def _duplicate_of(keeper: Reading, other: Reading) -> Reading:
+    outcome = "" if keeper.status == "ingested" else f", which is {keeper.status}: {keeper.error}"
+    return Reading(
+        path=other.path,
+        format=other.format,
+        sha256=other.sha256,
+        n_bytes=other.n_bytes,
+        status="duplicate",
+        error=f"byte-identical to {keeper.path}{outcome}",
+        shape=keeper.shape,
+        n_duplicates=len(keeper.rows) + keeper.n_duplicates + keeper.n_quarantined,
+    )
+
+
+def _without_repeated_facts(readings: Sequence[Reading], own_result_ids: frozenset[str]) -> list[Reading]:
+    """Of rows that are one fact, the one in the place that says most stays, whatever order files were found in."""
+    holders: dict[Hashable, tuple[int, str, int]] = {}
+    facts: dict[tuple[str, str], list[Hashable | None]] = {}
+    for reading in readings:
+        own = [fact_of(row) for row in reading.rows]
+        facts[reading.path, reading.format] = own
+        for position, (row, fact) in enumerate(zip(reading.rows, own, strict=True)):
+            if fact is not None:
+                place = (originality_of(row), reading.path, position)
+                holders[fact] = min(holders.get(fact, place), place)
+    settled = []
+    for reading in readings:
+        rows: list[Row] = []
+        elsewhere: set[str] = set()
+        for position, (row, fact) in enumerate(zip(reading.rows, facts[reading.path, reading.format], strict=True)):
+            if row["result_id"] in own_result_ids:
+                elsewhere.add("the bench tables")
+            elif fact is not None and holders[fact][1:] != (reading.path, position):
+                elsewhere.add(holders[fact][1])
+            else:
+                rows.append(row)
+        settled.append(_left_out(reading, rows, elsewhere))
+    return sorted(settled, key=lambda reading: (reading.path, reading.format))
+
+
+def _left_out(reading: Reading, rows: list[Row], elsewhere: set[str]) -> Reading:
+    n_left_out = len(reading.rows) - len(rows)
+    if not n_left_out:
+        return reading
+    n_duplicates = reading.n_duplicates + n_left_out
+    remark = f"{n_duplicates} of its records stand in the results already, from {', '.join(sorted(elsewhere))}"
+    error = "; ".join(part for part in (reading.error, remark) if part)
+    return replace(reading, rows=tuple(rows), n_duplicates=n_duplicates, error=error)
+
+
+def _file_row(reading: Reading, known: Mapping[str, Any] | None, now: datetime) -> Row:
+    provenances = Counter(row["provenance"] for row in reading.rows)
+    return {
+        "path": reading.path,
+        "format": reading.format,
+        "sha256": reading.sha256,
+        "bytes": reading.n_bytes,
+        "shape": reading.shape,
+        "status": reading.status,
+        "n_records": len(reading.rows) + reading.n_duplicates + reading.n_quarantined,
+        **{f"n_{name}": provenances[name] for name in _CLASSES},
+        "n_failed": provenances["none"],
+        "n_duplicates": reading.n_duplicates,
+        "n_quarantined": reading.n_quarantined,
+        "error": reading.error,
+        "first_seen_at": now if known is None else known["first_seen_at"],
+    }

@@ -1,0 +1,275 @@
+"""The quantities that stand in one object of any shape: by field name, in groups of statistics, or as metric and value.
+
+Belongs here: finding the numbers of an object, with the unit that the name or a field beside states. Does not belong
+here: the vocabulary (`quantity_names`), or whose numbers they are (`shapes/generic`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from hwbench_pipeline.legacy.json_values import finite_number, positive_number, text
+from hwbench_pipeline.legacy.quantity_names import (
+    MEMORY_UNITS,
+    TIME_UNITS,
+    Kind,
+    QuantityName,
+    Statistic,
+    quantity_named,
+    rate_in,
+    statistic_named,
+    time_unit_in,
+    words_of,
+)
+from hwbench_pipeline.legacy.tabular import cell_value
+from hwbench_pipeline.legacy.units import MemoryUnit, TimeUnit
+
+_TIME_KINDS = frozenset({"latency", "first_token", "load", "elapsed"})
+_WITH_UNIT = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?)\s*([A-Za-z]{1,12})\s*")
+_METRIC_FIELDS = ("metric", "metric_name", "measurement", "quantity")
+_VALUE_FIELDS = ("value", "metric_value", "measured_value")
+_PLURALS = frozenset({"latencies", "times", "durations", "samples", "values", "raw"})
+_VOCABULARY_SIZE = 64
+_VOCABULARY_SHARE = 0.9
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """One number of an object: what its name says, where it stands below the object, and its unit where one is stated.
+
+    `number` is None for raw `samples`, for zero and for what is no number; `is_zero` tells those apart. `is_list` marks
+    samples that may as well be one value for each member of another list.
+    """
+
+    name: QuantityName
+    path: tuple[str, ...]
+    unit: TimeUnit | MemoryUnit | None
+    number: float | None = None
+    samples: list[Any] | None = None
+    is_zero: bool = False
+    is_list: bool = False
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of quantity it is."""
+        return self.name.kind
+
+    @property
+    def statistic(self) -> Statistic:
+        """Which statistic it is."""
+        return self.name.statistic
+
+    @property
+    def is_stated(self) -> bool:
+        """Whether there is a number at all."""
+        return self.number is not None or self.samples is not None
+
+    @property
+    def in_words(self) -> str:
+        """The quantity as a reason shows it."""
+        value = f"{len(self.samples)} samples" if self.samples is not None else f"{self.number:g}"
+        lacks_unit = self.unit is None and (self.kind == "rate" or self.kind in _TIME_KINDS or self.kind == "memory")
+        return f"{'.'.join(self.path)[:80]}={value}{' without a unit' if lacks_unit else ''}"
+
+
+def is_vocabulary(found: Mapping[str, Any]) -> bool:
+    """Whether an object maps very many names to numbers, most of which mean nothing measured: words to their ids."""
+    if len(found) <= _VOCABULARY_SIZE:
+        return False
+    numbers = sum(finite_number(value) is not None for value in found.values())
+    meaning = sum(quantity_named(name) is not None for name in found)
+    return numbers >= _VOCABULARY_SHARE * len(found) and meaning < (1 - _VOCABULARY_SHARE) * len(found)
+
+
+def quantities_in(found: Mapping[str, Any]) -> tuple[list[Quantity], frozenset[str]]:
+    """The quantities of an object, and which of its members were read as groups of statistics."""
+    quantities: list[Quantity] = []
+    groups: set[str] = set()
+    for key, value in found.items():
+        name = quantity_named(key)
+        if name is None:
+            continue
+        if isinstance(value, dict):
+            group = _statistics_in(name, key, value)
+            if group:
+                quantities += group
+                groups.add(key)
+        elif isinstance(value, list):
+            if name.kind == "latency" and _are_numbers(value):
+                samples_name = replace(name, statistic="samples")
+                quantities.append(
+                    Quantity(samples_name, (key,), _unit_of(name, found), samples=value, is_list=_is_list(key, found))
+                )
+        else:
+            quantities.append(_quantity(name, (key,), value, _unit_of(name, found)))
+    quantities += _metric_and_value(found)
+    return quantities, frozenset(groups)
+
+
+def pivots_in(found: Mapping[str, Any], groups: frozenset[str]) -> list[str]:
+    """The members that are named like a quantity and hold numbers by something else: `{"latency_ms": {"a": 1, "b": 2}}`."""
+    return [
+        key
+        for key, value in found.items()
+        if isinstance(value, dict)
+        and key not in groups
+        and (name := quantity_named(key)) is not None
+        and name.kind in ("latency", "items", "tokens", "rate")
+        and any(positive_number(member) is not None for member in value.values())
+        and not any(quantity_named(inner) for inner in value)
+    ]
+
+
+def _are_numbers(values: list[Any]) -> bool:
+    return bool(values) and all(_is_number(member) for member in values)
+
+
+def _is_list(key: str, beside: Mapping[str, Any]) -> bool:
+    """Whether numbers may stand for several configurations: their name is no plural, or another list is as long."""
+    length = len(beside[key])
+    has_twin = any(
+        isinstance(other, list) and len(other) == length and quantity_named(name) is None
+        for name, other in beside.items()
+        if name != key
+    )
+    return has_twin or _PLURALS.isdisjoint(words_of(key))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _quantity(name: QuantityName, path: tuple[str, ...], value: Any, unit: TimeUnit | MemoryUnit | None) -> Quantity:
+    if isinstance(value, str):
+        written = _WITH_UNIT.fullmatch(value) if len(value) <= 80 else None
+        if written:
+            said = _unit_word(name.kind, written[2])
+            value, unit = (float(written[1]), said) if said is not None and unit in (None, said) else (None, unit)
+        else:
+            value = cell_value(value)
+    if name.kind == "load" and unit is None:
+        value = None
+    return Quantity(name, path, unit, positive_number(value), is_zero=finite_number(value) == 0)
+
+
+def _unit_word(kind: Kind, word: str) -> TimeUnit | MemoryUnit | None:
+    return MEMORY_UNITS.get(word.lower()) if kind == "memory" else TIME_UNITS.get(word.lower())
+
+
+def _unit_of(name: QuantityName, beside: Mapping[str, Any]) -> TimeUnit | MemoryUnit | None:
+    """The unit that the name states, else the one that a unit field beside it states."""
+    if name.unit is not None:
+        return name.unit
+    if name.kind in ("items", "tokens"):
+        return None
+    fields = ("memory_unit",) if name.kind == "memory" else ("latency_unit", "latency_units", "time_unit", "time_units")
+    for field in (*fields, "unit", "units"):
+        said = text(beside.get(field))
+        if said is not None and name.kind == "memory":
+            return MEMORY_UNITS.get(said.lower())
+        if said is not None:
+            return time_unit_in(said)
+    return None
+
+
+def _statistics_in(name: QuantityName, key: str, group: Mapping[str, Any]) -> list[Quantity]:
+    """The quantities of a group of statistics such as `{"mean": …, "p50": …, "unit": "ms"}`."""
+    quantities = []
+    unit = _unit_of(name, group)
+    said = text(group.get("unit"))
+    if name.kind == "rate" and said is not None:
+        name = replace(name, kind=rate_in(said) or "rate")
+    for inner, value in group.items():
+        found = statistic_named(inner)
+        if found is None:
+            words = words_of(inner)
+            memory_unit = next((MEMORY_UNITS[word] for word in words if word in MEMORY_UNITS), None)
+            if name.kind == "memory" and memory_unit is not None:
+                quantities.append(
+                    _quantity(replace(name, words=(*name.words, *words)), (key, inner), value, memory_unit)
+                )
+            continue
+        statistic, own_unit = found
+        own = replace(name, statistic=statistic)
+        if isinstance(value, list):
+            if statistic == "samples" and _are_numbers(value):
+                quantities.append(Quantity(own, (key, inner), own_unit or unit, samples=value))
+        elif statistic != "samples" and not isinstance(value, dict):
+            quantities.append(_quantity(own, (key, inner), value, own_unit or unit))
+    return quantities
+
+
+def _metric_and_value(found: Mapping[str, Any]) -> list[Quantity]:
+    """The one quantity of a row that names its metric in one field and holds the number in another."""
+    stated = _value_beside_unit(found)
+    if stated:
+        return stated
+    nested = found.get("metric")
+    if isinstance(nested, dict):
+        return _named_metric(nested)
+    metric = next((said for field in _METRIC_FIELDS if (said := text(found.get(field)))), None)
+    field = next((field for field in _VALUE_FIELDS if field in found), None)
+    name = None if metric is None or field is None else quantity_named(metric)
+    if name is None or field is None:
+        return []
+    said = text(found.get("unit")) or text(found.get("units"))
+    if name.kind == "rate" and said is not None:
+        name = replace(name, kind=rate_in(said) or "rate")
+    return [_quantity(name, (field,), found[field], _unit_of(name, found))]
+
+
+def _value_beside_unit(found: Mapping[str, Any]) -> list[Quantity]:
+    """The throughput of a row such as `{"Performance_Result": 12.3, "Performance_Units": "Samples/s"}`."""
+    for key, said in found.items():
+        if not isinstance(said, str) or not key.lower().endswith(("_unit", "_units")):
+            continue
+        stem = key[: key.rindex("_") + 1]
+        kind = rate_in(said)
+        field = next((name for name in found if name != key and name.startswith(stem)), None)
+        if kind is not None and field is not None and quantity_named(field) is None:
+            return [_quantity(QuantityName(kind, "mean", None, (), words_of(field)), (field,), found[field], None)]
+    return []
+
+
+def _named_metric(metric: Mapping[str, Any]) -> list[Quantity]:
+    """The quantity of a block `{"name": "latency (ms)", "benchmark_values": [4.2]}`."""
+    said = text(metric.get("name"))
+    name = None if said is None else quantity_named(said)
+    values = metric.get("benchmark_values")
+    if name is None or not isinstance(values, list) or not _are_numbers(values):
+        return []
+    path = ("metric", "benchmark_values")
+    if len(values) == 1:
+        return [_quantity(name, (*path, "0"), values[0], _unit_of(name, metric))]
+    return [Quantity(replace(name, statistic="samples"), path, _unit_of(name, metric), samples=values)]
+
+
+def unnamed_statistics(found: Mapping[str, Any]) -> list[str]:
+    """The percentiles and means of an object that names no quantity; none where they are fewer than statistics have."""
+    names = [
+        key for key, value in found.items() if positive_number(value) is not None and statistic_named(key) is not None
+    ]
+    statistics = {found_statistic[0] for key in names if (found_statistic := statistic_named(key)) is not None}
+    has_percentiles = len(statistics & {"p90", "p95", "p99"}) > 1
+    return names if has_percentiles and statistics & {"mean", "p50"} else []
+
+
+def is_peak(quantity: Quantity) -> bool:
+    """Whether an amount of memory is what a run used, by its name, and not what a machine has."""
+    used = {
+        "peak",
+        "used",
+        "usage",
+        "use",
+        "allocated",
+        "reserved",
+        "consumed",
+        "consumption",
+        "max",
+        "rss",
+        "footprint",
+    }
+    return not used.isdisjoint(quantity.name.words)

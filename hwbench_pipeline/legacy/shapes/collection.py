@@ -1,0 +1,47 @@
+"""A list of documents of known shapes: JSON lines, or a list that somebody collected results in.
+
+Belongs here: reading each member by its own shape. Does not belong here: rows that have no shape of their own
+(`generic`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from hwbench_pipeline.legacy.records import Record, Shape, Unreadable
+
+_MEMBERS_TO_JUDGE = 20
+ORIGINALITY = 1
+
+
+def collection_of(shapes: Sequence[Shape], others: Shape) -> Shape:
+    """The shape of lists with a member of one of the shapes; members of none are left to `others`."""
+
+    def shape_of(member: Any) -> Shape | None:
+        if not isinstance(member, dict):
+            return None
+        return next((shape for shape in (*shapes, others) if shape.recognises(member)), None)
+
+    def recognises(document: Any) -> bool:
+        return isinstance(document, list) and any(
+            isinstance(member, dict) and any(shape.recognises(member) for shape in shapes)
+            for member in document[:_MEMBERS_TO_JUDGE]
+        )
+
+    def read(document: Any) -> Iterator[Record | Unreadable]:
+        for position, member in enumerate(document):
+            shape = shape_of(member)
+            for found in shape.read(member) if shape is not None else ():
+                yield replace(found, pointer=(str(position), *found.pointer))
+
+    def remarks(document: Any) -> list[str]:
+        return [
+            f"member {position}: {remark}"
+            for position, member in enumerate(document)
+            if (shape := shape_of(member)) is not None
+            for remark in shape.remarks(member)
+        ]
+
+    return Shape("collection", ORIGINALITY, recognises, read, remarks)

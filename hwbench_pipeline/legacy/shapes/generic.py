@@ -1,0 +1,691 @@
+"""Documents of shapes that nobody wrote a module for: JSON of any form, and tables of results.
+
+A record is an object that states a latency, a throughput or used memory in a unit that is certain, and whose model and
+hardware are named by it or around it. What states such a quantity and lacks one of these is put aside with what was
+seen; nothing is guessed. Belongs here: finding records and failed attempts in any document. Does not belong here: the
+vocabulary (`quantity_names`, `identities`) or shapes that are known. It is asked last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+from hwbench_pipeline.legacy.configuration import Configuration
+from hwbench_pipeline.legacy.identities import (
+    OUTCOME_FIELDS,
+    backend_in,
+    configuration_in,
+    configuration_of_key,
+    descriptions_in,
+    failure_in,
+    fields_of,
+    hardware_in,
+    has_error_text,
+    has_numbered_identity,
+    is_platform,
+    mode_in,
+    model_in,
+    model_of_key,
+    precision_in,
+    repeats_in,
+    states_call,
+    time_in,
+)
+from hwbench_pipeline.legacy.json_values import pointer_text, positive_number
+from hwbench_pipeline.legacy.quantities import (
+    Quantity,
+    is_peak,
+    is_vocabulary,
+    pivots_in,
+    quantities_in,
+    unnamed_statistics,
+)
+from hwbench_pipeline.legacy.quantity_names import words_of
+from hwbench_pipeline.legacy.records import MemoryStatement, Record, Shape, Timing, Unreadable
+from hwbench_pipeline.legacy.units import MS_PER, LatencyObservation, MemoryUnit, TimeUnit, unit_by_throughput
+
+_MEMORY_COVERS = "as the source names it; what it covers is not recorded"
+_PROCESS_FIELDS = frozenset({"return_code", "returncode", "exit_code"})
+_PHASE_WORDS = frozenset({"load", "loading", "warmup", "compile", "compilation", "init", "startup", "first", "setup"})
+_SCENARIOS = frozenset({"forward", "prefill", "decode", "generate"})
+_AGGREGATE_WORDS = frozenset({"summary", "aggregate", "aggregated", "aggregates", "averages", "overall"})
+# Objects under such keys say what should be, not what was.
+_DEMAND_WORDS = frozenset(
+    {"requirement", "requirements", "limit", "limits", "threshold", "thresholds", "target", "targets", "budget"}
+    | {"budgets", "constraints", "expected", "expectations", "policy", "sla", "slo", "defaults", "recommended"}
+)
+# What describes a published model; several of them beside a number make it a claim about the model, not a run.
+_CATALOGUE_FIELDS = frozenset(
+    {"downloads", "likes", "license", "tags", "author", "pipeline_tag", "library_name", "gated", "private", "languages"}
+)
+_LEAST_CATALOGUE_FIELDS = 3
+_SAME = 1e-3
+_SAME_VALUE = 1e-6
+_QUANTITIES_IN_REASON = 5
+_MOST_LABELS = 200
+_ROWS_TO_JUDGE = 20
+_TIMING_NAMES = {
+    "minimum": "minimum",
+    "maximum": "maximum",
+    "std": "std",
+    "p50": "p50",
+    "p90": "p90",
+    "p95": "p95",
+    "p99": "p99",
+}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """An object or list of the document, the key it has in the one around it, and that one."""
+
+    value: Any
+    key: str
+    around: _Place | None
+
+    @property
+    def pointer(self) -> tuple[str, ...]:
+        keys: list[str] = []
+        place: _Place | None = self
+        while place is not None and place.around is not None:
+            keys.append(place.key)
+            place = place.around
+        return tuple(reversed(keys))
+
+
+@dataclass(frozen=True)
+class _Remark:
+    """A place with numbers that are no record, and why."""
+
+    pointer: tuple[str, ...]
+    said: str
+
+
+_Outcome = Record | Unreadable | _Remark
+
+
+@dataclass(frozen=True)
+class _Identity:
+    """What is known of the run at a place: by its own fields, the blocks and objects around it, and their keys."""
+
+    model: str | None
+    hardware: str | None
+    device: str | None
+    configuration: Configuration
+    precision: str | None
+    backend: str | None
+    mode: str | None
+    started_at: Any
+    n_samples: int | None
+    is_aggregate: bool
+
+
+def is_table(document: Any) -> bool:
+    """Whether a document is a list of flat rows, or an object of such lists only."""
+    if isinstance(document, dict):
+        return bool(document) and all(isinstance(rows, list) and _are_rows(rows) for rows in document.values())
+    return isinstance(document, list) and bool(document) and _are_rows(document)
+
+
+def _are_rows(rows: Sequence[Any]) -> bool:
+    return all(
+        isinstance(row, dict) and not any(isinstance(cell, dict) for cell in row.values())
+        for row in rows[:_ROWS_TO_JUDGE]
+    )
+
+
+def _recognises_table(document: Any) -> bool:
+    return is_table(document) and recognises(document)
+
+
+def recognises(document: Any) -> bool:
+    """True where anything in the document may be a result: a quantity, also one of zero, or a failed attempt."""
+    return any(True for _ in _outcomes(document))
+
+
+def read(document: Any) -> Iterator[Record | Unreadable]:
+    """The records, and the places that may be records and lack something."""
+    for outcome in _settled(document):
+        if not isinstance(outcome, _Remark):
+            yield outcome
+
+
+def remarks(document: Any) -> list[str]:
+    """What holds numbers and is no record; places with the same remark are counted together."""
+    said: dict[str, list[tuple[str, ...]]] = {}
+    for outcome in _settled(document):
+        if isinstance(outcome, _Remark):
+            said.setdefault(outcome.said, []).append(outcome.pointer)
+    return [
+        f"{pointer_text(pointers[0]) or 'the document'}{f' and {len(pointers) - 1} more places' if pointers[1:] else ''}: {why}"
+        for why, pointers in said.items()
+    ]
+
+
+def _settled(document: Any) -> list[_Outcome]:
+    """The outcomes of a document, without what repeats another of its records."""
+    outcomes = list(_outcomes(document))
+    records = [outcome for outcome in outcomes if isinstance(outcome, Record)]
+    originals = {}
+    timed = set()
+    for record in records:
+        if "is_aggregate" not in record.flags and record.timing is not None:
+            originals[_fact(record)] = record.pointer
+            timed.add((record.model_id, record.claimed_hardware))
+    settled: list[_Outcome] = []
+    for outcome in outcomes:
+        if isinstance(outcome, Record) and "is_aggregate" in outcome.flags and _fact(outcome) in originals:
+            said = f"repeats {pointer_text(originals[_fact(outcome)])}"
+            settled.append(_Remark(outcome.pointer, said))
+        elif (
+            isinstance(outcome, Record)
+            and outcome.timing is None
+            and outcome.failure is None
+            and (outcome.model_id, outcome.claimed_hardware) in timed
+        ):
+            settled.append(_Remark(outcome.pointer, "memory apart from the times of its run"))
+        else:
+            settled.append(outcome)
+    return settled
+
+
+def _fact(record: Record) -> tuple[Any, ...]:
+    timing = record.timing
+    assert timing is not None or record.memory is not None or record.failure is not None
+    value = None if timing is None else timing.mean or timing.throughput or timing.tokens_per_s or timing.p50
+    factor = 1.0 if timing is None or timing.mean is None else MS_PER[timing.declared_unit]
+    return (
+        record.model_id,
+        record.claimed_hardware,
+        None if value is None else f"{value * factor:.6g}",
+    )
+
+
+def _outcomes(document: Any) -> Iterator[_Outcome]:
+    survey = _Survey(document)
+    waiting = [_Place(document, "", None)]
+    while waiting:
+        place = waiting.pop()
+        value = place.value
+        if isinstance(value, list):
+            waiting.extend(
+                _Place(value[position], str(position), place)
+                for position in range(len(value) - 1, -1, -1)
+                if isinstance(value[position], dict | list)
+            )
+            continue
+        if not isinstance(value, dict) or is_vocabulary(value):
+            continue
+        quantities, groups = quantities_in(value)
+        if quantities and _PROCESS_FIELDS.isdisjoint(value):
+            yield from survey.outcomes_of(place, quantities)
+        elif not OUTCOME_FIELDS.isdisjoint(value):
+            yield from survey.failed_attempt(place, [])
+        elif unnamed := unnamed_statistics(value):
+            yield Unreadable(place.pointer, f"saw {', '.join(unnamed)[:120]} of a quantity that nothing names")
+        for key in pivots_in(value, groups):
+            numbers = ", ".join(str(name)[:40] for name in list(value[key])[:_QUANTITIES_IN_REASON])
+            yield Unreadable(
+                (*place.pointer, key), f"saw numbers by {numbers}; what these keys stand for is not certain"
+            )
+        waiting.extend(
+            _Place(inner, key, place)
+            for key, inner in reversed(value.items())
+            if isinstance(inner, dict | list) and key not in groups
+        )
+
+
+class _Survey:
+    """One pass over a document: what is known of the objects around its records, each looked at once."""
+
+    def __init__(self, document: Any) -> None:
+        self._fields: dict[int, dict[str, Any]] = {}
+        self._labels: dict[int, dict[str, Any]] = {}
+        self._rows_by_key = _primary_keys(document)
+        self._document = document
+
+    def outcomes_of(self, place: _Place, quantities: Sequence[Quantity]) -> Iterator[_Outcome]:
+        """What the quantities of an object are: records, something to put aside, or nothing."""
+        stated = [quantity for quantity in quantities if quantity.is_stated]
+        own = self._fields_of(place.value)
+        if not stated:
+            yield from self.failed_attempt(place, quantities)
+            return
+        if not any(_is_telling(quantity) for quantity in stated):
+            yield from self._elapsed(place, stated)
+            return
+        if any(not _DEMAND_WORDS.isdisjoint(words_of(key)) for key in place.pointer):
+            yield _Remark(place.pointer, "says what is demanded, not what was measured")
+            return
+        if not _PHASE_WORDS.isdisjoint(words_of(place.key)) and place.around is not None:
+            yield _Remark(place.pointer, "a phase before the model runs steadily")
+            return
+        identity = self._identity(place)
+        is_memory_only = not any(_is_telling(quantity) and quantity.kind != "memory" for quantity in stated)
+        if is_memory_only and (identity.model is None or identity.hardware is None or _memory(stated) is None):
+            return
+        if identity.hardware is None and self._describes_model(place):
+            yield _Remark(place.pointer, "describes a published model; what its numbers were measured on is not said")
+            return
+        if self._is_detail(place):
+            yield _Remark(place.pointer, "details a record of another table")
+            return
+        yield from self._records(place, own, stated, identity)
+
+    def _elapsed(self, place: _Place, stated: Sequence[Quantity]) -> Iterator[_Outcome]:
+        """Times that need not be those of one call, put aside where a model and its hardware are named with them."""
+        if any(quantity.kind in ("elapsed", "foretold") and quantity.unit is not None for quantity in stated):
+            identity = self._identity(place)
+            if identity.model is not None and identity.hardware is not None:
+                said = "a time that need not be one call of the model"
+                if any(quantity.kind == "foretold" for quantity in stated):
+                    said = "a number that its own name calls foretold or simulated"
+                yield Unreadable(place.pointer, f"{_saw(stated, identity)}; {said}")
+
+    def failed_attempt(self, place: _Place, quantities: Sequence[Quantity]) -> Iterator[_Outcome]:
+        """A record of a failure, where an object without a number is certainly a benchmark that was tried."""
+        own = self._fields_of(place.value)
+        failure = failure_in(own)
+        is_zero = any(quantity.is_zero for quantity in quantities)
+        # a status alone is also what an index of runs has
+        is_attempt = bool(quantities) or (states_call(own) and has_error_text(own))
+        if failure is not None and is_attempt:
+            identity = self._identity(place)
+            if identity.model is not None and identity.hardware is not None:
+                yield self._record(place, place.pointer, place.value, identity, failure=failure)
+                return
+        if is_zero and any(_is_telling(quantity, even_zero=True) for quantity in quantities):
+            yield _Remark(place.pointer, "every quantity is zero: nothing was measured")
+
+    def _records(
+        self, place: _Place, own: Mapping[str, Any], stated: Sequence[Quantity], identity: _Identity
+    ) -> Iterator[_Outcome]:
+        saw = _saw(stated, identity)
+        failure = failure_in(own)
+        if failure is not None and has_error_text(own):
+            yield Unreadable(place.pointer, f"{saw}; yet it reports an error: {failure.error_message[:120]}")
+            return
+        is_numbered = identity.model is None and identity.hardware is None and has_numbered_identity(own)
+        by_hardware = _by_hardware(stated)
+        if not is_numbered and (identity.model is None or (identity.hardware is None and not by_hardware)):
+            yield Unreadable(place.pointer, saw)
+            return
+        if by_hardware:
+            for key_hardware, members in by_hardware.items():
+                numbers = _numbers(members, identity.configuration)
+                pointer = (*place.pointer, *members[0].path)
+                if isinstance(numbers, str):
+                    yield Unreadable(pointer, f"{saw}; {numbers}")
+                else:
+                    own_object = {member.path[0]: place.value[member.path[0]] for member in members}
+                    yield self._record(
+                        place, pointer, own_object, identity, numbers=numbers, hardware=key_hardware, around=place.value
+                    )
+            return
+        numbers = _numbers(stated, identity.configuration)
+        if isinstance(numbers, str):
+            yield Unreadable(place.pointer, f"{saw}; {numbers}")
+            return
+        if is_numbered:
+            yield _Remark(place.pointer, "model and hardware are numbers of a database that is not here")
+        yield self._record(place, place.pointer, place.value, identity, numbers=numbers)
+
+    def _record(
+        self,
+        place: _Place,
+        pointer: tuple[str, ...],
+        own: Mapping[str, Any],
+        identity: _Identity,
+        *,
+        numbers: _RecordNumbers | None = None,
+        failure: Any = None,
+        hardware: str | None = None,
+        around: Mapping[str, Any] | None = None,
+    ) -> Record:
+        enclosing = [self._labels_of(found) for found in self._objects_around(place)]
+        if around is not None:
+            enclosing.insert(0, self._labels_of(around))
+        timing = None
+        if numbers is not None and numbers.timing is not None:
+            timing = replace(numbers.timing, n_samples=identity.n_samples)
+        return Record(
+            pointer=pointer,
+            model_id=identity.model,
+            claimed_hardware=hardware or identity.hardware,
+            own=own,
+            enclosing=tuple(enclosing),
+            configuration=identity.configuration,
+            timing=timing,
+            failure=failure,
+            recorded_device=identity.device,
+            memory=None if numbers is None else numbers.memory,
+            load_s=None if numbers is None else numbers.load_s,
+            started_at=identity.started_at,
+            mode=identity.mode,
+            scenario=place.key if place.key in _SCENARIOS else None,
+            precision=identity.precision,
+            backend=identity.backend,
+            flags=("is_aggregate",) if identity.is_aggregate else (),
+        )
+
+    def _fields_of(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        fields = self._fields.get(id(found))
+        if fields is None:
+            fields = fields_of(found)
+            self._fields[id(found)] = fields
+        return fields
+
+    def _labels_of(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """What an object says of everything within it: its single values and its flat descriptions, not its records."""
+        labels = self._labels.get(id(found))
+        if labels is None:
+            labels = {}
+            for key, value in found.items():
+                is_label = not isinstance(value, dict | list) or key == "simulated_hardware" or _describes(key, value)
+                if is_label and len(labels) < _MOST_LABELS:
+                    labels[key] = value
+            self._labels[id(found)] = labels
+        return labels
+
+    def _objects_around(self, place: _Place) -> list[Mapping[str, Any]]:
+        """The objects around a place, nearest first; for a row of a database, the rows it refers to before them."""
+        around: list[Mapping[str, Any]] = self._rows_referred_to(place)
+        outer = place.around
+        while outer is not None:
+            if isinstance(outer.value, dict) and outer.value is not self._document_of_tables:
+                around.append(outer.value)
+            outer = outer.around
+        return around
+
+    def _describes_model(self, place: _Place) -> bool:
+        levels = [place.value, *self._objects_around(place)]
+        return any(
+            len(_CATALOGUE_FIELDS & self._fields_of(level).keys()) >= _LEAST_CATALOGUE_FIELDS for level in levels
+        )
+
+    @property
+    def _document_of_tables(self) -> Any:
+        return self._document if self._rows_by_key else None
+
+    def _rows_referred_to(self, place: _Place) -> list[Mapping[str, Any]]:
+        if not self._rows_by_key or place.around is None:
+            return []
+        own_table = place.around.key
+        rows: list[Mapping[str, Any]] = []
+        waiting: list[Mapping[str, Any]] = [place.value]
+        seen = {own_table}
+        while waiting:
+            row = waiting.pop(0)
+            for column, value in row.items():
+                table, by_key = self._rows_by_key.get(column, ("", {}))
+                if table in seen or not isinstance(value, int | str) or value not in by_key:
+                    continue
+                seen.add(table)
+                rows.append(by_key[value])
+                waiting.append(by_key[value])
+        return rows
+
+    def _is_detail(self, place: _Place) -> bool:
+        """Whether a row of a database refers to a row that states the quantities of the whole run."""
+        return any(
+            _is_telling(quantity) and quantity.is_stated
+            for row in self._rows_referred_to(place)
+            for quantity in quantities_in(row)[0]
+        )
+
+    def _identity(self, place: _Place) -> _Identity:
+        model = hardware = device = precision = backend = mode = None
+        batch_size = sequence_length = None
+        started_at = n_samples = None
+        is_aggregate = False
+        level: _Place | None = place
+        referred = [self._fields_of(row) for row in self._rows_referred_to(place)]
+        while level is not None:
+            if isinstance(level.value, dict) and level.value is not self._document_of_tables:
+                fields = self._fields_of(level.value)
+                blocks = [fields, *(referred if level is place else ()), *descriptions_in(fields)]
+                for block in blocks:
+                    model = model or model_in(block)
+                    if hardware is None:
+                        hardware, device = hardware_in(block)
+                    configuration = configuration_in(block)
+                    batch_size = batch_size or configuration.batch_size
+                    sequence_length = sequence_length or configuration.sequence_length
+                    precision = precision or precision_in(block)
+                    backend = backend or backend_in(block)
+                    mode = mode or mode_in(block)
+                    started_at = started_at if started_at is not None else time_in(block)
+                    n_samples = n_samples or repeats_in(block)
+            section = level.around.key if level.around is not None else ""
+            key = level.key
+            if key:
+                if hardware is None and is_platform(key):
+                    hardware = key
+                elif model is None and not isinstance(level.around and level.around.value, list):
+                    model = model_of_key(key, section)
+                configuration = configuration_of_key(key, section)
+                batch_size = batch_size or configuration.batch_size
+                sequence_length = sequence_length or configuration.sequence_length
+                is_aggregate = is_aggregate or not _AGGREGATE_WORDS.isdisjoint(words_of(key))
+            level = level.around
+        return _Identity(
+            model=model,
+            hardware=hardware,
+            device=device,
+            configuration=Configuration(batch_size, sequence_length),
+            precision=precision,
+            backend=backend,
+            mode=mode,
+            started_at=started_at,
+            n_samples=n_samples,
+            is_aggregate=is_aggregate,
+        )
+
+
+def _describes(key: str, value: Any) -> bool:
+    """Whether a member is a small block about the whole object, such as metadata or the platform's support."""
+    return (
+        isinstance(value, dict)
+        and len(value) <= _MOST_LABELS
+        and not any(isinstance(inner, dict | list) for inner in value.values())
+        and not quantities_in(value)[0]
+        and not is_platform(key)
+    )
+
+
+def _primary_keys(document: Any) -> dict[str, tuple[str, dict[Any, Mapping[str, Any]]]]:
+    """Of a database: the table and rows that each `…_id` column identifies, where it is the first column of one table."""
+    keys: dict[str, tuple[str, dict[Any, Mapping[str, Any]]]] = {}
+    if not isinstance(document, dict) or len(document) < 2 or not is_table(document):
+        return keys
+    for table, rows in document.items():
+        column = next(iter(rows[0]), None) if rows else None
+        if column is None or not column.endswith("_id") or column in keys:
+            continue
+        by_key: dict[Any, Mapping[str, Any]] = {}
+        for row in rows:
+            if isinstance(row, dict) and isinstance(row.get(column), int | str):
+                by_key[row[column]] = row
+        if len(by_key) == len(rows):
+            keys[column] = (table, by_key)
+    return keys
+
+
+def _is_telling(quantity: Quantity, *, even_zero: bool = False) -> bool:
+    """Whether a quantity can make an object a record: not the load time, nor the memory of a machine."""
+    if not (quantity.is_stated or (even_zero and quantity.is_zero)):
+        return False
+    return quantity.kind in ("latency", "items", "tokens", "rate", "first_token") or (
+        quantity.kind == "memory" and is_peak(quantity)
+    )
+
+
+def _saw(stated: Sequence[Quantity], identity: _Identity) -> str:
+    shown = ", ".join(quantity.in_words for quantity in stated[:_QUANTITIES_IN_REASON])
+    more = f" and {len(stated) - _QUANTITIES_IN_REASON} more" if len(stated) > _QUANTITIES_IN_REASON else ""
+    model = "no model" if identity.model is None else f"model {identity.model!r:.80}"
+    hardware = "no hardware" if identity.hardware is None else f"hardware {identity.hardware!r:.80}"
+    return f"saw {shown}{more}; {model}; {hardware}"
+
+
+@dataclass(frozen=True)
+class _RecordNumbers:
+    timing: Timing | None
+    memory: MemoryStatement | None
+    load_s: float | None
+
+
+def _by_hardware(stated: Sequence[Quantity]) -> dict[str, list[Quantity]]:
+    """The latencies by the platform in their names, where every latency names one: `cpu_latency_ms`, `cuda_latency_ms`."""
+    latencies = [quantity for quantity in stated if quantity.kind == "latency"]
+    grouped: dict[str, list[Quantity]] = {}
+    for quantity in latencies:
+        if len(quantity.name.qualifier) != 1 or not is_platform(quantity.name.qualifier[0]):
+            return {}
+        grouped.setdefault(quantity.name.qualifier[0], []).append(quantity)
+    return grouped
+
+
+def _numbers(stated: Sequence[Quantity], configuration: Configuration) -> _RecordNumbers | str:
+    """The numbers of one record, or why they are not certain."""
+    by_kind: dict[str, list[Quantity]] = {}
+    for quantity in stated:
+        by_kind.setdefault(quantity.kind, []).append(quantity)
+    items = _one(by_kind.get("items", []))
+    first = _of_one_group(by_kind.get("first_token", [])) or []
+    rates = by_kind.get("rate", [])
+    # only what generates tokens has a first one
+    tokens = _one(by_kind.get("tokens", []) or [q for q in rates if first and "tps" in q.name.words])
+    rate = _one(rates)
+    if "several" in (items, tokens):
+        return "several throughputs, and nothing says which one is the model's"
+    throughput = cast("float | None", items)
+    latencies = _of_one_group(by_kind.get("latency", []))
+    if latencies is None:
+        return "several latencies, and nothing says which one is the model's"
+    if any(_may_be_positional(quantity, latencies) for quantity in latencies):
+        return "a list that may hold raw samples, or one value for each of several configurations"
+    unit = _unit_of_times(latencies, throughput, rate, configuration)
+    values: dict[str, float] = {}
+    samples: list[Any] | None = None
+    if latencies:
+        if unit is None:
+            return "the unit of its latency is not certain"
+        found = _values_in(latencies, unit)
+        if found is None:
+            return "its latency stands there twice with different values"
+        values, samples = found
+    if throughput is None and isinstance(rate, float) and unit is not None:
+        observation = LatencyObservation(values.get("mean") or values.get("p50"), rate, configuration.batch_size)
+        if unit_by_throughput(observation) == unit:
+            throughput = rate  # batch size over latency: items per second
+    first_token = next((q.number for q in first if q.statistic in ("mean", "p50") and q.unit is not None), None)
+    first_unit = next((cast("TimeUnit", q.unit) for q in first if q.number == first_token and q.unit is not None), None)
+    timing_unit = unit or first_unit or "ms"
+    if first_token is not None and first_unit is not None:
+        values["first_token"] = first_token * MS_PER[first_unit] / MS_PER[timing_unit]
+    memory = _memory(by_kind.get("memory", []))
+    has_time = "mean" in values or samples is not None
+    if not has_time and not (throughput or tokens) and memory is None:
+        if values.keys() & {"p50"}:
+            return "it states percentiles and no mean"
+        return "no quantity in it has a certain unit"
+    load = _one([quantity for quantity in by_kind.get("load", []) if quantity.unit is not None])
+    load_unit = next((q.unit for q in by_kind.get("load", []) if q.number == load), None)
+    return _RecordNumbers(
+        timing=Timing(
+            declared_unit=timing_unit,
+            samples=samples,
+            throughput=throughput,
+            tokens_per_s=cast("float | None", tokens),
+            **cast("dict[str, Any]", values),
+        )
+        if has_time or throughput or tokens
+        else None,
+        memory=memory,
+        load_s=None
+        if not isinstance(load, float) or load_unit is None
+        else load * MS_PER[cast("TimeUnit", load_unit)] / 1000,
+    )
+
+
+def _one(quantities: Sequence[Quantity]) -> float | str | None:
+    """The one value of quantities of a kind: the plain one or the mean; `several` where they differ."""
+    plain = [q for q in quantities if q.number is not None and q.statistic == "mean"]
+    plain = [q for q in plain if not q.name.qualifier] or plain
+    values = [cast("float", q.number) for q in plain]
+    if not values:
+        return None
+    return values[0] if max(values) - min(values) <= _SAME * max(values) else "several"
+
+
+def _of_one_group(quantities: Sequence[Quantity]) -> list[Quantity] | None:
+    """Those of the plain name, or of the only name there is; None where several names stand side by side."""
+    plain = [quantity for quantity in quantities if not quantity.name.qualifier]
+    if plain:
+        return plain
+    return list(quantities) if len({quantity.name.qualifier for quantity in quantities}) <= 1 else None
+
+
+def _may_be_positional(quantity: Quantity, latencies: Sequence[Quantity]) -> bool:
+    """Whether numbers that stand like a list of configurations are not proven to be samples by their stated mean."""
+    if not quantity.is_list or quantity.samples is None:
+        return False
+    numbers = [number for sample in quantity.samples if (number := positive_number(sample)) is not None]
+    mean = sum(numbers) / len(numbers) if numbers else 0.0
+    stated = [q.number for q in latencies if q.number is not None and q.statistic == "mean" and q.unit == quantity.unit]
+    return not any(abs(mean - number) <= _SAME * mean for number in stated)
+
+
+def _unit_of_times(
+    latencies: Sequence[Quantity], throughput: float | None, rate: float | str | None, configuration: Configuration
+) -> TimeUnit | None:
+    """The unit of the latencies: stated by one of them, or proven by the throughput."""
+    stated = next((cast("TimeUnit", quantity.unit) for quantity in latencies if quantity.unit is not None), None)
+    if stated is not None:
+        return stated if all(quantity.unit is not None for quantity in latencies) else None
+    proof = throughput if throughput is not None else rate if isinstance(rate, float) else None
+    central = next((q.number for q in latencies if q.statistic == "mean" and q.number is not None), None)
+    return unit_by_throughput(LatencyObservation(central, proof, configuration.batch_size))
+
+
+def _values_in(latencies: Sequence[Quantity], unit: TimeUnit) -> tuple[dict[str, float], list[Any] | None] | None:
+    """The statistics by the names of `Timing`, and the samples, in one unit; None where two of them disagree."""
+    values: dict[str, float] = {}
+    samples: list[Any] | None = None
+    for quantity in latencies:
+        factor = MS_PER[cast("TimeUnit", quantity.unit or unit)] / MS_PER[unit]
+        if quantity.samples is not None:
+            if factor != 1 or samples not in (None, quantity.samples):
+                return None
+            samples = quantity.samples
+        elif quantity.number is not None:
+            name = _TIMING_NAMES.get(quantity.statistic, "mean")
+            value = quantity.number * factor if factor != 1 else quantity.number
+            if name in values and abs(values[name] - value) > _SAME * max(values[name], value):
+                return None
+            values.setdefault(name, value)
+    return values, samples
+
+
+def _memory(quantities: Sequence[Quantity]) -> MemoryStatement | None:
+    """The memory that the run used, where one amount is certain."""
+    stated = [q for q in quantities if q.number is not None and q.unit is not None]
+    stated = [q for q in stated if q.kind == "memory"]
+    chosen = (
+        [q for q in stated if "peak" in q.name.words]
+        or [q for q in stated if q.statistic == "maximum"]
+        or [q for q in stated if is_peak(q)]
+        or stated
+    )
+    amounts = {(cast("float", q.number), cast("MemoryUnit", q.unit)) for q in chosen}
+    if len(amounts) != 1:
+        return None
+    ((amount, unit),) = amounts
+    return MemoryStatement(amount, f"{'.'.join(chosen[0].path)[:80]}: {_MEMORY_COVERS}", unit)
+
+
+TABLE = Shape("generic_table", 0, _recognises_table, read, remarks)
+SHAPE = Shape("generic_json", 0, recognises, read, remarks)

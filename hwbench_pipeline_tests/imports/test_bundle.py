@@ -1,0 +1,152 @@
+"""Bundles: what is written comes back, and a row that was changed is refused."""
+
+from __future__ import annotations
+
+import gzip
+import json
+
+import pytest
+
+from hwbench_pipeline.analysis.refreshing import refresh
+from hwbench_pipeline.hardware.environment import environment_id_of
+from hwbench_pipeline.imports.bundle_format import bundle_document, result_table, row_digest, typed_row, write_bundle
+from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE, OUT__ENVIRONMENTS, OUT__RESULTS
+from hwbench_pipeline.schema.validation import SchemaError
+from hwbench_pipeline.warehouse.location import Cell
+from hwbench_pipeline.warehouse.reading import read_rows
+from hwbench_pipeline.warehouse.writing import write_run
+from hwbench_pipeline_tests import rows
+
+_DESCRIPTION = {"machine": "laptop", "cpu_cores_logical": 4, "memory_total_mb": 16000.0}
+ENVIRONMENT = {"environment_id": environment_id_of(_DESCRIPTION), **_DESCRIPTION}
+SAMPLES_MEAN = sum(rows.SAMPLES) / len(rows.SAMPLES)
+
+
+def own_rows():
+    identity = {"environment_id": ENVIRONMENT["environment_id"], "throughput_items_per_s": 1000 / SAMPLES_MEAN}
+    failed = rows.without_number(batch_size=2, environment_id=ENVIRONMENT["environment_id"])
+    return [rows.measured(**identity), failed]
+
+
+@pytest.fixture
+def document():
+    return json.loads(json.dumps(bundle_document(own_rows(), [ENVIRONMENT])))
+
+
+@pytest.mark.parametrize("name", ["b.json", "b.json.gz"])
+def test_a_written_bundle_is_imported_with_ids_and_environment(bring, tmp_path, name):
+    path = write_bundle(tmp_path / name, own_rows(), [ENVIRONMENT])
+    tables = bring("bundle", path)
+    assert [row["result_id"] for row in tables.results] == [row["result_id"] for row in own_rows()]
+    first = tables.results[0]
+    assert (first["source"], first["run_id"], first["provenance"]) == ("bundle", own_rows()[0]["run_id"], "measured")
+    assert first["started_at"] == rows.STARTED
+    assert first["samples_ms"] == rows.SAMPLES
+    assert [row["environment_id"] for row in tables.environments] == [ENVIRONMENT["environment_id"]]
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
+
+
+def test_a_bundle_reaches_the_united_tables_once(bring, tmp_path):
+    warehouse = tmp_path / "w"
+    bring("bundle", write_bundle(tmp_path / "b.json", own_rows(), [ENVIRONMENT]), warehouse=warehouse)
+    refresh(warehouse)
+    assert len(read_rows(warehouse, OUT__RESULTS)[0]) == 2
+    assert [row["n_results"] for row in read_rows(warehouse, OUT__ENVIRONMENTS)[0]] == [1]
+    # the runs themselves arrive too: they are not counted twice, before and after another import
+    write_run(warehouse, CORE_BENCH__INFERENCE, Cell("cpu", "bert"), "r", own_rows())
+    refresh(warehouse)
+    assert {row["source"] for row in read_rows(warehouse, OUT__RESULTS)[0]} == {"hwbench"}
+    tables = bring("bundle", tmp_path / "b.json", warehouse=warehouse)
+    assert (tables.results, tables.files[0]["n_duplicates"]) == ([], 2)
+
+
+def test_two_bundles_with_the_same_run_count_it_once(bring, tmp_path):
+    write_bundle(tmp_path / "a.json", own_rows()[:1], [ENVIRONMENT])
+    write_bundle(tmp_path / "b.json", own_rows(), [ENVIRONMENT])
+    tables = bring("bundle", tmp_path / "a.json", tmp_path / "b.json")
+    assert len(tables.results) == 2
+    assert [file["n_duplicates"] for file in tables.files] == [0, 1]
+
+
+def _resigned(document):
+    """The row's digest made anew, as somebody who knows the format would."""
+    row = document["results"][0]
+    document["row_sha256"][0] = row_digest(typed_row(result_table(row), row))
+
+
+@pytest.mark.parametrize(
+    ("change", "resigns", "reason"),
+    [
+        (lambda row: row.update(latency_ms_mean=1.0, latency_ms_min=1.0), False, "it was changed after it was written"),
+        (lambda row: row.update(latency_ms_mean=11.0), True, "its samples give"),
+        (lambda row: row.update(throughput_items_per_s=1e6), True, "batch size and samples give"),
+        (lambda row: row.update(samples_ms=[1.0] * 10), True, "its samples give"),
+        (lambda row: row.update(model="vit", config_sha256="0" * 64), True, "the natural key gives"),
+        (lambda row: row.update(provenance="predicted"), True, "provenance is predicted"),
+        (lambda row: row.update(samples_ms=None, n_samples=None), True, "lacks samples_ms"),
+        (lambda row: row.update(surprise=1), True, "not a column"),
+        (lambda row: row.update(batch_size="8"), True, "batch_size"),
+        (lambda row: row.update(environment_id="f" * 32), True, "not in the bundle"),
+        (lambda row: row.update(started_at="yesterday"), True, "started_at"),
+    ],
+)
+def test_a_changed_row_is_refused_and_the_others_stay(read, document, change, resigns, reason):
+    change(document["results"][0])
+    if resigns:
+        _resigned(document)
+    reading = read("bundle", document)
+    assert [row["status"] for row in reading.rows] == ["failed"]
+    assert reading.n_quarantined == 1
+    assert reason in reading.error
+
+
+def test_a_changed_environment_takes_its_rows_with_it(read, document):
+    document["environments"][0]["machine"] = "supercomputer"
+    reading = read("bundle", document)
+    assert (reading.status, reading.n_quarantined) == ("quarantined", 2)
+    assert "not the hash" in reading.error
+
+
+def test_numbers_that_lost_their_point_are_the_same_numbers(read, document):
+    document["environments"][0]["memory_total_mb"] = 16000
+    document["results"][0]["samples_ms"][0] = 11
+    assert read("bundle", document).n_quarantined == 0
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        ({"format": "other"}, "no_results"),
+        ({"format": "hwbench-bundle", "version": 99}, "quarantined"),
+        ({"format": "hwbench-bundle", "version": 1, "results": [{}], "row_sha256": []}, "quarantined"),
+        ({"format": "hwbench-bundle", "version": 1, "results": [1, None, []], "row_sha256": [1, 2, 3]}, "quarantined"),
+        ({"format": "hwbench-bundle", "version": 1, "results": [], "row_sha256": []}, "no_results"),
+        (gzip.compress(b"{}")[:-9], "quarantined"),
+        (b"\x1f\x8bnonsense", "quarantined"),
+        (gzip.compress(b"plain text"), "no_results"),
+    ],
+)
+def test_what_is_no_bundle_says_why(read, content, status):
+    reading = read("bundle", content)
+    assert (reading.status, reading.rows) == (status, ())
+    assert reading.error
+
+
+def test_a_bundle_is_not_written_of_invalid_rows(tmp_path):
+    with pytest.raises(SchemaError):
+        write_bundle(
+            tmp_path / "b.json",
+            [rows.measured(environment_id=ENVIRONMENT["environment_id"], n_samples=3)],
+            [ENVIRONMENT],
+        )
+    with pytest.raises(ValueError, match="lacks the environments"):
+        write_bundle(tmp_path / "b.json", own_rows(), [])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_writing_needs_the_base_install_only():
+    import subprocess
+    import sys
+
+    block = "import sys\nfor name in ('pyarrow', 'duckdb', 'pandas', 'dagster', 'torch'): sys.modules[name] = None\n"
+    subprocess.run([sys.executable, "-c", f"{block}import hwbench_pipeline.imports.bundle_format"], check=True)

@@ -1,0 +1,398 @@
+"""Shapes that nobody wrote a module for: what is certain is read, what is not is put aside, nothing is guessed."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hwbench_pipeline.legacy.contents import FileContent
+from hwbench_pipeline.legacy.documents import parse_document
+from hwbench_pipeline.legacy.json_values import finite_number
+from hwbench_pipeline.legacy.reading import read_file
+from hwbench_pipeline.legacy.records import Record, Unreadable
+from hwbench_pipeline.legacy.shapes import generic
+from hwbench_pipeline.legacy.tabular import cell_value
+from hwbench_pipeline.legacy.units import MS_PER
+
+STATISTICS = ("mean", "minimum", "maximum", "std", "p50", "p90", "p95", "p99")
+
+
+def read(document):
+    found = list(generic.read(document))
+    records = [place for place in found if isinstance(place, Record)]
+    return records, [place for place in found if isinstance(place, Unreadable)]
+
+
+def only(document):
+    (record,), aside = read(document)
+    assert aside == []
+    return record
+
+
+def put_aside(document, *words):
+    records, aside = read(document)
+    assert records == []
+    assert aside
+    for word in words:
+        assert word in aside[0].reason
+    return aside
+
+
+BASE = {"model": "resnet50", "device": "cuda", "batch_size": 8}
+
+
+@pytest.mark.parametrize(
+    ("fields", "mean_ms"),
+    [
+        ({"latency_ms": 12.331}, 12.331),
+        ({"avgLatencyMs": 12.331}, 12.331),
+        ({"latency (ms)": 12.331}, 12.331),
+        ({"inference_time_s": 0.012331}, 12.331),
+        ({"mean_time_seconds": 0.012331}, 12.331),
+        ({"ms_per_iteration": 12.331}, 12.331),
+        ({"latency_us": 12331.0}, 12.331),
+        ({"latency": 12.331, "latency_unit": "ms"}, 12.331),
+        ({"latency": {"mean": 12.331, "unit": "ms"}}, 12.331),
+        ({"latency_ms": {"avg": 12.331, "p95": 14.2}}, 12.331),
+        ({"latency": {"mean_ms": 12.331}}, 12.331),
+        ({"latency": "12.331 ms"}, 12.331),
+        ({"metric": "latency", "value": 12.331, "unit": "ms"}, 12.331),
+        ({"metric": {"name": "avg_inference_latency(ms)", "benchmark_values": [12.331]}}, 12.331),
+        ({"latency": 0.012331, "throughput": 648.77}, 12.331),  # proven: 8 / 0.012331 s
+        ({"latency": 12.331, "throughput_items_per_second": 648.77}, 12.331),
+        ({"metrics": {"latency_ms": 12.331}}, 12.331),
+    ],
+)
+def test_latency_with_a_certain_unit(fields, mean_ms):
+    record = only({**BASE, **fields})
+    assert record.timing.mean * MS_PER[record.timing.declared_unit] == pytest.approx(mean_ms)
+    assert (record.model_id, record.claimed_hardware, record.configuration.batch_size) == ("resnet50", "cuda", 8)
+    assert record.precision is None
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"latency": 12.3}, "latency=12.3 without a unit"),
+        ({"latency": 12.3, "throughput": 1.0}, "unit of its latency is not certain"),
+        ({"throughput": 12.3}, "throughput=12.3 without a unit"),
+        ({"prefill_latency_ms": 10.1, "decode_latency_ms": 5.1}, "several latencies"),
+        ({"latency_ms": 10.1, "inference_time_ms": 5.1}, "different values"),
+        ({"time_ms": 10.1}, "need not be one call"),
+        ({"predicted_latency_ms": 10.1}, "foretold"),
+        ({"latencies_ms": [1.5, 2.5], "batch_sizes": [1, 2]}, "one value for each"),
+        ({"latency_ms": [1.5, 2.5]}, "one value for each"),
+        ({"latency_ms": {"small": 1.5, "large": 2.5}}, "small, large"),
+        ({"qps": 100.5}, "qps=100.5 without a unit"),
+        ({"latency_ms": 1.5, "error": "CUDA error"}, "reports an error"),
+    ],
+)
+def test_what_is_uncertain_is_put_aside(fields, words):
+    put_aside({**BASE, **fields}, words)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": None}, "no model; hardware 'cuda'"),
+        ({"model": "Unknown"}, "no model"),
+        ({"model": 7}, "no model"),
+        ({"device": None}, "model 'resnet50'; no hardware"),
+        ({"device": None, "platform": "Linux"}, "no hardware"),
+        ({"device": None, "backend": "pytorch"}, "no hardware"),
+        ({"device": "auto"}, "no hardware"),
+    ],
+)
+def test_without_model_or_hardware_nothing_is_a_record(changes, words):
+    put_aside({**BASE, **changes, "latency_ms": 12.3}, "latency_ms=12.3", words)
+
+
+def test_one_model_by_keys():
+    document = {
+        "results": {"bert-base-uncased": {"cpu": {"mean_ms": 1}, "cuda": {"batch_4_seq_32": {"latency_ms": 3.25}}}}
+    }
+    record = only(document)
+    assert record.pointer == ("results", "bert-base-uncased", "cuda", "batch_4_seq_32")
+    assert (record.model_id, record.claimed_hardware) == ("bert-base-uncased", "cuda")
+    assert (record.configuration.batch_size, record.configuration.sequence_length) == (4, 32)
+
+
+def test_nested_statistics_with_configuration():
+    record = only(
+        {
+            "model": {"name": "gpt2"},
+            "device": "cuda",
+            "config": {"batch_size": 2, "seq_len": 128, "dtype": "torch.float16", "iterations": 20},
+            "latency": {"mean": 0.0123456, "p50": 0.012, "unit": "s"},
+            "throughput": {"value": 162.0, "unit": "samples/s"},
+            "memory": {"peak_mb": 1234.5},
+        }
+    )
+    assert (record.timing.mean, record.timing.p50, record.timing.throughput) == (0.0123456, 0.012, 162.0)
+    assert (record.timing.declared_unit, record.timing.n_samples, record.precision) == ("s", 20, "fp16")
+    assert (record.memory.amount, record.memory.declared_unit) == (1234.5, "mb")
+    assert record.configuration.sequence_length == 128
+
+
+def test_llmfit():
+    record = only(
+        {
+            "tool": "llmfit",
+            "submittedAtUnix": 1740000000,
+            "hardware": {"hwClass": "gpu", "hardwareName": "RTX 4090", "vramGb": 24, "os": "linux"},
+            "results": [
+                {"model": "llama-3-8b", "numRuns": 3, "avgTps": 51.2331, "avgTtftMs": 120.331, "avgTotalMs": 9}
+            ],
+        }
+    )
+    assert (record.model_id, record.claimed_hardware, record.started_at) == ("llama-3-8b", "RTX 4090", 1740000000)
+    assert (record.timing.tokens_per_s, record.timing.first_token, record.timing.mean) == (51.2331, 120.331, None)
+
+
+def test_torchbench_names_neither_unit_nor_model_field():
+    put_aside({"name": "x", "metrics": {"test_train[resnet50-cuda]_latency": 12.331}}, "without a unit", "no model")
+
+
+def test_transformers_js_statistics_name_no_quantity():
+    stats = {"min": 1.1, "max": 3.3, "mean": 2.2, "median": 2.1, "p90": 3, "p95": 3.2, "p99": 3.3}
+    put_aside({"setupTime": 1, "stats": {"forward": stats}}, "quantity that nothing names")
+
+
+def test_pytorch_oss_ci_names_no_hardware():
+    document = {
+        "benchmark": {"name": "ExecuTorch", "mode": "inference", "dtype": "fp16"},
+        "model": {"name": "mobilenet_v3", "backend": "xnnpack"},
+        "metric": {"name": "avg_inference_latency(ms)", "benchmark_values": [4.2]},
+        "runners": [{"name": "linux", "type": "m5"}],
+    }
+    put_aside(document, "model 'mobilenet_v3'; no hardware")
+
+
+def test_mlperf_rows_name_what_they_count():
+    row = {"Model": "resnet", "Accelerator": "NVIDIA H100", "Performance_Result": 1234.5}
+    assert only([{**row, "Performance_Units": "Samples/s"}]).timing.throughput == 1234.5
+    assert only([{**row, "Performance_Units": "Tokens/s"}]).timing.tokens_per_s == 1234.5
+    put_aside([{**row, "Performance_Units": "Queries/s"}], "Performance_Result=1234.5 without a unit")
+
+
+def test_optimum_benchmark_report():
+    document = {
+        "config": {
+            "backend": {"name": "pytorch", "model": "gpt2", "device": "cpu"},
+            "scenario": {"input_shapes": {"batch_size": 2, "sequence_length": 16}},
+        },
+        "report": {
+            "load": {"latency": {"unit": "s", "values": [1.2], "mean": 1.2}},
+            "forward": {
+                "memory": {"unit": "MB", "max_ram": 900.1},
+                "latency": {"unit": "s", "values": [0.0123, 0.0124], "mean": 0.01235},
+                "throughput": {"unit": "samples/s", "value": 161.9},
+            },
+        },
+    }
+    record = only(document)
+    assert (record.scenario, record.timing.samples, record.timing.throughput) == ("forward", [0.0123, 0.0124], 161.9)
+    assert (record.configuration.batch_size, record.backend) == (2, "pytorch")
+    assert any("/report/load" in remark for remark in generic.remarks(document))
+
+
+def test_one_record_per_platform_column():
+    records, aside = read([{"model": "vit", "cpu_latency_ms": 12.5, "cuda_latency_ms": 3.25}])
+    assert [(record.claimed_hardware, record.timing.mean, record.pointer) for record in records] == [
+        ("cpu", 12.5, ("0", "cpu_latency_ms")),
+        ("cuda", 3.25, ("0", "cuda_latency_ms")),
+    ]
+    assert aside == []
+
+
+def test_several_throughputs_and_bare_tokens():
+    record = only({"model": "llama-3-8b", "gpu": "RTX 4090", "tokens_per_second": 51.25, "peak_memory_gb": 15.5})
+    assert (record.timing.mean, record.timing.tokens_per_s, record.memory.declared_unit) == (None, 51.25, "gb")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"vocab": {**{f"word{i}": i for i in range(1000)}, "latency": 5, "throughput": 7, "mock": 9}},
+        {"model": "bert", "hw_requirements": {"latency_ms": 5, "device": "cpu"}},
+        {"latency_threshold_ms": 5, "latency_improvement_percent": 12.5, "speedup": 2.0},
+        {"device": "cuda", "total_memory_gb": 24, "available_memory_mb": 100},
+        {"max_memory_bytes": 4294967296},
+        {"steps": [{"name": "load", "duration_seconds": 4.5}]},
+        {"batch_size": 8, "model": "bert", "device": "cpu"},
+        {"tests": [{"model": "bert", "hardware": "cpu", "status": "failed"}]},
+        {"model": "bert", "hardware": "cpu", "error": "no such file"},
+    ],
+)
+def test_what_is_no_result(document):
+    assert read(document) == ([], [])
+
+
+def test_a_published_models_card_is_no_result():
+    card = {"model_id": "gpt2", "downloads": 5, "likes": 2, "license": "mit", "inference_time_ms": 12.5}
+    assert read([card]) == ([], [])
+    assert "published model" in generic.remarks([card])[0]
+
+
+def test_zeros_are_no_numbers():
+    rows = [{"model": "bert", "hardware": "cpu", "batch_size": 1, "latency_avg": 0.0, "throughput": 0.0}] * 3
+    assert generic.recognises(rows)
+    assert read(rows) == ([], [])
+    assert generic.remarks(rows) == ["/0 and 2 more places: every quantity is zero: nothing was measured"]
+
+
+def test_failed_attempts_of_a_table():
+    rows = [
+        {"model_id": "bert", "hardware": "cpu", "batch_size": 1, "error": "name 'np' is not defined"},
+        {"model_id": "bert", "hardware": "cuda", "latency_ms": 0.0, "status": "failed"},
+        {"model_id": "bert", "hardware": "cuda", "latency_ms": None, "success": False, "error": "CUDA out of memory"},
+    ]
+    records, aside = read(rows)
+    assert [record.failure.status for record in records] == ["failed", "failed", "out_of_memory"]
+    assert [record.pointer for record in records] == [("0",), ("1",), ("2",)]
+    assert aside == []
+
+
+def test_a_summary_that_repeats_rows_is_not_counted_again():
+    row = {"model": "bert", "device": "cpu", "latency_ms": 10.123456}
+    document = {"results": [row], "summary": {"bert": {"cpu": {"avg_latency_ms": 10.123456}}}}
+    assert only(document).pointer == ("results", "0")
+    assert generic.remarks(document) == ["/summary/bert/cpu: repeats /results/0"]
+    document["summary"]["bert"]["cpu"]["avg_latency_ms"] = 11.5
+    records, _ = read(document)
+    assert [record.flags for record in records] == [(), ("is_aggregate",)]
+
+
+DATABASE = {
+    "models": [{"model_id": 1, "model_name": "bert-base-uncased"}],
+    "hardware_platforms": [{"hardware_id": 1, "hardware_type": "cpu", "platform": "Linux", "memory_gb": 62}],
+    "performance_results": [
+        {"result_id": 5, "model_id": 1, "hardware_id": 1, "batch_size": 2, "precision": "fp32", "latency_ms": 3.25}
+    ],
+    "batch_results": [{"batch_id": 1, "result_id": 5, "latency_ms": 3.5}],
+}
+
+
+def test_rows_of_a_database_are_joined_with_what_they_refer_to():
+    record = only(DATABASE)
+    assert (record.model_id, record.claimed_hardware, record.precision) == ("bert-base-uncased", "cpu", "fp32")
+    assert record.pointer == ("performance_results", "0")
+    assert generic.remarks(DATABASE) == ["/batch_results/0: details a record of another table"]
+
+
+def test_a_table_of_a_database_that_is_not_here():
+    record = only(DATABASE["performance_results"])
+    assert (record.model_id, record.claimed_hardware, record.timing.mean) == (None, None, 3.25)
+    assert "numbers of a database" in generic.remarks(DATABASE["performance_results"])[0]
+
+
+def test_rows_in_the_tables(put, run, file_of):
+    put("a.csv", "model,device,batch_size,avg_latency_ms,throughput_items_per_second\nbert,cpu,1,55.227264,133.26736\n")
+    put(
+        "b.csv",
+        "model,device,latency_ms_mean,latency_ms_p50,latency_ms_p90,latency_ms_p99,iterations\nvit,cpu,5.25431,9.5,4.5,30,10\n",
+    )
+    put("c.jsonl", '{"model": "t5-small", "device": "cpu", "median_latency_ms": 3.2512345}\n' * 2)
+    rows = {(row["source_path"][-5:], row["source_pointer"]): row for row in run().results}
+    assert rows["a.csv", "/0"]["provenance"] == "simulated"
+    contradicting = rows["b.csv", "/0"]
+    assert contradicting["provenance_reason"].startswith("statistics_contradict")
+    assert contradicting["latency_ms_mean"] == 5.25431
+    assert {contradicting[f"latency_ms_{name}"] for name in ("p50", "p90", "p99")} == {None}
+    assert "latency_ms_p50 9.5, latency_ms_p90 4.5, latency_ms_p99 30" in contradicting["provenance_reason"]
+    assert [rows["jsonl", f"/{line}"]["latency_ms_p50"] for line in (0, 1)] == [3.2512345, 3.2512345]
+
+
+def test_a_percentile_that_is_a_round_multiple_of_the_mean(put, run):
+    put("a.csv", "model,device,latency_ms,latency_p95_ms\n" + "bert,cpu,83.449531049742,100.1394372596904\n")
+    (row,) = run().results
+    assert row["provenance_reason"].startswith("percentile_is_typed_in")
+
+
+def test_json_lines_of_a_known_shape(build, put, run, file_of):
+    documents = [build.direct(), {"note": "between"}, build.direct(b2=build.batch(4.1, 2))]
+    put("a.jsonl", "\n".join(map(json.dumps, documents)))
+    ingested = run()
+    assert file_of(ingested, "a.jsonl")["shape"] == "collection"
+    assert {row["source_pointer"] for row in ingested.results} == {"/0/batch_results/1", "/2/batch_results/2"}
+
+
+KEYS = (
+    "model model_name model_id name hardware device platform backend batch_size latency latency_ms avg_latency_s p50 p95_ms "
+    "mean min unit throughput throughput_items_per_second tokens_per_second tps ttft_ms memory_mb peak_memory_gb memory "
+    "metrics results summary cpu cuda_latency_ms bert status error success metric value samples latencies_ms iterations "
+    "load load_time_ms result_id hardware_id config dtype total_time_seconds x"
+)
+KEY = st.sampled_from(KEYS.split())
+LEAF = (
+    st.sampled_from(["bert", "resnet50", "cpu", "cuda", "Linux", "ms", "s", "fp16", "failed", "12.5 ms", "7.25", ""])
+    | st.floats(1e-3, 1e4)
+    | st.integers(-3, 100)
+    | st.sampled_from([None, True, False, math.nan, math.inf, 10**400, "\ud800"])
+)
+DOCUMENT = st.recursive(
+    LEAF,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEY, inner, max_size=8),
+    max_leaves=40,
+)
+RECORD = st.dictionaries(KEY, LEAF, max_size=12)
+
+
+def numbers_within(value):
+    """Every number below a place, also those in text."""
+    waiting, numbers = [value], set()
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, dict):
+            waiting += found.values()
+        elif isinstance(found, list):
+            waiting += found
+        else:
+            number = finite_number(cell_value(found.split()[0]) if isinstance(found, str) and found.split() else found)
+            if number is not None:
+                numbers.add(number)
+    return numbers
+
+
+def at(document, pointer):
+    for part in pointer:
+        document = document[int(part)] if isinstance(document, list) else document[part]
+    return document
+
+
+@given(DOCUMENT | st.lists(RECORD, max_size=3) | RECORD)
+def test_no_document_raises_and_every_number_stands_at_its_pointer(document):
+    for place in generic.read(document):
+        target = at(document, place.pointer)
+        if isinstance(place, Unreadable) or place.timing is None:
+            continue
+        timing = place.timing
+        stated = numbers_within(target)
+        factors = {MS_PER[unit] / MS_PER[timing.declared_unit] for unit in MS_PER}
+        for name in (*STATISTICS, "first_token"):
+            value = getattr(timing, name)
+            assert value is None or any(
+                math.isclose(value, number * factor) for number in stated for factor in factors
+            ), name
+        assert {timing.throughput, timing.tokens_per_s} <= stated | {None}
+        if place.memory is not None:
+            assert place.memory.amount in stated
+
+
+@given(st.lists(st.dictionaries(KEY, st.text(max_size=8), min_size=2, max_size=6), min_size=1, max_size=4))
+def test_no_table_raises_in_the_whole_reading(rows):
+    data = "\n".join(json.dumps(row) for row in rows).encode()
+    assert isinstance(parse_document(data, "a.jsonl"), list | dict)
+    assert read_file(Path("/a.jsonl"), FileContent(data, "0" * 64), None).status
+
+
+def test_deep_documents_are_walked_without_recursion():
+    document = leaf = {}
+    for _ in range(20_000):
+        leaf["results"] = {}
+        leaf = leaf["results"]
+    leaf |= {"model": "bert", "device": "cpu", "latency_ms": 3.25}
+    assert len(only(document).pointer) == 20_000
