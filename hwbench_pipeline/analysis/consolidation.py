@@ -66,7 +66,8 @@ def _columns(names: Sequence[str]) -> str:
 
 # a run that stands in the bench tables themselves is not counted again from a bundle that carries it
 _OWN_IDS = " UNION ALL ".join(
-    f"SELECT result_id FROM {identifier(table.name)}" for table in (CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING)
+    f"SELECT result_id FROM {identifier(table.name)} WHERE source = 'hwbench'"
+    for table in (CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING)
 )
 
 # A row without batch size speaks for its whole cell and size (no hardware, training unsupported): it is current only

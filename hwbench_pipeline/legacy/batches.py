@@ -141,8 +141,8 @@ class UnknownBatchError(WarehouseError):
 def list_batches(warehouse: Path) -> list[Batch]:
     """Every committed batch, the oldest first, those undone too. Raises `WarehouseError` for one that is damaged."""
     folder = warehouse / FOLDER
-    names = sorted(name for name in os.listdir(folder) if not name.startswith(".")) if folder.is_dir() else []
-    return [_read_batch(folder / name) for name in names if (folder / name).is_dir()]
+    members = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [_read_batch(member) for member in members if member.is_dir() and not member.name.startswith(".")]
 
 
 def _read_batch(folder: Path) -> Batch:
@@ -196,9 +196,16 @@ def remove_unfinished(warehouse: Path) -> None:
     """Remove what a killed ingest left. The caller is the only writer."""
     folder = warehouse / FOLDER
     if folder.is_dir():
-        for name in os.listdir(folder):
-            if name.startswith("."):
-                shutil.rmtree(folder / name, ignore_errors=True)
+        for left_over in folder.glob(".*"):
+            shutil.rmtree(left_over, ignore_errors=True)
+
+
+def sync_files(folder: Path) -> None:
+    """Bring the files of a folder to the disk. Raises OSError where the system refuses."""
+    for path in folder.iterdir():
+        with path.open("rb") as written:
+            os.fsync(written.fileno())
+    sync_folder(folder)
 
 
 def sync_folder(folder: Path) -> None:
@@ -271,9 +278,7 @@ class BatchWriter:
         if len(self._versions) >= _ROWS_PER_GROUP:
             self._flush_versions()
 
-    def add_reading(
-        self, sha256: str, reading: Reading, *, path: Path, is_kept: bool, naive_zone: str | None
-    ) -> None:
+    def add_reading(self, sha256: str, reading: Reading, *, path: Path, is_kept: bool, naive_zone: str | None) -> None:
         """Add what the reader made of some bytes: at most once for the same bytes."""
         quarantined = [
             {
@@ -315,10 +320,7 @@ class BatchWriter:
                 "counts": dict(self.counts),
             }
             (self._folder / _MANIFEST).write_text(json.dumps(manifest, indent=1), encoding="utf-8")
-            for name in os.listdir(self._folder):
-                with (self._folder / name).open("rb") as written:
-                    os.fsync(written.fileno())
-            sync_folder(self._folder)
+            sync_files(self._folder)
             self._folder.rename(final)
             sync_folder(final.parent)
         except OSError as error:
@@ -424,7 +426,10 @@ class BatchWriter:
     def _table(self, name: str, rows: Sequence[Row]) -> pa.Table:
         schema = SCHEMAS[name]
         columns = [
-            pa.array([self.batch_id] * len(rows) if field.name == "batch_id" else [row.get(field.name) for row in rows], field.type)
+            pa.array(
+                [self.batch_id] * len(rows) if field.name == "batch_id" else [row.get(field.name) for row in rows],
+                field.type,
+            )
             for field in schema
         ]
         return pa.Table.from_arrays(columns, schema=schema)
@@ -463,7 +468,9 @@ def _put_aside(pending: _Pending, problem_of: Any) -> None:
             kept.append(row)
         else:
             reason = storable(f"its row breaks the table's rules: {problem}. Fix: correct the shape that read it")
-            pending.quarantined.append({"pointer": row.get("source_pointer") or None, "reason": reason, "candidates": None})
+            pending.quarantined.append(
+                {"pointer": row.get("source_pointer") or None, "reason": reason, "candidates": None}
+            )
     pending.rows[:] = kept
 
 
@@ -498,9 +505,10 @@ def _breaks_bounds(table: Table, data: pa.Table) -> bool:
             continue
         if pa.types.is_floating(values.type) and not pc.all(pc.is_finite(values)).as_py():
             return True
-        if column.allowed is not None and not pc.all(
-            pc.is_in(values.drop_null(), value_set=pa.array(column.allowed))
-        ).as_py():
+        if (
+            column.allowed is not None
+            and not pc.all(pc.is_in(values.drop_null(), value_set=pa.array(column.allowed))).as_py()
+        ):
             return True
         if column.above is not None and pc.min(values).as_py() <= column.above:
             return True

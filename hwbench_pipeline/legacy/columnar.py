@@ -23,7 +23,8 @@ from hwbench_pipeline.legacy.tabular import MOST_CELLS
 _ROWS_AT_ONCE = 1000
 _MOST_BYTES = 512 * 1024 * 1024
 _DEEPEST_TYPE = 3
-_OPAQUE_TYPES = ("BLOB", "BIT", "INTERVAL", "UNION", "GEOMETRY", "VARIANT", "TIME")
+_OPAQUE_TYPES = ("BLOB", "BIT", "INTERVAL", "UNION", "GEOMETRY", "VARIANT")
+_TIMES_OF_DAY = frozenset({"TIME", "TIME_NS", "TIME WITH TIME ZONE", "TIMETZ"})
 _COPY = "legacy_copy"  # DuckDB calls a database by the name of its file
 _TABLES = (
     "SELECT schema_name, table_name FROM duckdb_tables() WHERE NOT internal AND NOT temporary "
@@ -91,7 +92,7 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, A
         columns = [
             name
             for name, type_name in connection.execute(_COLUMNS, [schema, table]).fetchall()
-            if not type_name.upper().startswith(_OPAQUE_TYPES)
+            if not type_name.upper().startswith(_OPAQUE_TYPES) and type_name.upper() not in _TIMES_OF_DAY
         ]
         place = f"{_quoted(_COPY)}.{_quoted(schema)}.{_quoted(table)}"
         ((n_rows,),) = connection.execute(f"SELECT count(*) FROM {place}").fetchall()

@@ -59,7 +59,9 @@ def _read_once(path: Path) -> FileContent | None:
     status = os.stat(path)  # noqa: PTH116 - opening a pipe or a device is not harmless
     if not stat.S_ISREG(status.st_mode):
         return FileContent(
-            None, None, f"{_kind_of(status.st_mode)}, expected a regular file. Fix: correct its permissions, or leave it out"
+            None,
+            None,
+            f"{_kind_of(status.st_mode)}, expected a regular file. Fix: correct its permissions, or leave it out",
         )
     # not blocking: what was a regular file may have become a pipe since
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))

@@ -28,19 +28,19 @@ def fact_of(row: Mapping[str, Any]) -> str | None:
     """
     model = str(row.get("model_id")).casefold()
     point = (row.get("hardware_requested"), row.get("batch_size"), row.get("sequence_length"))
+    place = (row.get("input_shape"), row.get("scenario"))
     if row.get("provenance") == "measured":
         mean, samples = row.get("latency_ms_mean"), row.get("samples_ms")
         if mean is not None and significant_digits(float(f"{mean:.12g}")) >= TIMER_DIGITS:
             # eleven digits: the same mean in seconds and in milliseconds, stated or computed, differs in the last ones
             return _hashed("mean", model, *point, f"{mean:.11g}")
         if samples is not None and len(samples) >= LEAST_SAMPLES:
-            place = (row.get("input_shape"), row.get("scenario"))
             return _hashed("samples", model, *point, *place, *(f"{sample:.12g}" for sample in samples))
     if row.get("started_at_text") is None:
         return None
-    place = (row.get("input_shape"), row.get("scenario"), row.get("status"), row.get("provenance"))
-    values = (row.get("error_message"), *(row.get(name) for name in _VALUES))
-    return _hashed("record", model, *point, *place, row["started_at_text"], *values)
+    outcome = (row.get("status"), row.get("provenance"), row.get("error_message"))
+    values = (row.get(name) for name in _VALUES)
+    return _hashed("record", model, *point, *place, *outcome, row["started_at_text"], *values)
 
 
 def repeats_within_file(fact: str) -> bool:

@@ -11,6 +11,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from hwbench_pipeline.legacy.json_values import finite_number, positive_integer, text
@@ -81,6 +82,7 @@ class Finding:
     is_load: bool = True
 
 
+@lru_cache(maxsize=4096)
 def hardware_key(name: str | None) -> str | None:
     """The key of a hardware name: `CUDA:0` is cuda, `QNN` is qualcomm; other names in lower case; None for none."""
     if name is None or not name.strip():
@@ -89,6 +91,7 @@ def hardware_key(name: str | None) -> str | None:
     return next((key for key, pattern in _NAMES if pattern.fullmatch(lowered)), lowered)
 
 
+@lru_cache(maxsize=4096)
 def is_hardware_name(name: str) -> bool:
     """Whether a word is a name of hardware known here, in any letter case: `cuda`, `QNN`, not `linux`."""
     lowered = name.strip().lower()

@@ -188,7 +188,7 @@ def descriptions_in(fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 def model_in(fields: Mapping[str, Any]) -> str | None:
     """The model that an object's fields name."""
-    named = next((name for field in _MODEL_FIELDS if (name := _name_in(fields.get(field)))), None)
+    named = next((name for field in _MODEL_FIELDS if field in fields and (name := _name_in(fields[field]))), None)
     if named is not None:
         return named
     name = _name_in(fields.get("name"))
@@ -212,8 +212,12 @@ def model_of_key(key: str, section: str) -> str | None:
 
 def hardware_in(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """The hardware that an object's fields claim, and the device its `device` field says."""
-    named = [name for field in _HARDWARE_FIELDS if (name := _name_in(fields.get(field)))]
-    platforms = [name for field in _PLATFORM_FIELDS if (name := _name_in(fields.get(field))) and is_platform(name)]
+    named = [name for field in _HARDWARE_FIELDS if field in fields and (name := _name_in(fields[field]))]
+    platforms = [
+        name
+        for field in _PLATFORM_FIELDS
+        if field in fields and (name := _name_in(fields[field])) and is_platform(name)
+    ]
     claimed = next((name for name in named if is_platform(name)), None) or next(iter((*platforms, *named)), None)
     device = _name_in(fields.get("device"))
     return claimed, device if device not in (None, claimed) and is_platform(str(device)) else None
@@ -304,7 +308,9 @@ def states_call(fields: Mapping[str, Any]) -> bool:
 
 
 def _integer_in(fields: Mapping[str, Any], names: Iterable[str]) -> int | None:
-    return next((number for name in names if (number := positive_integer(fields.get(name))) is not None), None)
+    return next(
+        (number for name in names if name in fields and (number := positive_integer(fields[name])) is not None), None
+    )
 
 
 def _name_in(value: Any) -> str | None:

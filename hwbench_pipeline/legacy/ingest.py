@@ -102,7 +102,7 @@ def ingest_into(
                 register_batches(connection, known)
                 _require_known(connection, roots)
                 present = [root for root in roots if os.path.lexists(root)]
-                found = find_entries(present, leave_out=_own_folders(warehouse, roots))
+                found = find_entries(present, leave_out=own_folders(warehouse, roots))
                 work = _compare(connection, found, writer)
             _read_changed(warehouse, writer, found, work, on_progress)
             batch = writer.commit()
@@ -182,7 +182,8 @@ ORDER BY version.path
 """
 
 
-def _compare(connection: duckdb.DuckDBPyConnection, found: Sequence[FoundFile], writer: BatchWriter) -> _Work:
+def register_found(connection: duckdb.DuckDBPyConnection, found: Sequence[FoundFile]) -> None:
+    """Make the view `found`: what is on disk, by position, with the state that the system tells of each path."""
     states = [entry.state for entry in found]
     connection.register(
         "found",
@@ -196,6 +197,10 @@ def _compare(connection: duckdb.DuckDBPyConnection, found: Sequence[FoundFile], 
             }
         ),
     )
+
+
+def _compare(connection: duckdb.DuckDBPyConnection, found: Sequence[FoundFile], writer: BatchWriter) -> _Work:
+    register_found(connection, found)
     reader = {"reader": writer.reader}
     to_read = connection.execute(_TO_READ, {**reader, "zone": writer.timezone}).fetchall()
     kept = connection.execute(_KEPT, reader).fetchall()
@@ -304,7 +309,7 @@ def _require_known(connection: duckdb.DuckDBPyConnection, roots: Sequence[Path])
             )
 
 
-def _own_folders(warehouse: Path, roots: Iterable[Path]) -> set[str]:
+def own_folders(warehouse: Path, roots: Iterable[Path]) -> set[str]:
     """What is not searched for old files: the warehouse, which would feed on itself."""
     own = {os.path.realpath(warehouse / name) for name in (batches.FOLDER, publishing.FOLDER, quarantine.FOLDER)}
     whole = os.path.realpath(warehouse)

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Sequence
@@ -26,15 +25,12 @@ import pyarrow.parquet as pq
 
 import hwbench_pipeline.schema as schema_package
 from hwbench_pipeline.legacy.batches import (
-    CONTENTS,
-    ENVIRONMENTS,
-    QUARANTINED,
-    RECORDS,
     SCHEMAS,
     VERSIONS,
     Batch,
     list_batches,
     live_batches,
+    sync_files,
     sync_folder,
 )
 from hwbench_pipeline.legacy.quarantine import FOLDER as QUARANTINE_FOLDER
@@ -57,7 +53,7 @@ FOLDER = "legacy_tables"
 _CURRENT = "current"
 _MANIFEST = "generation.json"
 _ROWS_PER_GROUP = 16_384
-_MEMORY_LIMIT = "400MB"
+_MEMORY_LIMIT = "256MB"
 
 _LIKENESS = (
     "hardware_requested",
@@ -279,11 +275,8 @@ def publish(warehouse: Path, batches: Sequence[Batch] | None = None) -> bool:
         generation.mkdir()
         _write_tables(generation, known)
         (generation / _MANIFEST).write_text(json.dumps(made_from), encoding="utf-8")
-        for name in os.listdir(generation):
-            with (generation / name).open("rb") as written:
-                os.fsync(written.fileno())
-        sync_folder(generation)
-        before = os.readlink(current) if current.is_symlink() else None
+        sync_files(generation)
+        before = current.readlink().name if current.is_symlink() else None
         named = generation.with_name(generation.name.lstrip("."))
         generation.rename(named)
         for table, _ in PUBLISHED:
@@ -312,7 +305,7 @@ def _are_linked(warehouse: Path) -> bool:
 
 def _link(path: Path, target: str) -> None:
     """Make `path` a link to the target, in one step whatever was there."""
-    if path.is_symlink() and os.readlink(path) == target:
+    if path.is_symlink() and path.readlink() == Path(target):
         return
     if path.is_dir() and not path.is_symlink():  # a copy of the warehouse that followed links
         path.rename(path.with_name(f".{uuid.uuid4().hex[:12]}"))
@@ -324,9 +317,9 @@ def _link(path: Path, target: str) -> None:
 
 
 def _remove_others(folder: Path, keep: set[str]) -> None:
-    for name in os.listdir(folder):
-        if name not in keep:
-            shutil.rmtree(folder / name, ignore_errors=True)
+    for member in folder.iterdir():
+        if member.name not in keep:
+            shutil.rmtree(member, ignore_errors=True)
 
 
 def _write_tables(generation: Path, batches: Sequence[Batch]) -> None:
@@ -347,7 +340,9 @@ def _write_tables(generation: Path, batches: Sequence[Batch]) -> None:
 def _write_selected(connection: duckdb.DuckDBPyConnection, generation: Path, table: Table, sql: str) -> None:
     """Write what a query gives as the table, in pieces."""
     schema = arrow_schema(table)
-    selected = connection.sql(f"SELECT {cast_columns(table, table.column_names)} FROM ({sql}) AS {identifier(table.name)}")
+    selected = connection.sql(
+        f"SELECT {cast_columns(table, table.column_names)} FROM ({sql}) AS {identifier(table.name)}"
+    )
     with pq.ParquetWriter(table_file(generation, table), schema, compression="zstd") as writer:
         for batch in selected.to_arrow_reader(_ROWS_PER_GROUP):
             writer.write_table(pa.Table.from_batches([batch]).cast(schema))

@@ -152,6 +152,8 @@ def _quantity(name: QuantityName, path: tuple[str, ...], value: Any, unit: TimeU
             value = cell_value(value)
     if name.kind == "load" and unit is None:
         value = None
+    if name.statistic == "samples":  # one number where several are named
+        name = replace(name, statistic="mean")
     return Quantity(name, path, unit, positive_number(value), is_zero=finite_number(value) == 0)
 
 

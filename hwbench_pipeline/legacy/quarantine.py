@@ -13,7 +13,7 @@ import gzip
 import hashlib
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -27,8 +27,8 @@ FOLDER = "legacy_quarantine"
 _PIECE_BYTES = 4 * 1024 * 1024
 _FASTEST = 1
 _CLAUSE_END = re.compile(r"[(:;,]|\. |\.$| expected ")
-_PARTICULAR = re.compile(r"'[^']*'|\"[^\"]*\"|/\S+|\d[\d.]*")
-_IDENTIFIED = re.compile(r"(?:model|hardware) '")
+_QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
+_PARTICULAR = re.compile(r"(?<!\S)/\S+|(?<![\w-])\d[\d.]*|(?<==)\S+")
 LONGEST_KIND = 80
 
 
@@ -59,8 +59,8 @@ def reason_kind(reason: str) -> str:
 
     Of a reason that begins with what was seen, the kind is what was wrong with it.
     """
-    seen, *others = reason.split("; ")
-    wrong = [clause for clause in others if not _IDENTIFIED.match(clause)]
+    seen, *others = _QUOTED.sub("…", reason).split("; ")
+    wrong = [clause for clause in others if clause not in ("model …", "hardware …")]
     said = wrong[-1] if seen.startswith("saw ") and wrong else seen
     first = _CLAUSE_END.split(said, maxsplit=1)[0]
     kind = " ".join(_PARTICULAR.sub("…", first).split())

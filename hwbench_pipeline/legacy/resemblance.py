@@ -20,7 +20,11 @@ _QUANTITY_KEY = re.compile(
 )
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _VOCABULARY_SIZE = 500
-_PROCESS_KEYS = frozenset({"return_code", "returncode", "exit_code"})
+_PROCESS_KEYS = frozenset(
+    {"return_code", "returncode", "exit_code"}
+    # processor time beside the time on the wall is the account of a process, not the time of a call on the CPU
+    | {f"{kind}_time{unit}" for kind in ("wall", "wall_clock", "user", "sys", "system") for unit in ("", "_ms", "_s")}
+)
 
 
 def result_objects(document: Any) -> int:

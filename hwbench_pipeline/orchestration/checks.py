@@ -1,6 +1,7 @@
-"""Asset checks: every table keeps its schema; a table with files that cannot be read says which.
+"""Asset checks: every table keeps its schema, and the old files' records are all accounted for.
 
-Belongs here: making checks of schema tables. Does not belong here: the rules themselves (`schema/`).
+Belongs here: making checks of schema tables and of the reconciliation. Does not belong here: the rules themselves
+(`schema/`, `legacy.reconciliation`).
 """
 
 import warnings
@@ -8,15 +9,26 @@ from typing import Any
 
 import dagster as dg
 
+from hwbench_pipeline.legacy.reconciliation import fix_of, reconcile
 from hwbench_pipeline.orchestration.partitions import cell_of, grid
 from hwbench_pipeline.orchestration.resources import WarehouseResource
 from hwbench_pipeline.schema.table import Table
-from hwbench_pipeline.schema.tables import CORE_BENCH__ENVIRONMENTS, CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING, TABLES
+from hwbench_pipeline.schema.tables import (
+    CORE_BENCH__ENVIRONMENTS,
+    CORE_BENCH__INFERENCE,
+    CORE_BENCH__TRAINING,
+    CORE_LEGACY__QUARANTINE,
+    CORE_LEGACY__RESULTS,
+    CORE_LEGACY__SOURCES,
+    RAW_LEGACY__FILES,
+    TABLES,
+)
 from hwbench_pipeline.schema.validation import find_problems
 from hwbench_pipeline.warehouse.location import Cell
 from hwbench_pipeline.warehouse.reading import read_rows
 
 CHECK_NAME = "keeps_schema"
+RECONCILIATION_NAME = "records_reconcile"
 _SHOWN = 20
 _GRID_TABLES = (CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING)
 
@@ -31,12 +43,43 @@ def schema_check_result(warehouse: WarehouseResource, table: Table, cells: list[
         findings += [str(file) for file in unreadable] + [str(problem) for problem in find_problems(table, rows)]
     metadata: dict[str, Any] = {"n_rows": n_rows, "n_findings": len(findings)}
     if findings:
-        shown = [f"* {text}" for text in findings[:_SHOWN]]
-        if len(findings) > _SHOWN:
-            shown.append(f"* … and {len(findings) - _SHOWN} more")
-        metadata["findings"] = dg.MetadataValue.md("\n".join(shown))
+        metadata["findings"] = _first_of(findings)
     description = f"{len(findings)} findings" if findings else "every row keeps the schema and every file is readable"
     return dg.AssetCheckResult(passed=not findings, description=description, metadata=metadata)
+
+
+def _first_of(findings: list[str]) -> dg.MarkdownMetadataValue:
+    shown = [f"* {text}" for text in findings[:_SHOWN]]
+    if len(findings) > _SHOWN:
+        shown.append(f"* … and {len(findings) - _SHOWN} more")
+    return dg.MetadataValue.md("\n".join(shown))
+
+
+@dg.asset_check(
+    name=RECONCILIATION_NAME,
+    asset=CORE_LEGACY__RESULTS.name,
+    additional_deps=[RAW_LEGACY__FILES.name, CORE_LEGACY__SOURCES.name, CORE_LEGACY__QUARANTINE.name],
+    blocking=True,
+    description="Records in = rows out + duplicates + quarantined, for every old file; every row has its file and its "
+    "origin. Nothing is made of the results until that holds.",
+)
+def records_reconcile(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+    """Compare the legacy tables with each other: counts are exact, the first twenty findings are shown."""
+    found = reconcile(warehouse.path)
+    findings = [*found.unreadable, *map(str, found.discrepancies)]
+    n_wrong = len({each.path for each in found.discrepancies})
+    metadata: dict[str, Any] = {
+        "n_files": found.n_files,
+        "n_records": found.n_records,
+        "n_results": found.n_results,
+        "n_files_wrong": n_wrong,
+    }
+    if found.holds:
+        description = f"{found.n_records} records of {found.n_files} files are accounted for"
+    else:
+        metadata["findings"] = _first_of(findings)
+        description = f"{n_wrong} of {found.n_files} files do not add up, e.g. {findings[0]}. {fix_of(warehouse.path)}"
+    return dg.AssetCheckResult(passed=found.holds, description=description, metadata=metadata)
 
 
 def _table_check(table: Table) -> dg.AssetChecksDefinition:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import dagster as dg
 
 from hwbench_pipeline.orchestration.assets.bench import BENCH_ASSET_OF_MODE
+from hwbench_pipeline.orchestration.checks import records_reconcile
 from hwbench_pipeline.schema.tables import CORE_HARDWARE, CORE_MODELS
 
 LEGACY_SELECTION = dg.AssetSelection.groups("legacy")
 CATALOG_SELECTION = dg.AssetSelection.assets(CORE_MODELS.name, CORE_HARDWARE.name)
-TABLES_SELECTION = dg.AssetSelection.groups("results", "prediction", "reports")
+# the check goes along: a blocking check holds up what comes after it only in a run that it is part of
+TABLES_SELECTION = dg.AssetSelection.groups("results", "prediction", "reports") | dg.AssetSelection.checks(
+    records_reconcile
+)
 
 measure_cells = dg.define_asset_job(
     "measure_cells",

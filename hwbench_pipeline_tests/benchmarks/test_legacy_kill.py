@@ -10,7 +10,7 @@ import shutil
 import pytest
 
 from hwbench_pipeline_tests.benchmarks.legacy_corpus import folders_of, write_corpus
-from hwbench_pipeline_tests.legacy.killing import Ingest, require_consistent, require_untorn, tables_of
+from hwbench_pipeline_tests.legacy.killing import Ingest, require_consistent, require_same, require_untorn, tables_of
 
 N_FILES = int(os.environ.get("HWBENCH_KILLED_FILES", "3000"))
 N_MOMENTS = 20
@@ -34,7 +34,7 @@ def cases(tmp_path_factory):
     before = tables_of(folder / "half")
     shutil.copytree(folder / "half", folder / "rest", symlinks=True)
     rest_s, rest_changes = Ingest(folder / "rest", everything).finish()
-    assert tables_of(folder / "rest") == after, "two ingests, of a half and of all, differ from one of all"
+    require_same(folder / "rest", after)  # two ingests, of a half and of all, give the tables of one
     print(
         f"\n{N_FILES} files: {whole_s:.2f} s, {whole_changes} changes; the second half {rest_s:.2f} s, {rest_changes}"
     )
@@ -52,7 +52,7 @@ def _killed_and_ingested_again(case, warehouse, kill):
     require_untorn(warehouse, before, after)
     has_new_tables = tables_of(warehouse) == after
     assert Ingest(warehouse, folders).finish() is not None
-    assert tables_of(warehouse) == after, "killed and ingested again, the tables differ from an undisturbed ingest's"
+    require_same(warehouse, after)
     require_consistent(warehouse)
     shutil.rmtree(warehouse)
     return was_killed, has_new_tables

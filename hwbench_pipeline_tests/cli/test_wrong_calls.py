@@ -224,18 +224,19 @@ def test_a_database_that_is_older_than_the_tables_says_so_and_answers(call, buil
     assert "Fix: `hwbench refresh`" in line
 
 
-def test_a_stored_table_of_old_results_that_is_broken_is_not_overwritten(call, tmp_path):
-    table = tmp_path / "w" / "core_legacy__results.parquet"
-    table.parent.mkdir()
-    table.write_bytes(b"PAR1 broken PAR1")
+def test_a_batch_of_old_results_that_is_broken_is_not_overwritten(call, tmp_path):
     (tmp_path / "old.json").write_text("{}")
-    called = call("ingest", tmp_path / "old.json", "--warehouse", tmp_path / "w")
+    arguments = ("ingest", tmp_path / "old.json", "--warehouse", tmp_path / "w")
+    assert call(*arguments).code == 0
+    (manifest,) = (tmp_path / "w").glob("legacy_batches/*/batch.json")
+    manifest.write_text("{")
+    called = call(*arguments)
     assert called.code == WORK_FAILED
     assert called.out == ""
     (line,) = [line for line in called.lines if line.startswith("hwbench")]
-    assert str(table) in line
-    assert "Fix: delete the legacy tables" in line
-    assert table.read_bytes() == b"PAR1 broken PAR1"
+    assert str(manifest.parent) in line
+    assert "Fix: restore it from a backup" in line
+    assert manifest.read_text() == "{"
 
 
 @pytest.mark.parametrize(

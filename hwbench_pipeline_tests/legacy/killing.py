@@ -113,6 +113,18 @@ def require_consistent(warehouse: Path) -> None:
     assert {row["environment_id"] for row in results} - {None} == environments
 
 
+def require_same(warehouse: Path, expected: dict[str, Counter[str]]) -> None:
+    """Raise AssertionError that tells the first differing rows unless the tables have exactly the expected ones."""
+    tables = tables_of(warehouse)
+    assert tables is not None, "there are no tables"
+    for name, rows in expected.items():
+        more, less = tables[name] - rows, rows - tables[name]
+        told = "\n".join(
+            [*(f"  is there: {row}" for row in list(more)[:2]), *(f"  expected: {row}" for row in list(less)[:2])]
+        )
+        assert not more and not less, f"{name} has {len(more)} other rows and lacks {len(less)}:\n{told}"
+
+
 def require_untorn(warehouse: Path, before: object, after: object) -> None:
     """Raise AssertionError unless the tables are those of before the ingest or those of after it."""
     tables = tables_of(warehouse)

@@ -1,6 +1,6 @@
 import pytest
 
-from hwbench_pipeline.legacy.hardware_claims import hardware_key
+from hwbench_pipeline.legacy.hardware_claims import Attempt, hardware_key, is_remote, settle_hardware
 
 
 def by_claim(ingested):
@@ -53,3 +53,79 @@ def test_failed_attempt_keeps_the_platform_it_was_tried_on(build, put, run):
     put("a.json", build.direct("cuda", b8={"success": False, "error": "CUDA out of memory"}))
     (row,) = run().results
     assert (row["hardware"], row["status"], row["provenance"]) == ("cuda", "out_of_memory", "none")
+
+
+PROBE = {"hardware": {"cpu": True, "cuda": True, "cuda_version": "12.4", "cuda_devices": 1}}
+
+
+def attempt(claimed, mean_ms=8.5, model="bert", **changes):
+    given = {
+        "run": None,
+        "model": model,
+        "claimed": claimed,
+        "recorded_device": claimed,
+        "point": None,
+        "mean_ms": mean_ms,
+        "is_failure": False,
+        "is_simulated": False,
+        "load_s": None,
+        "own": {},
+        "enclosing": (PROBE,),
+    }
+    return Attempt(**{**given, **changes})
+
+
+def hardware_of(*attempts):
+    return [finding.hardware for finding in settle_hardware(attempts)]
+
+
+def test_stated_device_beside_a_probe_that_found_it():
+    finding = settle_hardware([attempt("cuda")])[0]
+    assert finding.hardware == "cuda"
+    assert "the probe beside it found cuda 12.4 with 1 device(s)" in finding.reason
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"recorded_device": None},
+        {"mean_ms": None},
+        {"enclosing": ()},
+        {"enclosing": ({"hardware": {"cuda": True}},)},
+        {"enclosing": ({"hardware": {"cuda": False, "cuda_version": "12.4", "cuda_devices": 1}},)},
+        {"enclosing": ({"hardware": "cuda"},)},
+    ],
+)
+def test_device_that_no_probe_found(change):
+    assert hardware_of(attempt("cuda", **change)) == [None]
+
+
+@pytest.mark.parametrize(("cpu_ms", "expected"), [(80.0, "cuda"), (9.0, None)])
+def test_cpu_row_beside_a_probed_device(cpu_ms, expected):
+    assert hardware_of(attempt("cuda"), attempt("cpu", cpu_ms)) == [expected, "cpu"]
+
+
+def means(claimed, *mean_ms):
+    return [attempt(claimed, mean, f"m{i}", is_aggregate=True, enclosing=()) for i, mean in enumerate(mean_ms)]
+
+
+def test_means_over_configurations_like_those_of_the_cpu():
+    findings = settle_hardware([*means("cpu", 100.0, 200.0, 300.0), *means("cuda", 101.0, 199.0, 306.0)])
+    assert {finding.hardware for finding in findings} == {"cpu"}
+    assert "0.995 to 1.020 times" in findings[3].reason
+
+
+@pytest.mark.parametrize("cuda", [(101.0, 199.0), (101.0, 199.0, 330.0), (11.0, 19.0, 31.0)])
+def test_means_that_prove_nothing(cuda):
+    assert hardware_of(*means("cpu", 100.0, 200.0, 300.0), *means("cuda", *cuda))[3:] == [None] * len(cuda)
+
+
+@pytest.mark.parametrize("claim", ["remote", "remote:groq"])
+def test_remote_services_keep_their_machines_to_themselves(claim):
+    assert is_remote(hardware_key(claim))
+    assert hardware_of(attempt(claim)) == [None]
+
+
+def test_words_that_only_begin_like_remote():
+    assert not is_remote("remotely")
+    assert not is_remote(None)

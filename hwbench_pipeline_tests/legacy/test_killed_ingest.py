@@ -5,7 +5,7 @@ import os
 import pytest
 
 from hwbench_pipeline_tests.benchmarks.legacy_corpus import folders_of, write_corpus
-from hwbench_pipeline_tests.legacy.killing import Ingest, require_consistent, require_untorn, tables_of
+from hwbench_pipeline_tests.legacy.killing import Ingest, require_consistent, require_same, require_untorn, tables_of
 
 N_FILES = 300
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")
@@ -30,7 +30,7 @@ def test_killed_after_some_time(undisturbed, tmp_path, share):
     Ingest(tmp_path, folders).kill_after(share * seconds)
     require_untorn(tmp_path, None, tables)
     assert Ingest(tmp_path, folders).finish() is not None
-    assert tables_of(tmp_path) == tables
+    require_same(tmp_path, tables)
 
 
 @pytest.mark.parametrize("from_the_end", [20, 8, 0])
@@ -39,4 +39,4 @@ def test_killed_before_one_of_the_last_changes_to_the_file_system(undisturbed, t
     assert Ingest(tmp_path, folders, die_at=n_changes - from_the_end).finish() is None
     require_untorn(tmp_path, None, tables)
     assert Ingest(tmp_path, folders).finish() is not None
-    assert tables_of(tmp_path) == tables
+    require_same(tmp_path, tables)

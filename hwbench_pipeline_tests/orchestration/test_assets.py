@@ -99,7 +99,7 @@ def evaluations(result):
     return {evaluation.asset_key.to_user_string(): evaluation for evaluation in result.get_asset_check_evaluations()}
 
 
-def test_the_sample_files_become_three_tables(pipeline):
+def test_the_sample_files_become_the_legacy_tables(pipeline):
     result = pipeline.run("ingest_legacy_files")
     files = pipeline.rows(RAW_LEGACY__FILES)
     results = pipeline.rows(CORE_LEGACY__RESULTS)
@@ -115,7 +115,14 @@ def test_the_sample_files_become_three_tables(pipeline):
     assert n_simulated > 0
     assert f"| simulated | {n_simulated} |" in shown[CORE_LEGACY__RESULTS.name, None]["rows_by_provenance"]
     assert {name: check.passed for name, check in evaluations(result).items()} == dict.fromkeys(
-        (RAW_LEGACY__FILES.name, CORE_LEGACY__RESULTS.name, "core_legacy__environments"), True
+        (
+            RAW_LEGACY__FILES.name,
+            CORE_LEGACY__RESULTS.name,
+            "core_legacy__sources",
+            "core_legacy__quarantine",
+            "core_legacy__environments",
+        ),
+        True,
     )
 
 

@@ -178,7 +178,7 @@ def test_build_defs_is_fresh_and_takes_other_resources(tmp_path):
     built = build_defs({"warehouse": other})
     assert built is not build_defs()
     assert built.resources["warehouse"] is other
-    assert set(built.resources) == set(defs.resources) == {"warehouse", "legacy_files", "duckdb"}
+    assert set(built.resources) == set(defs.resources) == {"warehouse", "legacy_files", "import_files", "duckdb"}
     dg.Definitions.validate_loadable(built)
 
 

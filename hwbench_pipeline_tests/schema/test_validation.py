@@ -12,6 +12,9 @@ from hwbench_pipeline.schema.table import Column, ColumnType, Table
 from hwbench_pipeline.schema.tables import (
     CORE_BENCH__INFERENCE,
     CORE_HARDWARE,
+    CORE_IMPORTS__RESULTS,
+    CORE_LEGACY__QUARANTINE,
+    CORE_LEGACY__SOURCES,
     OUT__COVERAGE,
     OUT__PREDICTION_SCORES,
     OUT__PREDICTIONS,
@@ -279,12 +282,30 @@ def test_rules_wait_until_the_types_are_right():
 
 OTHER_RULES = [
     (
+        CORE_IMPORTS__RESULTS,
+        rows.legacy(source="timm", corrections="B1 …"),
+        "corrected_keeps_reported",
+        "corrections are named without the values as reported",
+    ),
+    (
         RAW_LEGACY__FILES,
         rows.legacy_file(n_records=3),
         "records_are_accounted",
         "n_records is 3, its parts add up to 0",
     ),
     (RAW_LEGACY__FILES, rows.legacy_file(error=None), "unread_says_why", "no_results without a reason"),
+    (
+        CORE_LEGACY__SOURCES,
+        {"result_id": "r", "path": "/a", "pointer": "/0", "sha256": "s", "role": "copy", "relation": "itself"},
+        "itself_is_no_copy",
+        "role is copy where relation is itself",
+    ),
+    (
+        CORE_LEGACY__QUARANTINE,
+        {"path": "/a", "place": 0, "reason": "r", "reason_kind": "r", "kept_at": "k", "batch_id": "b"},
+        "kept_has_hash",
+        "their hash is not known",
+    ),
     (OUT__COVERAGE, rows.coverage("measured"), "state_has_evidence", "n_measured_reference is 0"),
     (OUT__COVERAGE, rows.coverage("measured", n_measured_tiny=4), "state_has_evidence", "n_measured_reference is 0"),
     (OUT__COVERAGE, rows.coverage("measured_tiny_only"), "state_has_evidence", "n_measured_tiny is 0"),

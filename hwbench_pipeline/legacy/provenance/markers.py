@@ -96,17 +96,22 @@ def _marked(
     members: Iterable[tuple[str, Any]], key_pattern: re.Pattern[str], text_pattern: re.Pattern[str]
 ) -> str | None:
     for key, value in members:
-        if key_pattern.fullmatch(key) and _says_yes(value):
+        if value is not True and not isinstance(value, str):
+            continue
+        if _says_yes(value) and key_pattern.fullmatch(key):
             return f"{key} is {str(value).lower()}"
-        if _is_label(key, value) and text_pattern.search(value):
+        if isinstance(value, str) and text_pattern.search(value[:_LONGEST_LABEL]) and _is_label(key, value):
             return f"{key} is {value.strip()[:80]!r}"
     return None
 
 
-def _said(members: Iterable[tuple[str, Any]], pattern: re.Pattern[str]) -> str | None:
+def _said(members: Iterable[tuple[str, Any]], word: str, pattern: re.Pattern[str]) -> str | None:
     for key, value in members:
-        if isinstance(value, str) and _OUTPUTS.search(key) and not _INPUTS.search(key):
-            found = pattern.search(value[:_LONGEST_OUTPUT])
+        if not isinstance(value, str):
+            continue
+        beginning = value[:_LONGEST_OUTPUT]
+        if word in beginning.lower() and _OUTPUTS.search(key) and not _INPUTS.search(key):
+            found = pattern.search(beginning)
             if found:
                 return f"{key} says {value[max(0, found.start() - 20) : found.end() + 40].strip()!r}"
     return None
@@ -115,23 +120,23 @@ def _said(members: Iterable[tuple[str, Any]], pattern: re.Pattern[str]) -> str |
 def mock_mark_in(members: Iterable[tuple[str, Any]]) -> str | None:
     """A label or an output that says that a stand-in ran."""
     found = list(members)
-    return _marked(found, _MOCK_KEY, _MOCK_TEXT) or _said(found, _MOCK_OUTPUT)
+    return _marked(found, _MOCK_KEY, _MOCK_TEXT) or _said(found, "mock", _MOCK_OUTPUT)
 
 
 def simulation_mark_in(members: Iterable[tuple[str, Any]]) -> str | None:
     """A flag, a label or an output that says that something was simulated."""
     found = list(members)
-    return _marked(found, _SIMULATION_KEY, _SIMULATION_TEXT) or _said(found, _SIMULATED_OUTPUT)
+    return _marked(found, _SIMULATION_KEY, _SIMULATION_TEXT) or _said(found, "simulat", _SIMULATED_OUTPUT)
 
 
 def output_is_mock(evidence: Evidence, _: FileEvidence) -> str | None:
     """What the call gave back says that it is a stand-in's."""
-    return _said(members_within(evidence.own), _MOCK_OUTPUT)
+    return _said(members_within(evidence.own), "mock", _MOCK_OUTPUT)
 
 
 def output_is_simulated(evidence: Evidence, _: FileEvidence) -> str | None:
     """What the call gave back says that it is simulated."""
-    return _said(members_within(evidence.own), _SIMULATED_OUTPUT)
+    return _said(members_within(evidence.own), "simulat", _SIMULATED_OUTPUT)
 
 
 def marked_simulated(evidence: Evidence, _: FileEvidence) -> str | None:
@@ -166,6 +171,6 @@ def has_implementation_label(evidence: Evidence) -> bool:
 def label_remark(evidence: Evidence) -> str:
     """What to add to a reason where a label claims that the number is real."""
     for key, value in _scopes(evidence):
-        if _is_label(key, value) and _REAL_TEXT.search(value):
+        if isinstance(value, str) and "REAL" in value and _is_label(key, value) and _REAL_TEXT.search(value):
             return f"; its label {value.strip()[:80]!r} is no evidence"
     return ""

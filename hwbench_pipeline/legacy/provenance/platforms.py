@@ -7,7 +7,7 @@ Does not belong here: marks on the record itself (`markers`) and patterns betwee
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from hwbench_pipeline.legacy.json_values import finite_number, positive_number, significant_digits
@@ -35,21 +35,27 @@ _STAND_IN_MODEL = re.compile(
     r"\s*::.*::\s*|(?:.*[\W_])?(?:stub|mock|mocked|dummy|fake|simulated)(?:[\W_].*)?", re.IGNORECASE | re.DOTALL
 )
 
+Members = Iterable[tuple[str, Any]]
+
 
 def platform_is_mock(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
     """A label or a text of the record's platform says that a stand-in ran there."""
-    return _asked_once(evidence, file_evidence, "mock", markers.mock_mark_in)
+    return _asked_of_all(evidence, file_evidence, "mock", markers.mock_mark_in)
 
 
 def platform_is_simulated(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
     """A flag, a label or a text of the record's platform says that it was simulated."""
-    return _asked_once(evidence, file_evidence, "simulated", markers.simulation_mark_in)
+    return _asked_of_all(evidence, file_evidence, "simulated", markers.simulation_mark_in)
 
 
-def start_failed(evidence: Evidence, _: FileEvidence) -> str | None:
+def start_failed(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
     """The platform did not start, so what answered was not the model on it."""
-    for key, value in evidence.platform.items():
-        if _STARTS_PLATFORM.search(key) and isinstance(value, str) and _FAILED_START.match(value):
+    return _asked_once(evidence, file_evidence, "start", _failed_start)
+
+
+def _failed_start(members: Members) -> str | None:
+    for key, value in members:
+        if isinstance(value, str) and _STARTS_PLATFORM.search(key) and _FAILED_START.match(value):
             return f"{key} is {value.strip()[:80]!r}"
     return None
 
@@ -60,12 +66,16 @@ def stand_in_model(evidence: Evidence, _: FileEvidence) -> str | None:
     return f"model {name[:80]!r}" if name is not None and _STAND_IN_MODEL.fullmatch(name[:200]) else None
 
 
-def other_time_is_typed_in(evidence: Evidence, _: FileEvidence) -> str | None:
+def other_time_is_typed_in(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
     """Another time of the same single call has so few digits that a person typed it."""
     if evidence.samples_ms or evidence.stated_mean_ms is None or not evidence.platform:
         return None
-    loose = ((key, value) for key, value in evidence.platform.items() if not isinstance(value, dict | list))
-    for key, value in (*_numbers_within(evidence.own), *loose):
+    beside = _asked_once(evidence, file_evidence, "typed in", _typed_in_time)
+    return _typed_in_time(markers.members_within(evidence.own)) or beside
+
+
+def _typed_in_time(members: Members) -> str | None:
+    for key, value in members:
         number = positive_number(value)
         if number is not None and _CALL_TIME.search(key.lower()) and digits_of(number) <= TYPED_IN_DIGITS:
             return f"{key} is {number:g}"
@@ -82,16 +92,21 @@ def sleeps(evidence: Evidence, _: FileEvidence) -> str | None:
     return None if slept is None else f"{mean:.6g} ms is sleep({slept / 1000:g}) and the delay of waking up"
 
 
-def nothing_on_device(evidence: Evidence, _: FileEvidence) -> str | None:
+def nothing_on_device(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
     """An accelerator is claimed, and the memory allocated on it holds no model."""
     if evidence.claimed_hardware not in ("cuda", "rocm"):
         return None
-    loose = ((key, value) for key, value in evidence.platform.items() if not isinstance(value, dict | list))
-    for key, value in (*_numbers_within(evidence.own), *loose):
-        found = _DEVICE_MEMORY.search(key.lower())
+    beside = _asked_once(evidence, file_evidence, "memory", _too_little_memory)
+    found = _too_little_memory(markers.members_within(evidence.own)) or beside
+    return None if found is None else f"{evidence.claimed_hardware} is claimed, but {found}"
+
+
+def _too_little_memory(members: Members) -> str | None:
+    for key, value in members:
         number = finite_number(value)
+        found = None if number is None else _DEVICE_MEMORY.search(key.lower())
         if found and number is not None and 0 <= number * _MB_PER[found["unit"]] < LEAST_MODEL_MB:
-            return f"{evidence.claimed_hardware} is claimed, but {key} is {number:g}"
+            return f"{key} is {number:g}"
     return None
 
 
@@ -108,11 +123,17 @@ def digits_of(number: float) -> int:
     return significant_digits(float(f"{number:.12g}"))
 
 
-def _numbers_within(own: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    return ((key, value) for key, value in markers.members_within(own) if not isinstance(value, str))
+def _asked_once(
+    evidence: Evidence, file_evidence: FileEvidence, question: str, find: Callable[[Members], str | None]
+) -> str | None:
+    """What stands alone beside the record on its platform, asked once for all records there."""
+    if not evidence.platform:
+        return None
+    return file_evidence.on_platform(evidence, question, lambda: find(evidence.platform.items()))
 
 
-def _asked_once(evidence: Evidence, file_evidence: FileEvidence, question: str, find: markers.Mark) -> str | None:
+def _asked_of_all(evidence: Evidence, file_evidence: FileEvidence, question: str, find: markers.Mark) -> str | None:
+    """As `_asked_once`, of everything on the platform: also of what its objects hold."""
     if not evidence.platform:
         return None
     return file_evidence.on_platform(evidence, question, lambda: find(markers.members_within(evidence.platform)))

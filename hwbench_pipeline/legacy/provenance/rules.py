@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hwbench_pipeline.legacy.provenance import fingerprints, markers, plausibility, platforms, positive
+from hwbench_pipeline.legacy.provenance import fingerprints, markers, platforms, plausibility, positive
 from hwbench_pipeline.legacy.provenance.evidence import Evidence, FileEvidence
 
 

@@ -10,12 +10,21 @@ from typing import Any
 
 from hwbench_pipeline.legacy.records import Shape
 from hwbench_pipeline.legacy.shapes import (
+    browser_compare,
     collection,
     direct_benchmark,
     generic,
+    hardware_test,
+    hw_compat_matrix,
+    key_model_benchmark,
+    remote_api_timings,
+    result_collections,
     skill_files,
+    skill_hw_bench,
     suite_benchmarks,
     suite_master,
+    suite_summary,
+    web_platform_comparison,
     web_platform_result,
 )
 
@@ -24,10 +33,28 @@ _KNOWN: tuple[Shape, ...] = (
     suite_benchmarks.SHAPE,
     direct_benchmark.SHAPE,
     web_platform_result.SHAPE,
+    suite_summary.SHAPE,
+    hw_compat_matrix.SHAPE,
+    key_model_benchmark.SHAPE,
+    skill_hw_bench.SHAPE,
+    # before the comparisons, whose rows look alike from outside
+    result_collections.BATCH_DIRECT_BENCHMARK,
+    result_collections.WEB_PLATFORM_BATCH,
+    web_platform_comparison.SHAPE,
+    browser_compare.SHAPE,
+    remote_api_timings.SHAPE,
     *skill_files.SHAPES,
+    hardware_test.SHAPE,
 )
-# the generic reader is asked last: it reads whatever nobody wrote a module for
-SHAPES: tuple[Shape, ...] = (*_KNOWN, collection.collection_of(_KNOWN, generic.SHAPE), generic.TABLE, generic.SHAPE)
+SHAPES: tuple[Shape, ...] = (
+    # a list of several shapes is asked for first: a shape that collects one of them would leave the others out
+    collection.collection_of(_KNOWN, generic.SHAPE, least_shapes=2),
+    *_KNOWN,
+    collection.collection_of(_KNOWN, generic.SHAPE),
+    # the generic reader is asked last: it reads whatever nobody wrote a module for
+    generic.TABLE,
+    generic.SHAPE,
+)
 
 _ORIGINALITY = {shape.name: shape.originality for shape in SHAPES}
 

@@ -54,7 +54,9 @@ def _is_row(row: Any) -> bool:
     )
 
 
-def _of_row(document: Mapping[str, Any], place: tuple[str, ...], row: Mapping[str, Any]) -> Iterator[Record | Unreadable]:
+def _of_row(
+    document: Mapping[str, Any], place: tuple[str, ...], row: Mapping[str, Any]
+) -> Iterator[Record | Unreadable]:
     performance = row.get("performance") if isinstance(row.get("performance"), dict) else {}
     assert isinstance(performance, dict)
     where = (*place, "performance") if performance else place
@@ -71,7 +73,9 @@ def _of_row(document: Mapping[str, Any], place: tuple[str, ...], row: Mapping[st
     yield Record(
         pointer=where if mean is not None else place,
         model_id=text(row.get("model")) or text(document.get("model")),
-        claimed_hardware=next((said for name in _PLATFORMS if (said := text(row.get(name)) or text(document.get(name)))), None),
+        claimed_hardware=next(
+            (said for name in _PLATFORMS if (said := text(row.get(name)) or text(document.get(name)))), None
+        ),
         own=performance if mean is not None else row,
         enclosing=(row, document),
         timing=None if mean is None else Timing(declared_unit="ms", mean=mean),

@@ -16,8 +16,11 @@ _MEMBERS_TO_JUDGE = 20
 ORIGINALITY = 1
 
 
-def collection_of(shapes: Sequence[Shape], others: Shape) -> Shape:
-    """The shape of lists with a member of one of the shapes; members of none are left to `others`."""
+def collection_of(shapes: Sequence[Shape], others: Shape, *, least_shapes: int = 1) -> Shape:
+    """The shape of lists with a member of one of the shapes; members of none are left to `others`.
+
+    It recognises lists whose members have at least `least_shapes` different shapes, `others` among them.
+    """
 
     def shape_of(member: Any) -> Shape | None:
         if not isinstance(member, dict):
@@ -25,10 +28,10 @@ def collection_of(shapes: Sequence[Shape], others: Shape) -> Shape:
         return next((shape for shape in (*shapes, others) if shape.recognises(member)), None)
 
     def recognises(document: Any) -> bool:
-        return isinstance(document, list) and any(
-            isinstance(member, dict) and any(shape.recognises(member) for shape in shapes)
-            for member in document[:_MEMBERS_TO_JUDGE]
-        )
+        if not isinstance(document, list):
+            return False
+        found = {shape.name for member in document[:_MEMBERS_TO_JUDGE] if (shape := shape_of(member)) is not None}
+        return len(found) >= least_shapes and found != {others.name}
 
     def read(document: Any) -> Iterator[Record | Unreadable]:
         for position, member in enumerate(document):

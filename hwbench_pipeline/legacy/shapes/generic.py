@@ -62,19 +62,9 @@ _CATALOGUE_FIELDS = frozenset(
 )
 _LEAST_CATALOGUE_FIELDS = 3
 _SAME = 1e-3
-_SAME_VALUE = 1e-6
 _QUANTITIES_IN_REASON = 5
 _MOST_LABELS = 200
 _ROWS_TO_JUDGE = 20
-_TIMING_NAMES = {
-    "minimum": "minimum",
-    "maximum": "maximum",
-    "std": "std",
-    "p50": "p50",
-    "p90": "p90",
-    "p95": "p95",
-    "p99": "p99",
-}
 
 
 @dataclass(frozen=True)
@@ -193,14 +183,11 @@ def _settled(document: Any) -> list[_Outcome]:
 
 def _fact(record: Record) -> tuple[Any, ...]:
     timing = record.timing
-    assert timing is not None or record.memory is not None or record.failure is not None
-    value = None if timing is None else timing.mean or timing.throughput or timing.tokens_per_s or timing.p50
-    factor = 1.0 if timing is None or timing.mean is None else MS_PER[timing.declared_unit]
-    return (
-        record.model_id,
-        record.claimed_hardware,
-        None if value is None else f"{value * factor:.6g}",
-    )
+    if timing is None:
+        return (record.model_id, record.claimed_hardware, None)
+    time = timing.mean or timing.p50
+    value = timing.throughput or timing.tokens_per_s if time is None else time * MS_PER[timing.declared_unit]
+    return (record.model_id, record.claimed_hardware, None if value is None else f"{value:.6g}")
 
 
 def _outcomes(document: Any) -> Iterator[_Outcome]:
@@ -587,11 +574,9 @@ def _numbers(stated: Sequence[Quantity], configuration: Configuration) -> _Recor
     if first_token is not None and first_unit is not None:
         values["first_token"] = first_token * MS_PER[first_unit] / MS_PER[timing_unit]
     memory = _memory(by_kind.get("memory", []))
-    has_time = "mean" in values or samples is not None
+    has_time = samples is not None or not values.keys().isdisjoint({"mean", "p50"})
     if not has_time and not (throughput or tokens) and memory is None:
-        if values.keys() & {"p50"}:
-            return "it states percentiles and no mean"
-        return "no quantity in it has a certain unit"
+        return "no mean, no median and no throughput in it has a certain unit"
     load = _one([quantity for quantity in by_kind.get("load", []) if quantity.unit is not None])
     load_unit = next((q.unit for q in by_kind.get("load", []) if q.number == load), None)
     return _RecordNumbers(
@@ -662,7 +647,7 @@ def _values_in(latencies: Sequence[Quantity], unit: TimeUnit) -> tuple[dict[str,
                 return None
             samples = quantity.samples
         elif quantity.number is not None:
-            name = _TIMING_NAMES.get(quantity.statistic, "mean")
+            name = quantity.statistic
             value = quantity.number * factor if factor != 1 else quantity.number
             if name in values and abs(values[name] - value) > _SAME * max(values[name], value):
                 return None

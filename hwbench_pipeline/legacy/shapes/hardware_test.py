@@ -6,7 +6,7 @@ where the digits are those of a clock that counts seconds. Does not belong here:
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from hwbench_pipeline.legacy.hardware_claims import is_hardware_name
@@ -16,7 +16,16 @@ from hwbench_pipeline.legacy.provenance.clock import is_clock_difference
 from hwbench_pipeline.legacy.records import Record, Shape, Timing, Unreadable
 from hwbench_pipeline.legacy.units import TimeUnit
 
-_WRAPPERS = ("results", "hardware_results", "platforms", "test_results", "tests", "benchmarks", "hardware_tests")
+_WRAPPERS = (
+    "results",
+    "hardware_results",
+    "platforms",
+    "test_results",
+    "tests",
+    "benchmarks",
+    "hardware_tests",
+    "hardware",
+)
 _MODELS = ("model_name", "model_id", "model_path", "model")
 _OUTCOMES = ("success", "status", "passed", "error")
 _TIMES: dict[str, TimeUnit | None] = {
@@ -47,7 +56,9 @@ def read(document: Any) -> Iterator[Record | Unreadable]:
         if name is None and not _has_failed(entry):
             continue
         if name is not None and _TIMES[name] is None and not _is_in_seconds(entry, name):
-            yield Unreadable(place, f"{name} {positive_number(entry[name]):g} has no unit, and its digits are no clock's")
+            yield Unreadable(
+                place, f"{name} {positive_number(entry[name]):g} has no unit, and its digits are no clock's"
+            )
             continue
         yield _record(document, place, model, hardware, entry, name)
 
@@ -55,7 +66,9 @@ def read(document: Any) -> Iterator[Record | Unreadable]:
 def remarks(document: Any) -> list[str]:
     """The hardware that gave neither a time nor an error."""
     silent = [
-        hardware for _, _, hardware, entry in _attempts(document) if _time_name(entry) is None and not _has_failed(entry)
+        hardware
+        for _, _, hardware, entry in _attempts(document)
+        if _time_name(entry) is None and not _has_failed(entry)
     ]
     return [f"{', '.join(silent)[:200]} gave neither a time nor an error"] if silent else []
 
@@ -66,12 +79,24 @@ def _attempts(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], st
     yield from _by_hardware(document, (), model)
     for wrapper in _WRAPPERS:
         inner = document.get(wrapper)
+        if isinstance(inner, list):
+            yield from _in_list(inner, wrapper, model)
         if not isinstance(inner, dict):
             continue
         yield from _by_hardware(inner, (wrapper,), _model_of(inner) or model)
         for key, member in inner.items():
             if isinstance(member, dict) and not is_hardware_name(key):
                 yield from _by_hardware(member, (wrapper, key), _model_of(member) or model or key)
+
+
+def _in_list(
+    entries: Sequence[Any], wrapper: str, model: str | None
+) -> Iterator[tuple[tuple[str, ...], str | None, str, dict[str, Any]]]:
+    for position, entry in enumerate(entries):
+        if isinstance(entry, dict) and any(name in entry for name in _OUTCOMES):
+            hardware = next((said for name in ("hardware", *_DEVICES) if (said := text(entry.get(name)))), None)
+            if hardware is not None and is_hardware_name(hardware):
+                yield (wrapper, str(position)), _model_of(entry) or model, hardware, entry
 
 
 def _by_hardware(

@@ -36,8 +36,8 @@ def read(document: Any) -> Iterator[Record | Unreadable]:
     """One record per row that holds a mean, or an error in its place."""
     listed = document.get("hardware_types")
     known = {name for name in listed if isinstance(name, str)} if isinstance(listed, list) else set()
-    for family, hardware, cell in _cells(document):
-        pointer = ("model_families", family, "hardware_compatibility", hardware, "benchmark_results")
+    for around, hardware, cell in _cells(document):
+        pointer = (*around, "hardware_compatibility", hardware, "benchmark_results")
         for key, row in _rows(cell):
             place = (*pointer, key)
             if not isinstance(row, dict):
@@ -97,13 +97,17 @@ def _record(
     )
 
 
-def _cells(document: Mapping[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _cells(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str, dict[str, Any]]]:
+    """Place of the matrix, hardware and verdict, for a matrix of the whole file and for those of its families."""
     families = document.get("model_families")
-    for name, family in families.items() if isinstance(families, dict) else ():
-        by_hardware = family.get("hardware_compatibility") if isinstance(family, dict) else None
+    matrices: list[tuple[tuple[str, ...], Any]] = [((), document)]
+    if isinstance(families, dict):
+        matrices += [(("model_families", name), family) for name, family in families.items()]
+    for place, around in matrices:
+        by_hardware = around.get("hardware_compatibility") if isinstance(around, dict) else None
         for hardware, cell in by_hardware.items() if isinstance(by_hardware, dict) else ():
-            if isinstance(cell, dict):
-                yield name, hardware, cell
+            if isinstance(cell, dict) and ("benchmark_results" in cell or "compatible" in cell):
+                yield place, hardware, cell
 
 
 def _rows(cell: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

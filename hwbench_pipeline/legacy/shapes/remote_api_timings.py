@@ -44,7 +44,11 @@ def read(document: Any) -> Iterator[Record | Unreadable]:
 
 def remarks(document: Any) -> list[str]:
     """How many entries neither gave a time nor say that they failed."""
-    silent = [place for place, _, call in _calls(document) if isinstance(call, dict) and _time_name(call) is None and not _has_failed(call)]
+    silent = [
+        place
+        for place, _, call in _calls(document)
+        if isinstance(call, dict) and _time_name(call) is None and not _has_failed(call)
+    ]
     return [f"{len(silent)} entries without a response time"] if silent else []
 
 

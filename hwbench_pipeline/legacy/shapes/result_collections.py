@@ -43,7 +43,12 @@ def _collection_of(inner: Shape, name: str) -> Shape:
                     yield replace(member, pointer=(*pointer, *member.pointer))
 
     def remarks(document: Any) -> list[str]:
-        return [said for _, _, found in _objects(inner, document) if inner.recognises(found) for said in inner.remarks(found)]
+        return [
+            said
+            for _, _, found in _objects(inner, document)
+            if inner.recognises(found)
+            for said in inner.remarks(found)
+        ]
 
     return Shape(name, inner.originality + 1, recognises, read, remarks)
 
@@ -53,9 +58,7 @@ def _samples_hold(inner: Shape, document: Any) -> bool:
     level: list[Any] = [document]
     for depth in range(_SAMPLED_DEPTH):
         level = [
-            member
-            for value in level
-            for member in _inner_containers(value)[: None if depth == 0 else _SAMPLED_MEMBERS]
+            member for value in level for member in _inner_containers(value)[: None if depth == 0 else _SAMPLED_MEMBERS]
         ]
         if any(inner.recognises(value) for value in level):
             return True

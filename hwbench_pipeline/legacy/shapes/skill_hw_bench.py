@@ -25,7 +25,7 @@ def recognises(document: Any) -> bool:
     """True for an object with `results` and `performance` by method, and a model; the writers' own three blocks."""
     if not isinstance(document, dict) or not isinstance(document.get("metadata"), dict):
         return False
-    results, performance = document.get("results"), document.get("performance")
+    results, performance = document.get("results", {}), document.get("performance")
     if not isinstance(results, dict) or not isinstance(performance, dict):
         return False
     return any(_is_method(key, entry) for key, entry in results.items()) or any(
@@ -35,7 +35,7 @@ def recognises(document: Any) -> bool:
 
 def read(document: Any) -> Iterator[Record | Unreadable]:
     """One record per method and device that has a time, or that was tried and failed."""
-    results, performance = document["results"], document["performance"]
+    results, performance = document.get("results", {}), document["performance"]
     for key in (*results, *(name for name in performance if name not in results)):
         entry, timed = results.get(key), performance.get(key)
         entry = entry if isinstance(entry, dict) else {}
@@ -51,7 +51,7 @@ def remarks(document: Any) -> list[str]:
     """The methods that were not tried or say nothing about how they ended."""
     silent = [
         key
-        for key, entry in document["results"].items()
+        for key, entry in document.get("results", {}).items()
         if isinstance(entry, dict)
         and _is_method(key, entry)
         and not _has_failed(key, entry)
@@ -96,7 +96,15 @@ def _has_failed(key: str, entry: Mapping[str, Any]) -> bool:
 def _identity(document: Mapping[str, Any], key: str, entry: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Model and claimed hardware of a method."""
     metadata = document["metadata"]
-    model = next((name for source in (entry, metadata) for field in ("model", "model_name", "model_id") if (name := text(source.get(field)))), None)
+    model = next(
+        (
+            name
+            for source in (entry, metadata)
+            for field in ("model", "model_name", "model_id")
+            if (name := text(source.get(field)))
+        ),
+        None,
+    )
     _, _, last = key.rpartition("_")
     return model, text(entry.get("device")) or (last if is_hardware_name(last) else None)
 

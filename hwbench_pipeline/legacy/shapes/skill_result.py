@@ -27,12 +27,15 @@ from hwbench_pipeline.legacy.shapes.skill_quantities import Quantities, latency_
 _EXAMPLE_KEY = re.compile(r"(?:^|_)(?:example|benchmark)(?:_\d+)?$")
 _STATUS_KEY = re.compile(r"(?:^|_)(?:init|handler|tests|endpoint_type|implementation_type|example|benchmark)$")
 _SCALAR_TIME = re.compile(r"(?P<what>\w+)_time(?:_ms|_s|_seconds)?")
-_NOT_OF_A_CALL = re.compile(r"(?:^|_)(?:load|loading|init|initialization|setup|compile|compilation|warmup|download)(?:_|$)")
+_NOT_OF_A_CALL = re.compile(
+    r"(?:^|_)(?:load|loading|init|initialization|setup|compile|compilation|warmup|download)(?:_|$)"
+)
 _MODEL_KEYS = ("model_name", "test_model", "model_id", "model")
 _TIME_STAMP_KEYS = ("test_timestamp", "timestamp", "test_date")
 _SPEAKS_ABOUT_FILE = re.compile(r"mock|simulat|implementation|endpoint|environment", re.IGNORECASE)
 _OPERATING_SYSTEM = re.compile(r"(?:linux|windows|darwin|macos|mac os|posix|nt)\b.*", re.IGNORECASE)
-_FAR_TOO_MANY = 100_000
+_PARTS_OF_CALL = frozenset({"preprocess", "preprocessing", "postprocess", "postprocessing", "first_token"})
+_AFTER_ALL_TIMES = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def records_of(place: SkillPlace) -> Iterator[Record | Unreadable]:
     enclosing = tuple(view for around in (place.content, *place.around) if (view := _file_view(around)))
     model_id = model_name(place)
     stamp = _run_stamp(place)
-    calls = [call for call in _calls(place)]
+    calls = list(_calls(place))
     timed = {hardware_key(call.hardware) for call in calls if call.quantities.is_timed}
     for call in (*calls, *_loose_times(place, timed)):
         yield _record(call, platforms.of(call.hardware), enclosing, model_id, stamp)
@@ -196,6 +199,8 @@ def _loose_times(place: SkillPlace, timed: set[str | None]) -> Iterator[_Call]:
         repeated = {_step_of(key) for key in container if _EXAMPLE_KEY.search(key)}
         whole: dict[str, tuple[int, _Call]] = {}
         for key, value in container.items():
+            if not isinstance(value, dict) and positive_number(value) is None:
+                continue
             hardware = _hardware_of_key(key) or of_container
             if hardware is None:
                 continue
@@ -205,9 +210,7 @@ def _loose_times(place: SkillPlace, timed: set[str | None]) -> Iterator[_Call]:
                     continue
                 call = _Call((*pointer, key), value, hardware, Quantities(value))
                 if call.quantities.is_timed:
-                    whole.setdefault(name, (_FAR_TOO_MANY, call))
-                continue
-            if positive_number(value) is None:
+                    whole.setdefault(name, (_AFTER_ALL_TIMES, call))
                 continue
             quantity = quantity_name(key)
             rank = latency_rank(quantity)
@@ -222,10 +225,7 @@ def _loose_times(place: SkillPlace, timed: set[str | None]) -> Iterator[_Call]:
 
 def _is_step_time(quantity: str) -> bool:
     step = _SCALAR_TIME.fullmatch(quantity)
-    return step is not None and not _NOT_OF_A_CALL.search(step["what"]) and step["what"] not in _WHOLE_CALL
-
-
-_WHOLE_CALL = frozenset({"preprocess", "preprocessing", "postprocess", "postprocessing", "first_token"})
+    return step is not None and not _NOT_OF_A_CALL.search(step["what"]) and step["what"] not in _PARTS_OF_CALL
 
 
 def _step_of(key: str) -> str:

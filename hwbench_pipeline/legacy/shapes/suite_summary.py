@@ -12,6 +12,7 @@ from typing import Any
 
 from hwbench_pipeline.legacy.json_values import positive_number, text
 from hwbench_pipeline.legacy.records import Record, Shape, Timing, Unreadable
+from hwbench_pipeline.legacy.resemblance import result_objects
 from hwbench_pipeline.legacy.units import TimeUnit
 
 _LATENCIES: dict[str, TimeUnit] = {
@@ -56,7 +57,8 @@ def remarks(document: Any) -> list[str]:
         for name, family in _families(document)
         if isinstance(by_hardware := family.get("hardware_results"), dict)
         for hardware, result in by_hardware.items()
-        if isinstance(result, dict) and not any(_holds_number(_list_in(result, key)[1]) for key in (_LATENCIES, _THROUGHPUTS))
+        if isinstance(result, dict)
+        and not any(_holds_number(_list_in(result, key)[1]) for key in (_LATENCIES, _THROUGHPUTS))
     ]
 
 
@@ -84,6 +86,7 @@ def _of_hardware(
     result: Mapping[str, Any],
     pointer: tuple[str, ...],
 ) -> Iterator[Record | Unreadable]:
+    yield from _by_name(document, family, hardware, result, pointer)
     latency_name, latencies = _list_in(result, _LATENCIES)
     throughput_name, throughputs = _list_in(result, _THROUGHPUTS)
     if not _holds_number(latencies) and not _holds_number(throughputs):
@@ -117,6 +120,39 @@ def _of_hardware(
             flags=("is_aggregate",),
             run_document=document,
         )
+
+
+def _by_name(
+    document: Mapping[str, Any],
+    family: Mapping[str, Any],
+    hardware: str,
+    result: Mapping[str, Any],
+    pointer: tuple[str, ...],
+) -> Iterator[Record | Unreadable]:
+    """Latencies that do not stand by position: under the names of their models, or alone."""
+    for name, unit in _LATENCIES.items():
+        latencies = result.get(name)
+        if positive_number(latencies) is not None:
+            yield Unreadable((*pointer, name), "one latency for all models: nothing says which model it belongs to")
+        for model, value in latencies.items() if isinstance(latencies, dict) else ():
+            mean = positive_number(value)
+            if mean is None:
+                continue
+            yield Record(
+                pointer=(*pointer, name, model),
+                model_id=text(model),
+                claimed_hardware=hardware,
+                own={"latency": mean},
+                enclosing=(result, family, document),
+                timing=Timing(declared_unit=unit, mean=mean),
+                started_at=document.get("timestamp"),
+                mode="inference",
+                flags=("is_aggregate",),
+                run_document=document,
+            )
+    for model, inner in result.items():
+        if isinstance(inner, dict) and model not in (*_LATENCIES, *_THROUGHPUTS) and result_objects(inner):
+            yield Unreadable((*pointer, model), "numbers of one model where lists by position were expected")
 
 
 def _number_at(values: Sequence[Any], position: int) -> float | None:

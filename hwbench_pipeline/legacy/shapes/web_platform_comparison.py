@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from hwbench_pipeline.legacy.hardware_claims import is_hardware_name
+from hwbench_pipeline.legacy.hardware_claims import hardware_key, is_hardware_name
 from hwbench_pipeline.legacy.json_values import positive_number, text
 from hwbench_pipeline.legacy.outcomes import failure_of, is_success_word
 from hwbench_pipeline.legacy.records import MemoryStatement, Record, Shape, Timing, Unreadable
 
 _MEMORY_COVERS = "as the source states it; what it covers is not recorded"
+_LISTS = ("results", "comparisons", "models")
+_WEB = frozenset({"webnn", "webgpu", "wasm"})
 _GROUPS = ("results_by_modality", "results_by_model", "results_by_family", "modalities")
 _TIMES_MS = ("time_ms", "inference_time_ms", "processing_time_ms", "latency_ms", "avg_latency_ms")
 _MODELS = ("model_name", "model", "model_id", "model_key")
@@ -23,7 +25,8 @@ _MODELS = ("model_name", "model", "model_id", "model_key")
 def recognises(document: Any) -> bool:
     """True for an object whose groups hold rows with a model and objects by platform."""
     return isinstance(document, dict) and any(
-        isinstance(row, dict) and any(True for _ in _platforms(row)) for _, _, row in _rows(document)
+        isinstance(row, dict) and any(hardware_key(platform[-1]) in _WEB for platform, _ in _platforms(row))
+        for _, _, row in _rows(document)
     )
 
 
@@ -34,7 +37,7 @@ def read(document: Any) -> Iterator[Record | Unreadable]:
             yield Unreadable(place, "not an object with the results of one model")
             continue
         for platform, result in _platforms(row):
-            yield _record(document, row, _model_of(row) or model, (*place, platform), platform, result)
+            yield _record(document, row, _model_of(row) or model, (*place, *platform), platform[-1], result)
 
 
 def remarks(document: Any) -> list[str]:
@@ -44,6 +47,12 @@ def remarks(document: Any) -> list[str]:
 
 def _rows(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str | None, Any]]:
     """Place, model where the place names it, and every row of every group."""
+    for name in _LISTS:
+        rows = document.get(name)
+        if isinstance(rows, list):
+            yield from (((name, str(position)), None, row) for position, row in enumerate(rows))
+        elif isinstance(rows, dict):
+            yield from (((name, model), model, row) for model, row in rows.items() if isinstance(row, dict))
     for name in _GROUPS:
         groups = document.get(name)
         for group, rows in groups.items() if isinstance(groups, dict) else ():
@@ -55,9 +64,21 @@ def _rows(document: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str | 
                 yield from (((name, group, model), model, row) for model, row in rows.items() if isinstance(row, dict))
 
 
-def _platforms(row: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+def _platforms(row: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
+    """The results of a row by platform, with their place in it: beside the model, or in an object of their own."""
+    yield from (((key,), result) for key, result in _of_platforms(row))
+    inner = row.get("platforms")
+    if isinstance(inner, dict):
+        yield from ((("platforms", key), result) for key, result in _of_platforms(inner))
+
+
+def _of_platforms(row: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for key, result in row.items():
-        if isinstance(result, dict) and is_hardware_name(key) and (_time_of(result) or "success" in result or "status" in result):
+        if (
+            isinstance(result, dict)
+            and is_hardware_name(key)
+            and (_time_of(result) or "success" in result or "status" in result)
+        ):
             yield key, result
 
 
@@ -88,7 +109,8 @@ def _record(
         model_id=model,
         claimed_hardware=platform,
         own=result,
-        enclosing=(row, document),
+        # what a row says of one platform is no word on another
+        enclosing=({key: value for key, value in row.items() if not isinstance(value, dict | list)}, document),
         timing=None if mean is None else Timing(declared_unit="ms", mean=mean),
         failure=failure_of(result.get("error"), result.get("status")) if mean is None else None,
         memory=None if mean is None or memory_mb is None else MemoryStatement(memory_mb, _MEMORY_COVERS),

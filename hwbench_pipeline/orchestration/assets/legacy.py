@@ -1,6 +1,7 @@
-"""Old result files: one pass makes the account of files, the results and the environments they describe."""
+"""Old result files: one pass makes the account of files, the results, their places, the quarantine and the environments."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
@@ -49,7 +50,7 @@ def _spec(table: Table, *deps: Table) -> dg.AssetSpec:
         _spec(CORE_LEGACY__RESULTS, RAW_LEGACY__FILES),
         _spec(CORE_LEGACY__SOURCES, CORE_LEGACY__RESULTS, RAW_LEGACY__FILES),
         _spec(CORE_LEGACY__QUARANTINE, RAW_LEGACY__FILES),
-        _spec(CORE_LEGACY__ENVIRONMENTS, RAW_LEGACY__FILES),
+        _spec(CORE_LEGACY__ENVIRONMENTS, CORE_LEGACY__RESULTS),
     ],
 )
 def legacy_ingest(
@@ -57,18 +58,20 @@ def legacy_ingest(
 ) -> Iterator[dg.MaterializeResult]:
     """Read the legacy folder into the tables; what stands in them from other folders stays."""
     ingested = ingest_into(warehouse.path, [legacy_files.path])
-    changes = ", ".join(f"{count} {change}" for change, count in ingested.changes.items()) or "nothing new"
-    context.log.info("batch %s: %s, %d unchanged", ingested.batch.batch_id, changes, ingested.n_unchanged)
+    files_by_change = {**ingested.changes, "unchanged": ingested.n_unchanged}
+    changes = ", ".join(f"{count} {change}" for change, count in files_by_change.items())
+    context.log.info("batch %s: %s", ingested.batch.batch_id, changes)
     for table, column in _COUNTED_BY:
         counts = _counted(warehouse, table, column)
-        yield dg.MaterializeResult(
-            asset_key=table.name,
-            metadata={
-                "dagster/row_count": sum(n_rows for _, n_rows in counts),
-                "batch": ingested.batch.batch_id,
-                f"rows_by_{column}": dg.MetadataValue.md(markdown_table((column, "rows"), counts)),
-            },
-        )
+        metadata: dict[str, Any] = {
+            "dagster/row_count": sum(n_rows for _, n_rows in counts),
+            "batch_id": ingested.batch.batch_id,
+            f"rows_by_{column}": dg.MetadataValue.md(markdown_table((column, "rows"), counts)),
+        }
+        if table is RAW_LEGACY__FILES:
+            shown = markdown_table(("change", "files"), files_by_change.items())
+            metadata["files_by_change"] = dg.MetadataValue.md(shown)
+        yield dg.MaterializeResult(asset_key=table.name, metadata=metadata)
 
 
 def _counted(warehouse: WarehouseResource, table: Table, column: str) -> list[tuple[str, int]]:

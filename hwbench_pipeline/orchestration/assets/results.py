@@ -21,6 +21,8 @@ from hwbench_pipeline.reports.coverage import coverage_markdown, write_coverage_
 from hwbench_pipeline.reports.tables import markdown_table
 from hwbench_pipeline.schema.tables import (
     CORE_HARDWARE,
+    CORE_LEGACY__QUARANTINE,
+    CORE_LEGACY__SOURCES,
     CORE_MODELS,
     CORE_PREDICTION__FEATURES,
     OUT__COVERAGE,
@@ -109,6 +111,8 @@ def out__coverage(warehouse: WarehouseResource) -> dg.MaterializeResult:
         table.name
         for table in (
             RAW_LEGACY__FILES,
+            CORE_LEGACY__SOURCES,
+            CORE_LEGACY__QUARANTINE,
             RAW_IMPORTS__FILES,
             CORE_MODELS,
             CORE_HARDWARE,

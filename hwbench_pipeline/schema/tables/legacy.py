@@ -111,7 +111,7 @@ CORE_LEGACY__SOURCES = Table(
 
 def _kept_has_hash(row: Row) -> str | None:
     if row.get("kept_at") is not None and row.get("sha256") is None:
-        return "bytes are kept, but their hash is not known"
+        return f"bytes are kept at {row['kept_at']}, but their hash is not known"
     return None
 
 
