@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from hwbench_pipeline.schema.arrow import arrow_schema
 from hwbench_pipeline.schema.duckdb_sql import cast_columns, identifier
@@ -28,7 +30,7 @@ from hwbench_pipeline.schema.tables import (
 )
 from hwbench_pipeline.warehouse.location import table_file
 from hwbench_pipeline.warehouse.reading import UnreadableFile, register_tables
-from hwbench_pipeline.warehouse.writing import write_parquet
+from hwbench_pipeline.warehouse.writing import replacing
 
 RESULT_SOURCES: tuple[Table, ...] = (
     CORE_LEGACY__RESULTS,
@@ -41,6 +43,8 @@ ENVIRONMENT_SOURCES: tuple[Table, ...] = (
     CORE_IMPORTS__ENVIRONMENTS,
     CORE_BENCH__ENVIRONMENTS,
 )
+
+_ROWS_PER_GROUP = 16_384
 
 CELL_COLUMNS = ("source", "hardware", "mode", "model", "config_sha256")
 POINT_COLUMNS = (*CELL_COLUMNS, "device_name", "precision", "batch_size", "sequence_length")
@@ -95,8 +99,14 @@ ORDER BY environment_id
 
 
 def _write_selected(connection: duckdb.DuckDBPyConnection, warehouse: Path, table: Table, sql: str) -> Consolidated:
-    data = connection.sql(f"SELECT {cast_columns(table, table.column_names)} FROM ({sql})").to_arrow_table()
-    return Consolidated(write_parquet(data.cast(arrow_schema(table)), table_file(warehouse, table)), data.num_rows)
+    """Write what a query gives as the table, in pieces: the rows of every source need not fit into memory."""
+    schema, n_rows, path = arrow_schema(table), 0, table_file(warehouse, table)
+    selected = connection.sql(f"SELECT {cast_columns(table, table.column_names)} FROM ({sql})")
+    with replacing(path) as temporary, pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        for batch in selected.to_arrow_reader(_ROWS_PER_GROUP):
+            writer.write_table(pa.Table.from_batches([batch]).cast(schema))
+            n_rows += batch.num_rows
+    return Consolidated(path, n_rows)
 
 
 def current_results(

@@ -13,12 +13,14 @@ from hwbench_pipeline.analysis.consolidation import consolidate_environments, co
 from hwbench_pipeline.analysis.coverage import COUNTED_COLUMNS, coverage_rows
 from hwbench_pipeline.catalog.names import MODELS
 from hwbench_pipeline.hardware.platforms import hardware_keys
-from hwbench_pipeline.schema.duckdb_sql import identifier
+from hwbench_pipeline.schema.duckdb_sql import identifier, literal
 from hwbench_pipeline.schema.tables import OUT__COVERAGE, OUT__RESULTS, TABLES
 from hwbench_pipeline.warehouse.database import BuiltDatabase, build_database
 from hwbench_pipeline.warehouse.location import database_file
 from hwbench_pipeline.warehouse.reading import UnreadableFile, connect, select_table, table_files
 from hwbench_pipeline.warehouse.writing import write_table
+
+_MEMORY_LIMIT = "400MB"
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,8 @@ def coverage_now(warehouse: Path) -> tuple[list[dict[str, Any]], list[Unreadable
 def refresh(warehouse: Path) -> Refreshed:
     """Unite results and environments, count coverage, build the database."""
     with connect() as connection:
+        connection.execute(f"SET memory_limit = {literal(_MEMORY_LIMIT)}")
+        connection.execute(f"SET temp_directory = {literal(str(warehouse / '.spill'))}")
         unreadable = consolidate_results(warehouse, connection).unreadable
         unreadable += consolidate_environments(warehouse, connection).unreadable
         write_coverage(warehouse)

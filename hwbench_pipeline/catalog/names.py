@@ -149,6 +149,9 @@ _ANCHOR = re.compile(
 # A mixture of experts says its active parameters (Qwen2-57B-A14B), and is another architecture.
 _ACTIVE_PARAMETERS = re.compile(r"a\d+(?:\.\d+)?b")
 _NOT_A_CHECKPOINT = frozenset({"stub", "stubs", "mock", "mocked", "dummy", "fake", "unknown", "simulated"})
+# Stand-ins for tests: of an architecture, with random weights and shrunk layers. Their numbers say nothing about the model.
+_STAND_IN = re.compile(r"(?:^|-)(?:tiny-?random|random)(?:-|$)|^tiny-")
+_STAND_IN_PUBLISHERS = re.compile(r"[\w.-]*-internal-testing|hf-tiny-model-private", re.IGNORECASE)
 _LOCAL_FOLDERS = frozenset(
     {"models", "model", "tmp", "data", "local", "test", "tests", "cache", "checkpoints", "stubs"}
 )
@@ -169,13 +172,17 @@ def _words(name: str) -> str:
 def _exact_names() -> dict[str, str]:
     known: dict[str, str] = {}
     for model in MODELS:
-        for name in (model.key, model.display_name, model.model_id, model.tiny_model_id):
+        for name in (model.key, model.display_name, model.model_id):
             known[_words(name)] = model.key
             known[_words(name.rpartition("/")[2])] = model.key
     return known
 
 
 _EXACT = _exact_names()
+
+
+def _is_stand_in(organisation: str, base: str) -> bool:
+    return _STAND_IN_PUBLISHERS.fullmatch(organisation) is not None or _STAND_IN.search(_words(base)) is not None
 
 
 def _rest_names_checkpoint(family: _Family, rest: list[str]) -> bool:
@@ -203,10 +210,11 @@ def catalog_key(name: str) -> str | None:
 
     Understood, in any letter case and with `-`, `_` or spaces between words: catalog keys; display names (`BERT`,
     `LLaVA-NeXT`); test names (`hf_bert`, `test_hf_bert.py`); reference ids with or without organisation; class names
-    (`BertForMaskedLM`, `tiny-random-BertModel`); and checkpoints of the same architecture whose name says so
+    (`BertForMaskedLM`); and checkpoints of the same architecture whose name says so
     (`prajjwal1/bert-tiny`, `google/flan-t5-small`, `Qwen/Qwen2.5-0.5B`).
-    None for other architectures with similar names (distilbert, deit, wav2vec2-bert, Qwen2-VL), local paths,
-    `Unknown`, and anything that only might belong. Never raises.
+    None for other architectures with similar names (distilbert, deit, wav2vec2-bert, Qwen2-VL), for stand-ins that are
+    tiny or have random weights (`hwbench/tiny-bert`, `hf-internal-testing/tiny-random-bert`), local paths, `Unknown`,
+    and anything that only might belong. Never raises.
     """
     text = name.strip()
     if not _HUB_NAME.fullmatch(text) or _FILE.search(text):
@@ -222,7 +230,8 @@ def catalog_key(name: str) -> str | None:
         base = test_file["name"] or test_file["test"]
     elif base.lower().endswith(".py"):
         return None
-    base = re.sub(r"^tiny-random-", "", base, flags=re.IGNORECASE)
+    if _is_stand_in(organisation, base):
+        return None
     class_name = _CLASS_NAME.fullmatch(base)
     if class_name:
         return _CLASS_PREFIX.get(class_name["prefix"].lower())
@@ -253,6 +262,11 @@ def resolve_exactly(name: str) -> CatalogModel:
     key = _EXACT.get(_words(name))
     if key is not None:
         return _MODEL_BY_KEY[key]
+    tiny = next((model.key for model in MODELS if _words(name) == _words(model.tiny_model_id)), None)
+    if tiny is not None:
+        raise UnknownModelError(
+            f"{name!r} is the tiny size of the catalog's {tiny}, no model of its own. Fix: --size tiny --model {tiny}"
+        )
     related = catalog_key(name)
     if related is None:
         return resolve(name)

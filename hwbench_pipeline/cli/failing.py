@@ -20,6 +20,7 @@ _OWN_ERRORS = {
     "UnknownHardwareError": WRONG_CALL,
     "InvalidKeyError": WRONG_CALL,
     "QueryError": WRONG_CALL,
+    "UnknownBatchError": WRONG_CALL,
     "WarehouseError": WORK_FAILED,
     "SchemaError": WORK_FAILED,
     "HostLockError": WORK_FAILED,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+from collections import Counter
 from datetime import tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,12 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
-from hwbench_pipeline.cli.options import JsonOption, WarehouseOption
-from hwbench_pipeline.cli.output import output, print_json, progress, say, table
+from hwbench_pipeline.cli.options import JsonOption, WarehouseOption, existing_warehouse
+from hwbench_pipeline.cli.output import inert, output, print_json, progress, say, table
 
 if TYPE_CHECKING:
     from hwbench_pipeline.legacy.explaining import Explanation
     from hwbench_pipeline.legacy.ingest import Ingested
+    from hwbench_pipeline.legacy.zone_evidence import ZoneHint
     from hwbench_pipeline.warehouse.reading import UnreadableFile
 
 NAME = "ingest"
@@ -23,9 +26,19 @@ HELP = (
     "Files are only read. Each ingest is a batch that can be undone; files that did not change are not read again."
 )
 EXAMPLE = (
-    "Examples: `hwbench ingest old_results/ --timezone -08:00`; `hwbench ingest --explain old_results/run.json`; "
-    "`hwbench ingest --list`; `hwbench ingest --undo BATCH`"
+    "Example: `hwbench ingest old_results/ --timezone -08:00`, then `hwbench ingest --explain old_results/run.json`, "
+    "`hwbench ingest --list`, `hwbench ingest --undo BATCH`"
 )
+
+_WHOLE_FILE = "(whole file)"
+_SHOWN = {
+    "measured": ("MEASURED", "bold green"),
+    "simulated": ("SIMULATED", "bold yellow"),
+    "mock": ("MOCK", "bold magenta"),
+    "unknown": ("UNKNOWN", "bold"),
+    "none": ("NO NUMBER", "dim"),
+}
+"""How `--explain` shows what a record is worth."""
 
 
 def run(
@@ -62,13 +75,12 @@ def run(
     from hwbench_pipeline.warehouse.location import warehouse_path
 
     given = paths or []
-    _require_one_task(given, explaining=explaining, listing=listing, undoing=undoing)
-    folder = warehouse_path(warehouse)
+    _require_one_task(given, timezone_text, explaining=explaining, listing=listing, undoing=undoing)
     if listing:
-        _list(folder, as_json=as_json)
+        _list(existing_warehouse(warehouse), as_json=as_json)
         return
     if undoing is not None:
-        unreadable = _undo(folder, undoing, as_json=as_json)
+        unreadable = _undo(existing_warehouse(warehouse), undoing, as_json=as_json)
     else:
         zone = _zone(timezone_text)
         for path in given:
@@ -76,14 +88,16 @@ def run(
         if explaining:
             _explain(given, zone, as_json=as_json)
             return
-        unreadable = _ingest(folder, given, zone, as_json=as_json, named=warehouse is not None)
+        unreadable = _ingest(warehouse_path(warehouse), given, zone, as_json=as_json, named=warehouse is not None)
     for file in unreadable:
         say(f"hwbench ingest: {file}")
     if unreadable:
         raise typer.Exit(WORK_FAILED)
 
 
-def _require_one_task(paths: list[Path], *, explaining: bool, listing: bool, undoing: str | None) -> None:
+def _require_one_task(
+    paths: list[Path], zone: str | None, *, explaining: bool, listing: bool, undoing: str | None
+) -> None:
     tasks = [
         name
         for name, wanted in (("--explain", explaining), ("--list", listing), ("--undo", undoing is not None))
@@ -95,6 +109,8 @@ def _require_one_task(paths: list[Path], *, explaining: bool, listing: bool, und
         )
     if paths and tasks and tasks != ["--explain"]:
         raise WrongCallError(f"{tasks[0]} with a PATH; takes none. Fix: leave out {paths[0]}")
+    if zone is not None and tasks and tasks != ["--explain"]:
+        raise WrongCallError(f"{tasks[0]} with --timezone; reads no file. Fix: leave out --timezone")
     if not paths and tasks in ([], ["--explain"]):
         raise WrongCallError("Missing argument 'PATH…': takes files or folders. Fix: hwbench ingest old_results/")
 
@@ -104,6 +120,7 @@ def _ingest(
 ) -> list[UnreadableFile]:
     from hwbench_pipeline.analysis.refreshing import refresh_if_older
     from hwbench_pipeline.legacy.ingest import ingest_into
+    from hwbench_pipeline.legacy.zone_evidence import zone_hint
     from hwbench_pipeline.warehouse.writing import require_writable
 
     require_writable(folder)
@@ -117,6 +134,7 @@ def _ingest(
         )
         bar.update(task, description="uniting the tables")
         unreadable = refresh_if_older(folder)
+    hint = zone_hint(folder, ingested.batch.roots) if zone is None else None
     if as_json:
         print_json(
             {
@@ -127,27 +145,33 @@ def _ingest(
                 "files_by_change": ingested.changes,
                 "files_by_status": ingested.files_by_status,
                 **ingested.records,
+                "zone_hint": None if hint is None else vars(hint),
             }
         )
     else:
-        _print_ingested(folder, ingested, named=named)
+        _print_ingested(folder, ingested, hint, named=named)
     return unreadable
 
 
-def _print_ingested(folder: Path, ingested: Ingested, *, named: bool) -> None:
+def _print_ingested(folder: Path, ingested: Ingested, hint: ZoneHint | None, *, named: bool) -> None:
     console = output()
+
+    def line(text: str) -> None:
+        console.print(inert(text), markup=False, soft_wrap=True)
+
     title = f"{ingested.n_files} files"
     console.print(table(("status", "files"), ingested.files_by_status.items(), title=title, right=("files",)))
     console.print()
     names = [name.removeprefix("n_").replace("_", " ") for name in ingested.records]
     console.print(table(names, [list(ingested.records.values())], right=names, title="records"))
     changes = ", ".join(f"{count} {change}" for change, count in ingested.changes.items()) or "nothing new"
-    console.print(
-        f"\nBatch {ingested.batch.batch_id}: {changes}, {ingested.n_unchanged} unchanged. Tables in {folder}."
-    )
-    suffix = f" --warehouse {folder}" if named else ""
-    console.print(f"  hwbench quarantine{suffix}    what could not be understood, and why", highlight=False)
-    console.print("  hwbench ingest --explain PATH    each record of one file, and the rule that judged it")
+    line("")
+    line(f"Batch {ingested.batch.batch_id}: {changes}, {ingested.n_unchanged} unchanged. Tables in {folder}.")
+    if hint is not None:
+        line(str(hint))
+    suffix = f" --warehouse {shlex.quote(str(folder))}" if named else ""
+    line(f"  hwbench quarantine{suffix}    what could not be understood, and why")
+    line("  hwbench ingest --explain PATH    each record of one file, and the rule that judged it")
 
 
 def _list(folder: Path, *, as_json: bool) -> None:
@@ -170,7 +194,7 @@ def _list(folder: Path, *, as_json: bool) -> None:
         print_json({"warehouse": str(folder), "batches": rows})
         return
     if not rows:
-        output().print(f"no batches in {folder}")
+        output().print(inert(f"no batches in {folder}"), markup=False, soft_wrap=True)
         return
     shown = [
         (
@@ -204,10 +228,9 @@ def _undo(folder: Path, batch_id: str, *, as_json: bool) -> list[UnreadableFile]
 
 def _explain(paths: list[Path], zone: tzinfo | None, *, as_json: bool) -> None:
     from hwbench_pipeline.legacy.explaining import explain
-    from hwbench_pipeline.legacy.finding import absolute_path, find_entries
+    from hwbench_pipeline.legacy.finding import find_entries
 
-    entries = find_entries([absolute_path(path) for path in paths])
-    explanations = [explain(Path(entry.path), zone) for entry in entries]
+    explanations = (explain(Path(entry.path), zone) for entry in find_entries(paths))
     if as_json:
         from dataclasses import asdict
 
@@ -218,31 +241,41 @@ def _explain(paths: list[Path], zone: tzinfo | None, *, as_json: bool) -> None:
 
 
 def _print_explanation(explanation: Explanation) -> None:
+    """Each record under its pointer, which stands alone on its line; colours where a terminal shows them."""
+    from rich.text import Text
+
     console = output()
 
-    def line(text: str) -> None:
-        console.print(text, markup=False, soft_wrap=True)
+    def line(indent: int, *parts: tuple[str, str]) -> None:
+        console.print(
+            Text(" " * indent).append_tokens((inert(text), style) for text, style in parts),
+            soft_wrap=True,
+            markup=False,
+        )
 
-    line(f"{explanation.path}")
-    line(f"  {explanation.status}, shape {explanation.shape or 'unknown'}, {len(explanation.records)} records")
+    counts = Counter(record.provenance for record in explanation.records)
+    counted = "".join(f", {counts[name]} {shown.lower()}" for name, (shown, _) in _SHOWN.items() if counts[name])
+    line(0, (explanation.path, "bold"))
+    line(2, (f"{explanation.status}, shape {explanation.shape or 'unknown'}{counted}", ""))
     if explanation.error:
-        line(f"  {explanation.error}")
+        line(2, (explanation.error, ""))
     for record in explanation.records:
+        shown, style = _SHOWN[record.provenance]
         hardware = record.hardware or "not known"
         if record.hardware_requested not in (None, record.hardware):
             hardware += f" (claims {record.hardware_requested})"
-        line(f"\n  {record.pointer or '(whole file)'}")
-        line(
-            f"    {record.provenance.upper() if record.provenance != 'none' else 'NO NUMBER'} by {record.rule}: {record.evidence}"
-        )
-        line(
-            f"    model {record.model_id or 'not named'}{f' = {record.model}' if record.model else ''}, hardware {hardware}"
-        )
+        model = f"{record.model_id or 'not named'}{f' = {record.model}' if record.model else ''}"
+        line(0, ("", ""))
+        line(2, (record.pointer or _WHOLE_FILE, "bold cyan"))
+        line(4, (shown, style), (f" by {record.rule}: {record.evidence}", ""))
+        line(4, (f"model {model}, hardware {hardware}", ""))
         if record.quantities:
-            line("    " + ", ".join(f"{name} = {value:.6g}" for name, value in record.quantities.items()))
+            line(4, (", ".join(f"{name} = {value:.6g}" for name, value in record.quantities.items()), ""))
     for place in explanation.put_aside:
-        line(f"\n  {place.pointer or '(whole file)'}\n    PUT ASIDE: {place.reason}")
-    line("")
+        line(0, ("", ""))
+        line(2, (place.pointer or _WHOLE_FILE, "bold cyan"))
+        line(4, ("PUT ASIDE", "bold red"), (f": {place.reason}", ""))
+    line(0, ("", ""))
 
 
 def _zone(text: str | None) -> tzinfo | None:

@@ -35,6 +35,19 @@ JsonOption = Annotated[
 ]
 
 
+def existing_warehouse(given: Path | None) -> Path:
+    """The warehouse folder. Raises `WarehouseError` where there is none: a question must not make one."""
+    from hwbench_pipeline.warehouse.location import warehouse_path
+    from hwbench_pipeline.warehouse.writing import WarehouseError
+
+    folder = warehouse_path(given)
+    if not folder.is_dir():
+        raise WarehouseError(
+            f"there is no warehouse {folder}. Fix: `hwbench ingest` makes one; for another folder use --warehouse"
+        )
+    return folder
+
+
 def listed(option: str, text: str | None) -> list[str]:
     """The members of a comma-separated option, blanks dropped, each once; none where the option is not given."""
     if text is None:

@@ -15,21 +15,33 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 
 ABSENT = "—"
+_HARMLESS = "\u200d\u00a0\u3000"  # inside composed emoji, and spaces
 
 
 def output() -> Console:
-    """Standard output. Wide enough for tables where it is not a terminal."""
-    return Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    """Standard output. Wide enough for tables where it is not a terminal. `:smile:` in a file's name stays as it is."""
+    return Console(width=None if sys.stdout.isatty() else 160, highlight=False, emoji=False)
 
 
 def messages() -> Console:
     """Standard error, for people."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, emoji=False)
+
+
+def inert(text: str) -> str:
+    """Text from a file, or its name, on one line: what would steer a terminal or hide something is written as escape."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char in _HARMLESS else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return char.encode("unicode_escape").decode("ascii")
 
 
 def say(message: str) -> None:
-    """One line to standard error, as it is: no wrapping, no markup."""
-    messages().print(message, markup=False, soft_wrap=True)
+    """One line to standard error: no wrapping, no markup."""
+    messages().print(inert(message), markup=False, soft_wrap=True)
 
 
 def announce(bar: Progress, done: int, total: int, title: str) -> None:
@@ -99,7 +111,7 @@ def _text(cell: Any) -> str:
         return significant(cell)
     if isinstance(cell, datetime):
         return f"{cell:%Y-%m-%d %H:%M:%S}"
-    return escape(str(cell))
+    return escape(inert(str(cell)))
 
 
 def print_reasons(console: Console, reasons: Iterable[tuple[str, str]]) -> None:

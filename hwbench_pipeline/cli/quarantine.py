@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwbench_pipeline.cli.failing import WrongCallError
-from hwbench_pipeline.cli.options import JsonOption, WarehouseOption
-from hwbench_pipeline.cli.output import output, print_json, table
+from hwbench_pipeline.cli.options import JsonOption, WarehouseOption, existing_warehouse
+from hwbench_pipeline.cli.output import inert, output, print_json
 
 if TYPE_CHECKING:
-    from hwbench_pipeline.legacy.quarantine import QuarantinedPlace
+    from collections.abc import Callable
+
+    from hwbench_pipeline.legacy.quarantine import QuarantinedGroup
 
 NAME = "quarantine"
 HELP = (
@@ -32,15 +34,23 @@ def run(
     ] = None,
     restore: Annotated[
         Path | None,
-        typer.Option("--restore", metavar="DIR", help="Write the kept bytes of the listed files into this folder."),
+        typer.Option(
+            "--restore",
+            metavar="DIR",
+            help="Write the kept bytes of those files into this folder, each as `<start of its SHA-256>-<its name>`.",
+            file_okay=False,
+        ),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print the groups, or the places of one reason; write their bytes out where that is asked for."""
     from hwbench_pipeline.legacy.quarantine import quarantined_groups, quarantined_places, restore_bytes
-    from hwbench_pipeline.warehouse.location import warehouse_path
 
-    folder = warehouse_path(warehouse)
+    if reason is not None and not reason.strip():
+        raise WrongCallError(
+            f"--reason {reason!r}: is empty; takes a text out of a reason. Fix: leave it out to see every reason"
+        )
+    folder = existing_warehouse(warehouse)
     groups = quarantined_groups(folder)
     places = quarantined_places(folder, reason) if reason is not None or restore is not None else []
     if reason is not None and groups and not places:
@@ -51,31 +61,39 @@ def run(
     restored = restore_bytes(folder, places, restore) if restore is not None else []
     if as_json:
         document: dict[str, object] = {"warehouse": str(folder), "groups": [vars(group) for group in groups]}
-        if places:
+        if reason is not None or restore is not None:
             document["places"] = [vars(place) for place in places]
         if restore is not None:
             document["restored"] = [str(path) for path in restored]
         print_json(document)
         return
     console = output()
+
+    def line(text: str) -> None:
+        console.print(inert(text), markup=False, soft_wrap=True)
+
     if not groups:
-        console.print("nothing is in quarantine")
+        line("nothing is in quarantine")
         return
-    if places:
-        _print_places(places)
-    else:
-        rows = [(group.reason_kind, group.n_files, group.n_places, group.example_path) for group in groups]
-        console.print(table(("reason", "files", "places", "for example"), rows, right=("files", "places")))
-        console.print("\n`--reason TEXT` lists each place with its reason and what the reader saw there.")
+    if reason is not None:
+        for place in places:
+            line(f"{place.path}  {place.pointer or '(whole file)'}")
+            line(f"    {place.reason}")
+            if place.candidates:
+                line(f"    saw: {place.candidates}")
+    elif restore is None:
+        _print_groups(line, groups)
     if restore is not None:
         n_files = len({place.sha256 or place.path for place in places})
-        console.print(f"{len(restored)} of {n_files} files written to {restore}", highlight=False)
+        line(f"{len(restored)} of {n_files} files written to {restore}")
 
 
-def _print_places(places: list[QuarantinedPlace]) -> None:
-    console = output()
-    for place in places:
-        console.print(f"{place.path}  {place.pointer or ''}", markup=False, soft_wrap=True)
-        console.print(f"    {place.reason}", markup=False, soft_wrap=True)
-        if place.candidates:
-            console.print(f"    saw: {place.candidates}", markup=False, soft_wrap=True)
+def _print_groups(line: Callable[[str], None], groups: list[QuarantinedGroup]) -> None:
+    for group in groups:
+        places = "1 place" if group.n_places == 1 else f"{group.n_places} places"
+        files = "1 file" if group.n_files == 1 else f"{group.n_files} files"
+        line(f"{group.reason_kind}: {places} in {files}")
+        line(f"    {group.example_reason}")
+        line(f"    {group.example_path}")
+    line("")
+    line("`--reason TEXT` lists each place with its reason and what the reader saw there.")

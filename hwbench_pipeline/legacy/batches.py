@@ -86,6 +86,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("n_quarantined", _INT),
             ("is_kept", pa.bool_()),
             ("naive_zone", _TEXT),
+            ("derived_zone", _TEXT),
             ("reader", _TEXT),
         ]
     ),
@@ -378,6 +379,7 @@ class BatchWriter:
                     "n_quarantined": reading.n_quarantined + n_refused,
                     "is_kept": is_kept,
                     "naive_zone": pending.naive_zone,
+                    "derived_zone": reading.derived_zone,
                     "reader": self.reader,
                 }
             )

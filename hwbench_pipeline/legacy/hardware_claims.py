@@ -261,5 +261,7 @@ def _load_evidence(claimed: str | None, siblings: Sequence[Attempt]) -> str | No
 
 
 def _is_reused_object(attempt: Attempt, siblings: Sequence[Attempt]) -> bool:
+    if attempt.load_s is None:
+        return False
     longest = max((other.load_s for other in siblings if other.load_s), default=None)
-    return attempt.load_s is not None and longest is not None and attempt.load_s < NO_LOAD_SHARE * longest
+    return longest is not None and attempt.load_s < NO_LOAD_SHARE * longest

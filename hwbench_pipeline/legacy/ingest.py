@@ -318,16 +318,21 @@ def own_folders(warehouse: Path, roots: Iterable[Path]) -> set[str]:
     return own
 
 
+def is_under(column: str, roots: Iterable[str]) -> str:
+    """SQL that says whether a column of paths names one of the roots, or a file below one."""
+    conditions = [
+        f"{column} = {literal(root)} OR starts_with({column}, {literal(root.rstrip('/') + '/')})" for root in roots
+    ]
+    return f"({' OR '.join(conditions) or 'false'})"
+
+
 def _counts_under(warehouse: Path, roots: Sequence[str]) -> tuple[int, dict[str, int], dict[str, int]]:
     """How many files the tables hold under the roots, by status, and the sums of their records."""
-    under = " OR ".join(
-        f"path = {literal(root)} OR starts_with(path, {literal(root.rstrip('/') + '/')})" for root in roots
-    )
     path = literal(str(table_file(warehouse, RAW_LEGACY__FILES)))
     sums = ", ".join(f"sum({name})::BIGINT" for name in COUNTED)
     with connect() as connection:
         rows = connection.execute(
-            f"SELECT status, count(*), {sums} FROM read_parquet({path}) WHERE {under or 'false'} GROUP BY status"
+            f"SELECT status, count(*), {sums} FROM read_parquet({path}) WHERE {is_under('path', roots)} GROUP BY status"
         ).fetchall()
     by_status = {str(status): int(n_files) for status, n_files, *_ in sorted(rows)}
     records = {name: sum(row[position] for row in rows) for position, name in enumerate(COUNTED, start=2)}

@@ -17,6 +17,8 @@ LARGEST_QUANTITY = 1e15
 
 def finite_number(value: Any) -> float | None:
     """The value as a finite float; None for anything that is no number, also for booleans, NaN and numeric text."""
+    if type(value) is float:  # the common case first: this is asked of every value of every file
+        return value if math.isfinite(value) else None
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
@@ -67,7 +69,7 @@ def pointer_text(parts: Iterable[str | int]) -> str:
 
 def storable(value: str) -> str:
     """Text that UTF-8 can hold: lone surrogates, from bad escapes or odd file names, become `\\udcxx`."""
-    return value.encode("utf-8", "backslashreplace").decode("utf-8")
+    return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def objects_within(document: Any) -> Iterator[dict[str, Any]]:
@@ -75,8 +77,12 @@ def objects_within(document: Any) -> Iterator[dict[str, Any]]:
     waiting: list[Any] = [document]
     while waiting:
         value = waiting.pop()
+        members: Iterable[Any]
         if isinstance(value, dict):
             yield value
-            waiting.extend(reversed(value.values()))
+            members = reversed(value.values())
         elif isinstance(value, list):
-            waiting.extend(reversed(value))
+            members = reversed(value)
+        else:
+            continue
+        waiting += [member for member in members if isinstance(member, (dict, list))]

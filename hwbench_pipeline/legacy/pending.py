@@ -17,7 +17,7 @@ from pathlib import Path
 
 from hwbench_pipeline.legacy.batches import list_batches
 from hwbench_pipeline.legacy.contents import read_content
-from hwbench_pipeline.legacy.finding import FileState, FoundFile, absolute_path, find_entries, stored_text
+from hwbench_pipeline.legacy.finding import FileState, FoundFile, absolute_path, find_entries
 from hwbench_pipeline.legacy.ingest import own_folders, register_found
 from hwbench_pipeline.legacy.publishing import register_batches
 from hwbench_pipeline.warehouse.reading import connect

@@ -174,7 +174,7 @@ SELECT version.path, version.sha256, coalesce(reading.bytes, version.size) AS by
             || ' in the results already, from ' || elsewhere.places)
         ELSE reading.error
     END AS error,
-    version.first_seen_at, version.role, version.batch_id
+    version.first_seen_at, version.role, version.batch_id, reading.derived_zone
 FROM current_version AS version
 LEFT JOIN reading ON reading.sha256 = version.sha256
 LEFT JOIN account ON account.sha256 = version.sha256
@@ -241,8 +241,12 @@ def register_batches(connection: duckdb.DuckDBPyConnection, batches: Sequence[Ba
         files = [str(path) for batch in (live if name == VERSIONS else batches) if (path := batch.file(name)).exists()]
         if files:
             paths = ", ".join(map(literal, files))
+            # batches are kept for years: one of an older version lacks columns that came later
+            connection.register(f"columns_of_{name}", schema.empty_table())
             sql = f"SELECT * FROM read_parquet([{paths}], union_by_name = true, hive_partitioning = false)"
-            connection.execute(f"CREATE OR REPLACE VIEW {name} AS {sql}")
+            connection.execute(
+                f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM columns_of_{name} UNION ALL BY NAME {sql}"
+            )
         else:
             connection.register(name, schema.empty_table())
     connection.register(

@@ -30,6 +30,7 @@ _CLAUSE_END = re.compile(r"[(:;,]|\. |\.$| expected ")
 _QUOTED = re.compile(r"'[^']*'|\"[^\"]*\"")
 _PARTICULAR = re.compile(r"(?<!\S)/\S+|(?<![\w-])\d[\d.]*|(?<==)\S+")
 LONGEST_KIND = 80
+_LONGEST_NAME_BYTES = 190
 
 
 @dataclass(frozen=True)
@@ -144,12 +145,13 @@ def quarantined_groups(warehouse: Path) -> list[QuarantinedGroup]:
 
 
 def quarantined_places(warehouse: Path, reason: str | None = None) -> list[QuarantinedPlace]:
-    """Every place in quarantine now, or those with this text in their reason (whatever its case), by path."""
+    """Every place in quarantine now, or those with this text in their reason or its kind (whatever its case), by path."""
     with connect() as connection:
         sql, _ = select_table(connection, warehouse, CORE_LEGACY__QUARANTINE)
         rows = connection.execute(
             f"SELECT path, pointer, sha256, reason, candidates FROM ({sql}) AS {identifier(CORE_LEGACY__QUARANTINE.name)} "
-            "WHERE $reason IS NULL OR contains(lower(reason), lower($reason)) ORDER BY path, place",
+            "WHERE $reason IS NULL OR contains(lower(reason), lower($reason)) OR contains(lower(reason_kind), lower($reason)) "
+            "ORDER BY path, place",
             {"reason": reason},
         ).fetchall()
     return [QuarantinedPlace(*row) for row in rows]
@@ -158,6 +160,8 @@ def quarantined_places(warehouse: Path, reason: str | None = None) -> list[Quara
 def restore_bytes(warehouse: Path, places: Iterable[QuarantinedPlace], folder: Path) -> list[Path]:
     """Write the kept bytes of the places' files into a folder, each as `<first digits of its SHA-256>-<its name>`.
 
+    Of a name that would get too long the end is taken.
+
     Returns the files written; one whose bytes are not kept, or are damaged, is not among them. Nothing is overwritten:
     a file of that name is taken to be there already. Raises `WarehouseError` where the folder cannot be written.
     """
@@ -165,7 +169,8 @@ def restore_bytes(warehouse: Path, places: Iterable[QuarantinedPlace], folder: P
     for place in places:
         if place.sha256 is None or not kept_file(warehouse, place.sha256).exists():
             continue
-        target = folder / f"{place.sha256[:12]}-{PurePosixPath(place.path).name}"
+        name = PurePosixPath(place.path).name.encode()[-_LONGEST_NAME_BYTES:].decode(errors="ignore")
+        target = folder / f"{place.sha256[:12]}-{name}"
         if target in restored:
             continue
         if target.exists() or _unpack(kept_file(warehouse, place.sha256), place.sha256, target):

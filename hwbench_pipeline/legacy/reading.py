@@ -34,6 +34,7 @@ from hwbench_pipeline.legacy.units import (
     memory_of,
     unit_by_throughput,
 )
+from hwbench_pipeline.legacy.zones import zone_text
 from hwbench_pipeline.schema.table import canonical_json
 from hwbench_pipeline.schema.tables.results import CORE_LEGACY__RESULTS, MINIMUM_SAMPLES_FOR_P99, result_id_of
 
@@ -46,7 +47,8 @@ class Reading:
     """What one file gave: its identity, what became of it, its rows and the environments they name.
 
     `error` says why it gave no rows, or what in it is no row. `quarantined` holds the places that were put aside; none
-    where the file as a whole was, although it may count `n_quarantined` records.
+    where the file as a whole was, although it may count `n_quarantined` records. `derived_zone` is the zone of its local
+    times that the file itself proves, as text.
     """
 
     path: str
@@ -59,6 +61,7 @@ class Reading:
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
     n_quarantined: int = 0
     quarantined: tuple[Unreadable, ...] = ()
+    derived_zone: str | None = None
 
 
 def stored_path(path: Path) -> str:
@@ -95,7 +98,8 @@ def _read_document(document: Any, name: str, content: FileContent, naive_zone: t
     found = list(shape.read(document))
     records = [_named(record, shape, name) for record in found if isinstance(record, Record)]
     unreadable = [place for place in found if isinstance(place, Unreadable)]
-    rows, environments, without_number = _rows_of(records, document, name, content.sha256, naive_zone)
+    derived_zone = derive_zone(document)
+    rows, environments, without_number = _rows_of(records, name, content.sha256, derived_zone or naive_zone)
     unreadable += without_number
     remarks = [f"{pointer_text(place.pointer)} put aside: {place.reason}" for place in unreadable]
     remarks += shape.remarks(document)
@@ -120,6 +124,7 @@ def _read_document(document: Any, name: str, content: FileContent, naive_zone: t
         environments=environments,
         n_quarantined=len(unreadable),
         quarantined=tuple(unreadable),
+        derived_zone=zone_text(derived_zone),
     )
 
 
@@ -168,10 +173,9 @@ def _holds_number(record: Record, own: _Numbers) -> bool:
 
 
 def _rows_of(
-    records: Sequence[Record], document: Any, name: str, sha256: str | None, naive_zone: tzinfo | None
+    records: Sequence[Record], name: str, sha256: str | None, zone: tzinfo | None
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]], list[Unreadable]]:
     """The result rows of a file's records, the environments they name, and the records that hold no number."""
-    zone = derive_zone(document) or naive_zone
     numbers = _numbers_of(records)
     without_number = [
         Unreadable(record.pointer, "its latency is no number above zero")
@@ -330,14 +334,14 @@ def _failure_columns(record: Record, finding: Finding) -> dict[str, Any]:
 def _number_columns(record: Record, own: _Numbers, verdict: Verdict, finding: Finding) -> dict[str, Any]:
     timing = record.timing
     n_samples = None if timing is None else timing.n_samples
-    contradictions = None if own.samples_ms else _contradictions(own.stated, n_samples)
+    contradictions = None if own.samples_ms else _contradictions(own, n_samples)
     columns: dict[str, Any] = {
         "provenance": verdict.provenance,
         "provenance_reason": "; ".join(part for part in (verdict.reason, finding.reason, contradictions) if part),
         "status": "ok",
         "flags": [*record.flags, *verdict.flags] or None,
         "latency_ms_mean": own.mean_ms,
-        **({} if own.samples_ms else _without_contradictions(own.stated, n_samples)),
+        **({} if own.samples_ms else _without_contradictions(own, n_samples)),
         "first_token_ms": own.stated.get("first_token_ms"),
     }
     if timing is not None:
@@ -364,13 +368,17 @@ _ORDERED_COLUMNS = (
 )
 
 
-def _without_contradictions(stated: Mapping[str, float | None], n_samples: int | None) -> dict[str, float | None]:
-    """The stated statistics without those that cannot all be true, and without a p99 that is only a maximum."""
-    kept = dict(stated)
+def _without_contradictions(own: _Numbers, n_samples: int | None) -> dict[str, float | None]:
+    """The stated statistics without those that cannot all be true, and without a p99 that is only a maximum.
+
+    A median that is all there is of a latency stays; what contradicts it goes.
+    """
+    kept = dict(own.stated)
+    staying = {"latency_ms_p50"} if own.mean_ms is None else set()
     if n_samples is not None and n_samples < MINIMUM_SAMPLES_FOR_P99:
         kept["latency_ms_p99"] = None
     while broken := _out_of_order(kept):
-        kept |= dict.fromkeys(broken)
+        kept |= dict.fromkeys(broken - staying)
     return kept
 
 
@@ -381,10 +389,10 @@ def _out_of_order(stated: Mapping[str, float | None]) -> set[str]:
     }
 
 
-def _contradictions(stated: Mapping[str, float | None], n_samples: int | None) -> str | None:
+def _contradictions(own: _Numbers, n_samples: int | None) -> str | None:
     """In words, which stated statistics are not stored, with their values; None where all are."""
-    kept = _without_contradictions(stated, n_samples)
-    left_out = [f"{name} {stated[name]:g}" for name in stated if stated[name] is not None and kept[name] is None]
+    kept = _without_contradictions(own, n_samples)
+    left_out = [f"{name} {value:g}" for name, value in own.stated.items() if value is not None and kept[name] is None]
     if not left_out:
         return None
     return f"not stored: {', '.join(left_out)}, which contradict each other or come from too few samples"

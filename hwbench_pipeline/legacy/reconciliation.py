@@ -137,8 +137,11 @@ def reconcile(warehouse: Path) -> Reconciliation:
             f"(SELECT count(*) FROM {results})"
         ).fetchone()
     assert counts is not None
+    n_files, n_records, n_results = counts
     return Reconciliation(
-        *counts,
+        n_files=n_files,
+        n_records=n_records,
+        n_results=n_results,
         discrepancies=tuple(Discrepancy(path, problem) for path, problem in discrepancies),
         unreadable=tuple(missing) + tuple(str(file) for file in left_out),
     )

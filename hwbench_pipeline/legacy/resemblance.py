@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from hwbench_pipeline.legacy.json_values import finite_number, objects_within, positive_number
@@ -41,10 +42,14 @@ def _resembling(document: Any) -> Iterator[Mapping[str, Any]]:
             continue
         if len(found) > _VOCABULARY_SIZE and all(finite_number(value) is not None for value in found.values()):
             continue
-        if any(_means_quantity(key) and _holds_number(value) for key, value in found.items()):
-            yield found
+        for key, value in found.items():
+            # a type test first: most values are neither a number nor a list, most keys are no quantity
+            if isinstance(value, (int, float, list)) and _means_quantity(key) and _holds_number(value):
+                yield found
+                break
 
 
+@lru_cache(maxsize=1 << 16)
 def _means_quantity(key: str) -> bool:
     return _QUANTITY_KEY.search(_CAMEL.sub("_", key).lower().replace("-", "_").replace(" ", "_")) is not None
 

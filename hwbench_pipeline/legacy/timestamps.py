@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from functools import lru_cache
 from typing import Any
 
 from hwbench_pipeline.legacy.json_values import finite_number, objects_within, text
@@ -73,10 +74,16 @@ def derive_zone(document: Any) -> timezone | None:
     return None if offset is None else timezone(offset)
 
 
+@lru_cache(maxsize=1 << 16)
+def _names_time(key: str) -> bool:
+    """Whether a key may name a time; files repeat their keys."""
+    return _TIME_KEY.search(key) is not None
+
+
 def _times_of(found: dict[str, Any]) -> tuple[list[datetime], list[datetime]]:
     epochs, naive = [], []
     for key, value in found.items():
-        if not _TIME_KEY.search(key):
+        if not _names_time(key):
             continue
         number = finite_number(value)
         instant = _epoch_instant(number) if number is not None else None

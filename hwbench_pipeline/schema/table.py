@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 Row = Mapping[str, Any]
@@ -37,7 +38,8 @@ class Column:
 
     `unit` is the unit of the stored number (`ms`, `MB` = 1e6 bytes, `items/s`), None where there is none.
     `allowed` lists every value the column, or each member of a list column, may take.
-    `above` and `at_least` bound numbers from below (exclusive and inclusive).
+    `above` and `at_least` bound numbers from below (exclusive and inclusive). `may_be_empty` is for text in which the
+    empty string means something, as the JSON pointer of a whole document does.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Column:
     allowed: tuple[str, ...] | None = None
     above: float | None = None
     at_least: float | None = None
+    may_be_empty: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ class Table:
             raise ValueError(f"table {self.name}: the natural key names unknown columns {unknown}")
         object.__setattr__(self, "column_by_name", by_name)
 
-    @property
+    @cached_property
     def column_names(self) -> tuple[str, ...]:
         """The column names in storage order."""
         return tuple(column.name for column in self.columns)
@@ -97,18 +100,25 @@ class Table:
 
     def complete(self, row: Row) -> dict[str, Any]:
         """The row with every column present, NULL where it had none; unknown names stay for validation to name."""
-        return {**dict.fromkeys(self.column_names), **row}
+        return {**self._nothing, **row}
+
+    @cached_property
+    def _nothing(self) -> dict[str, None]:
+        return dict.fromkeys(self.column_names)
 
 
 def canonical_json(value: Any) -> str:
     """The one text of a JSON value: sorted keys, no spaces, so that equal values give equal text and hash."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_json_scalar)
+    return _CANONICAL.encode(value)
 
 
 def _json_scalar(value: Any) -> str:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat() if value.tzinfo else value.isoformat()
     raise TypeError(f"{type(value).__name__} has no canonical JSON form")
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_json_scalar)
 
 
 def sha256_of(value: Any) -> str:

@@ -112,7 +112,7 @@ def _column_problem(column: Column, value: Any) -> tuple[str, str] | None:
             )
         if column.at_least is not None and member < column.at_least:
             return f"{member!r} is below {column.at_least:g}", "correct it where it is computed"
-    if column.type is ColumnType.STRING and value == "":
+    if column.type is ColumnType.STRING and value == "" and not column.may_be_empty:
         return "is an empty string", "store NULL for what is missing"
     return None
 

@@ -15,7 +15,7 @@ from hwbench_pipeline_tests.legacy.killing import Ingest, require_consistent, re
 N_FILES = int(os.environ.get("HWBENCH_KILLED_FILES", "3000"))
 N_MOMENTS = 20
 FILES_PER_FOLDER = N_FILES // 10
-MOST_STEPS = 60
+MOST_STEPS = 30
 SEED = 20
 pytestmark = [pytest.mark.benchmark, pytest.mark.skipif(os.name == "nt", reason="there is no SIGKILL")]
 

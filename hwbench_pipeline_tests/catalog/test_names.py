@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from hwbench_pipeline.catalog.names import MODELS, UnknownModelError, catalog_key, model_keys, resolve
+from hwbench_pipeline.catalog.names import MODELS, UnknownModelError, catalog_key, model_keys, resolve, resolve_exactly
 from hwbench_pipeline.schema.tables.catalog import CATEGORIES
 
 RESOLVED = {
@@ -25,9 +25,6 @@ RESOLVED = {
     "dslim/bert-base-NER": "bert",
     "BertForMaskedLM": "bert",
     "BertModel": "bert",
-    "hf-internal-testing/tiny-random-BertModel": "bert",
-    "hf-internal-testing/tiny-random-bert": "bert",
-    "hwbench/tiny-bert": "bert",
     "ViT": "vit",
     "vit-base-patch16-224": "vit",
     "google/vit-base-patch16-224-in21k": "vit",
@@ -165,6 +162,21 @@ UNRESOLVED = (
     "C:\\models\\bert",
     "a/b/bert",
     "bert or vit",
+    "hwbench/tiny-bert",
+    "tiny-bert",
+    "hf-internal-testing/tiny-random-BertModel",
+    "hf-internal-testing/tiny-random-bert",
+    "hf-internal-testing/tiny-bert",
+    "hf-internal-testing/bert-base",
+    "katuni4ka/tiny-random-llava-next",
+    "katuni4ka/tiny-random-llava",
+    "tiny-random-BertModel",
+    "tiny_random_bert",
+    "patrickvonplaten/t5-tiny-random",
+    "trl-internal-testing/tiny-LlamaForCausalLM-3",
+    "someone/bert-random",
+    "someone/bert-base-random-weights",
+    "bert-base-tinyrandom",
 )
 
 
@@ -185,6 +197,13 @@ def test_every_model_is_found_by_its_own_names() -> None:
             assert catalog_key(name.upper()) in (model.key, None), name
         assert resolve(model.model_id) is model
         assert model.category in CATEGORIES
+
+
+def test_a_stand_in_is_no_catalog_model_and_cannot_be_asked_for() -> None:
+    for model in MODELS:
+        assert catalog_key(model.tiny_model_id) is None
+        with pytest.raises(UnknownModelError, match=rf"is the tiny size of.*--size tiny --model {model.key}"):
+            resolve_exactly(model.tiny_model_id)
 
 
 def test_keys_are_the_thirteen_model_types() -> None:

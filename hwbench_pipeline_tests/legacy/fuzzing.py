@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,7 +27,8 @@ LARGEST_REAL_SEED_BYTES = 60_000
 LARGE_SEED_BYTES = 15_000
 SMALL_SEED_SHARE = 0.85
 EDITIONS_OF_A_TEMPLATE = 4
-_FAULTS_TOLD = 20
+_KINDS_TOLD = 30
+_PARTICULARS = re.compile(r"[0-9][0-9.e+-]*")
 
 
 @dataclass
@@ -42,9 +44,12 @@ class Findings:
         return self
 
     def require_none(self) -> None:
-        """Raises AssertionError that tells the first faults."""
-        told = "\n".join(self.faults[:_FAULTS_TOLD])
-        assert not self.faults, f"{len(self.faults)} faults, the first of them:\n{told}"
+        """Raises AssertionError that tells one fault of each kind, and how many there are of it."""
+        kinds: dict[str, list[str]] = {}
+        for fault in self.faults:
+            kinds.setdefault(_PARTICULARS.sub("…", fault.partition(": ")[2]), []).append(fault)
+        told = "\n".join(f"{len(found)} × {found[0]}" for found in list(kinds.values())[:_KINDS_TOLD])
+        assert not self.faults, f"{len(self.faults)} faults of {len(kinds)} kinds, the first of each:\n{told}"
 
 
 @cache

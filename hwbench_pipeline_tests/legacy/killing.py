@@ -122,7 +122,7 @@ def require_same(warehouse: Path, expected: dict[str, Counter[str]]) -> None:
         told = "\n".join(
             [*(f"  is there: {row}" for row in list(more)[:2]), *(f"  expected: {row}" for row in list(less)[:2])]
         )
-        assert not more and not less, f"{name} has {len(more)} other rows and lacks {len(less)}:\n{told}"
+        assert tables[name] == rows, f"{name} has {len(more)} other rows and lacks {len(less)}:\n{told}"
 
 
 def require_untorn(warehouse: Path, before: object, after: object) -> None:

@@ -6,6 +6,7 @@ belong here: what a reader has to make of it.
 
 from __future__ import annotations
 
+import copy
 import json
 import random
 from collections.abc import Callable
@@ -124,7 +125,7 @@ def _is_ordinary_number(value: Any) -> bool:
 def _mutate_member(document: Any, container: Any, key: Any, draw: random.Random) -> None:
     kind = draw.randrange(8)
     if kind in (0, 1):
-        container[key] = draw.choice(STRANGE_VALUES)
+        container[key] = copy.deepcopy(draw.choice(STRANGE_VALUES))  # the next change may be within it
     elif kind == 2:
         del container[key]
     elif kind == 3 and isinstance(container, dict):

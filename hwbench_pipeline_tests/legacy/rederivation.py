@@ -139,6 +139,19 @@ def _scalars_of(value: Any) -> Iterator[Any]:
     yield from (member for member in members if not isinstance(member, dict | list))
 
 
+def _beside_in_parallel_lists(pointer: str, enclosing: list[Any]) -> Iterator[Any]:
+    """For a pointer to a member of a list, what stands at its position in lists of the same length beside that list.
+
+    Summaries write one list per quantity, in which the position names the model.
+    """
+    position = pointer.rpartition("/")[2]
+    if len(enclosing) < 2 or not isinstance(enclosing[-1], list) or not isinstance(enclosing[-2], dict):
+        return
+    for member in enclosing[-2].values():
+        if isinstance(member, list) and len(member) == len(enclosing[-1]):
+            yield member[int(position)]
+
+
 def _is_close(a: float, b: float) -> bool:
     return math.isclose(a, b, rel_tol=_RELATIVE_TOLERANCE)
 
@@ -165,7 +178,7 @@ def _unit_of_samples(samples: list[float], record: Any) -> str | None:
 def derive(row: Mapping[str, Any], document: Any) -> tuple[dict[str, str], list[str]]:
     """For each number of the row the unit, or statistic, that derives it; and what does not follow from the file.
 
-    A number must stand at or below the row's pointer. Load times may also stand directly in an object around it, where
+    A number must stand at or below the row's pointer, or at its position in a parallel list. Load times may also stand directly in an object around it, where
     they are stated once for all configurations; so may counts, or in the pointer's own text (`batch_4_seq_128`).
     """
     derived: dict[str, str] = {}
@@ -175,7 +188,7 @@ def derive(row: Mapping[str, Any], document: Any) -> tuple[dict[str, str], list[
         *enclosing, record = resolved(document, pointer)
     except LookupError as error:
         return {}, [f"the pointer {pointer!r} leads nowhere: {error}"]
-    own = _numbers(values_within(record))
+    own = _numbers(values_within(record)) | _numbers(_beside_in_parallel_lists(pointer, enclosing))
     around = own | {number for value in enclosing for number in _numbers(_scalars_of(value))}
     samples = row.get("samples_ms")
     statistics: Mapping[str, float | None] = {}

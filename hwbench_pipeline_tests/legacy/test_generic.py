@@ -258,6 +258,17 @@ def test_failed_attempts_of_a_table():
     assert aside == []
 
 
+def test_a_failed_row_among_results_has_no_numbers_of_its_own():
+    rows = [
+        {"model": "bert", "platform": "webgpu", "inference_time_ms": 12.3456, "success": True},
+        {"model": "bert", "platform": "webgpu", "success": False, "error_message": "WebGPU adapter not found"},
+    ]
+    records, aside = read(rows)
+    assert [record.failure and record.failure.status for record in records] == [None, "no_hardware"]
+    assert aside == []
+    assert read(rows[1:]) == ([], [])
+
+
 def test_a_summary_that_repeats_rows_is_not_counted_again():
     row = {"model": "bert", "device": "cpu", "latency_ms": 10.123456}
     document = {"results": [row], "summary": {"bert": {"cpu": {"avg_latency_ms": 10.123456}}}}

@@ -9,17 +9,20 @@ import pytest
 PROJECT = Path(__file__).parents[2]
 REAL = PROJECT.parent / "shared" / "legacy"
 READ_SHAPES = {"suite_benchmarks", "suite_master", "web_platform_result", "direct_benchmark"}
+SAMPLE_SHAPES = READ_SHAPES | {"skill_flat", "perf_skill_run"}
 
 
 def test_project_samples_show_every_case(run):
     ingested = run(PROJECT / "data" / "legacy")
     assert {row["status"] for row in ingested.files} == {"ingested", "no_results", "duplicate", "quarantined"}
-    assert {row["shape"] for row in ingested.files if row["status"] == "ingested"} == READ_SHAPES
-    disputed = [row for row in ingested.results if row["hardware_requested"] in ("cuda", "openvino")]
+    assert {row["shape"] for row in ingested.files if row["status"] == "ingested"} == SAMPLE_SHAPES
+    measured = [row for row in ingested.results if row["provenance"] == "measured"]
+    disputed = [row for row in measured if row["hardware_requested"] in ("cuda", "openvino")]
     assert {row["hardware"] for row in disputed} == {"cpu"}
     assert all("ran on the CPU, not on" in row["provenance_reason"] for row in disputed)
     assert {row["machine"] for row in ingested.environments} == {"sample-machine"}
-    assert Counter(row["provenance"] for row in ingested.results) == {"measured": 22, "none": 3, "simulated": 2}
+    provenances = Counter(row["provenance"] for row in ingested.results)
+    assert provenances == {"measured": 22, "none": 4, "simulated": 4, "mock": 2}
 
 
 def test_measured_samples_were_timed(run):

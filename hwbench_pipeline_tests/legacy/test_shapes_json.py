@@ -81,6 +81,7 @@ def test_summary_by_position():
     assert reading.shape == "suite_summary"
     assert column(reading, "model_id") == document["model_families"]["embedding"]["models_tested"]
     assert column(reading, "latency_ms_mean") == [at(document, pointer) for pointer in pointers(reading)]
+    assert column(reading, "throughput_items_per_s") == [None] * 3  # it stands at another place
     assert column(reading, "flags") == [["is_aggregate"]] * 3
     assert rules(reading) == {"aggregate_of_clock_times"}
     assert set(column(reading, "batch_size")) == {None}
@@ -101,9 +102,13 @@ def test_summary_of_models_that_cannot_be_told_apart(models):
 def test_summary_with_a_throughput_missing_keeps_its_latency():
     results = means(0.8, 0.9)
     results["throughput"] = []
-    reading = read(summary({"cpu": results}, models=("a", "b")))
-    assert column(reading, "throughput_items_per_s") == [None, None]
-    assert len(reading.rows) == 2
+    assert len(read(summary({"cpu": results}, models=("a", "b"))).rows) == 2
+
+
+def test_summary_of_rates_alone():
+    document = summary({"cpu": {"throughput": [3.7123456]}}, models=("a",))
+    (row,) = read(document).rows
+    assert row["throughput_items_per_s"] == at(document, row["source_pointer"])
 
 
 def test_summary_with_a_hole_in_the_list():

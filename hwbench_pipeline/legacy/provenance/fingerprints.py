@@ -91,10 +91,15 @@ def percentile_is_typed_in(evidence: Evidence, _: FileEvidence) -> str | None:
     return None
 
 
+def digits_of(number: float) -> int:
+    """Significant digits of a number, without the last ones that a change of unit adds: 1000 × 0.0023 has 2."""
+    return significant_digits(float(f"{number:.12g}"))
+
+
 def typed_in(evidence: Evidence, _: FileEvidence) -> str | None:
     """A single time has so few digits that a person typed it."""
     mean = evidence.stated_mean_ms
-    if evidence.samples_ms or mean is None or significant_digits(mean) > TYPED_IN_DIGITS:
+    if evidence.samples_ms or mean is None or digits_of(mean) > TYPED_IN_DIGITS:
         return None
     if evidence.claimed_hardware in _BROWSER_HARDWARE and not mean.is_integer() and (10 * mean).is_integer():
         return None

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from hwbench_pipeline.legacy.json_values import finite_number, positive_number, significant_digits
+from hwbench_pipeline.legacy.json_values import finite_number, positive_number
 from hwbench_pipeline.legacy.provenance import markers
 from hwbench_pipeline.legacy.provenance.evidence import Evidence, FileEvidence
-from hwbench_pipeline.legacy.provenance.fingerprints import TYPED_IN_DIGITS
+from hwbench_pipeline.legacy.provenance.fingerprints import TYPED_IN_DIGITS, digits_of
 from hwbench_pipeline.legacy.provenance.plausibility import FASTEST_CALL_MS
 
 LEAST_MODEL_MB = 1.0
@@ -116,11 +116,6 @@ def other_call_too_fast(evidence: Evidence, file_evidence: FileEvidence) -> str 
     if fastest is None or fastest >= FASTEST_CALL_MS:
         return None
     return f"another call there took {fastest:.3g} ms"
-
-
-def digits_of(number: float) -> int:
-    """Significant digits of a number as written, without the last ones that a change of unit adds."""
-    return significant_digits(float(f"{number:.12g}"))
 
 
 def _asked_once(

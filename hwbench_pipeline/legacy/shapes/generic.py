@@ -230,6 +230,7 @@ class _Survey:
     def __init__(self, document: Any) -> None:
         self._fields: dict[int, dict[str, Any]] = {}
         self._labels: dict[int, dict[str, Any]] = {}
+        self._holds_results: dict[int, bool] = {}
         self._rows_by_key = _primary_keys(document)
         self._document = document
 
@@ -278,6 +279,8 @@ class _Survey:
         is_zero = any(quantity.is_zero for quantity in quantities)
         # a status alone is also what an index of runs has
         is_attempt = bool(quantities) or (states_call(own) and has_error_text(own))
+        if failure is not None and not is_attempt:
+            is_attempt = self._is_among_results(place)
         if failure is not None and is_attempt:
             identity = self._identity(place)
             if identity.model is not None and identity.hardware is not None:
@@ -385,6 +388,20 @@ class _Survey:
                 around.append(outer.value)
             outer = outer.around
         return around
+
+    def _is_among_results(self, place: _Place) -> bool:
+        """Whether an object stands in a list whose first members hold results: where it failed, its numbers are absent."""
+        rows = None if place.around is None else place.around.value
+        if not isinstance(rows, list):
+            return False
+        if id(rows) not in self._holds_results:
+            self._holds_results[id(rows)] = any(
+                _is_telling(quantity)
+                for row in rows[:_ROWS_TO_JUDGE]
+                if isinstance(row, dict) and _PROCESS_FIELDS.isdisjoint(row)
+                for quantity in quantities_in(row)[0]
+            )
+        return self._holds_results[id(rows)]
 
     def _describes_model(self, place: _Place) -> bool:
         levels = [place.value, *self._objects_around(place)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 from hwbench_pipeline.legacy.json_values import text
@@ -17,7 +18,9 @@ from hwbench_pipeline.legacy.shapes import direct_benchmark, web_platform_result
 
 LARGEST_DEPTH = 5
 """So many levels may stand around the collected objects."""
+_SAMPLED_AT_TOP = 16
 _SAMPLED_MEMBERS = 3
+_MOST_LOOKED_AT = 64
 _SAMPLED_DEPTH = 3
 
 _Place = tuple[str, ...]
@@ -57,18 +60,16 @@ def _samples_hold(inner: Shape, document: Any) -> bool:
     """Whether one of the first members of a document, or of theirs, is of the inner shape."""
     level: list[Any] = [document]
     for depth in range(_SAMPLED_DEPTH):
-        level = [
-            member for value in level for member in _inner_containers(value)[: None if depth == 0 else _SAMPLED_MEMBERS]
-        ]
+        n_sampled = _SAMPLED_MEMBERS if depth else _SAMPLED_AT_TOP
+        level = [member for value in level for member in islice(_inner_containers(value), n_sampled)]
         if any(inner.recognises(value) for value in level):
             return True
     return False
 
 
-def _inner_containers(value: Any) -> list[Any]:
+def _inner_containers(value: Any) -> Iterator[Any]:
     members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    sampled = list(members)[:64]
-    return [member for member in sampled if isinstance(member, dict | list) and member]
+    return (member for member in islice(members, _MOST_LOOKED_AT) if isinstance(member, dict | list) and member)
 
 
 def _objects(inner: Shape, document: Any) -> Iterator[tuple[_Place, _Around, dict[str, Any]]]:

@@ -70,8 +70,8 @@ _BATCHES = ("batch_size",)
 _LENGTHS = ("sequence_length", "seq_length", "seq_len")
 
 _TIMES = frozenset(key for key, _ in _LATENCIES)
-_QUANTITIES = _TIMES.union(_TOKEN_RATES, _ITEM_RATES, (key for key, _ in _MEMORIES))
-_WANTED = _QUANTITIES.union(_COUNTS, _BATCHES, _LENGTHS)
+_TIMES_AND_RATES = _TIMES.union(_TOKEN_RATES, _ITEM_RATES)
+_WANTED = _TIMES_AND_RATES.union((key for key, _ in _MEMORIES), _COUNTS, _BATCHES, _LENGTHS)
 _MEANS = frozenset(key for key in _TIMES if key.startswith(("avg_", "average_", "mean_")))
 
 _NO_RESULTS = frozenset({"input", "inputs", "generation_config", "config", "parameters", "capabilities"})
@@ -98,7 +98,7 @@ class Quantities:
     @property
     def is_timed(self) -> bool:
         """Whether there is a time or a rate above zero."""
-        return any(name in self._values for name in (*_TIMES, *_TOKEN_RATES, *_ITEM_RATES))
+        return not _TIMES_AND_RATES.isdisjoint(self._values)
 
     def timing(self) -> Timing:
         """The latency and the rates; without a latency only the rates."""

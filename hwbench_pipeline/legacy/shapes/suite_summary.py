@@ -2,7 +2,8 @@
 
 Belongs here: means over all configurations of a model, which this shape keeps apart from the names of the models. Does
 not belong here: the runs that they summarise (`suite_benchmarks`). A model that failed leaves no place in the lists, so
-lists that are not as long as the list of models give no record: nothing says which model a number belongs to.
+lists that are not as long as the list of models give no record: nothing says which model a number belongs to. A row
+has one place in the file, so where a latency stands the mean rate in the list beside it is left there.
 """
 
 from __future__ import annotations
@@ -112,9 +113,13 @@ def _of_hardware(
             pointer=place,
             model_id=names[position],
             claimed_hardware=hardware,
-            own={"latency": latency, "throughput": throughput},
+            own={"latency": latency} if latency is not None else {"throughput": throughput},
             enclosing=(result, family, document),
-            timing=Timing(declared_unit=_LATENCIES.get(latency_name or "", "ms"), mean=latency, throughput=throughput),
+            timing=Timing(
+                declared_unit=_LATENCIES.get(latency_name or "", "ms"),
+                mean=latency,
+                throughput=throughput if latency is None else None,
+            ),
             started_at=document.get("timestamp"),
             mode="inference",
             flags=("is_aggregate",),

@@ -54,6 +54,12 @@ RAW_LEGACY__FILES = Table(
         Column("first_seen_at", ColumnType.TIMESTAMP, "When this path was first found, UTC.", nullable=False),
         Column("role", STRING, "Whether a run wrote it, or it is an expected (golden) copy.", allowed=FILE_ROLES),
         Column("batch_id", STRING, "The ingest that brought its current state; see `hwbench ingest --list`."),
+        Column(
+            "derived_zone",
+            STRING,
+            "Offset of its local times that the file itself proves, by holding the same moment as epoch time and as local "
+            "time; NULL if it proves none.",
+        ),
     ),
     ("path",),
     (

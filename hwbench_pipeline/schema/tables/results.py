@@ -74,7 +74,7 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     ),
     _text("source_path", "The file the fact came from."),
     _text("source_sha256", "SHA-256 of that file's bytes."),
-    _text("source_pointer", "JSON pointer, or row, of the fact inside that file."),
+    Column("source_pointer", STRING, "JSON pointer, or row, of the fact inside that file.", may_be_empty=True),
     _text(
         "provenance",
         "What the number is worth. `none` where there is no number (failed, no_hardware, …).",
