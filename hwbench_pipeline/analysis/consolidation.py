@@ -74,6 +74,9 @@ _OWN_IDS = " UNION ALL ".join(
     for table in (CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING)
 )
 
+# nor is a row whose file was exported from a result that stands here
+_STANDING_IDS = " UNION ALL ".join(f"SELECT result_id FROM {identifier(table.name)}" for table in RESULT_SOURCES)
+
 # A row without batch size speaks for its whole cell and size (no hardware, training unsupported): it is current only
 # while nothing newer is known there, and it makes no measurement outdated.
 _CURRENT_RESULTS = f"""
@@ -85,6 +88,7 @@ SELECT *,
     END AS is_current
 FROM ({_union(RESULT_SOURCES)})
 WHERE NOT (source = 'bundle' AND result_id IN ({_OWN_IDS}))
+    AND (exported_result_id IS NULL OR exported_result_id NOT IN ({_STANDING_IDS}))
 ORDER BY source, hardware, model, mode, started_at, source_path, source_pointer, result_id
 """
 

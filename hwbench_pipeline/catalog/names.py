@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True)
@@ -205,6 +206,7 @@ def _family_key(words: str) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4096)
 def catalog_key(name: str) -> str | None:
     """The catalog key a name stands for, or None where the name does not say so for certain.
 

@@ -159,7 +159,7 @@ def _print_ingested(folder: Path, ingested: Ingested, hint: ZoneHint | None, *, 
     def line(text: str) -> None:
         console.print(inert(text), markup=False, soft_wrap=True)
 
-    title = f"{ingested.n_files} files"
+    title = "1 file" if ingested.n_files == 1 else f"{ingested.n_files} files"
     console.print(table(("status", "files"), ingested.files_by_status.items(), title=title, right=("files",)))
     console.print()
     names = [name.removeprefix("n_").replace("_", " ") for name in ingested.records]

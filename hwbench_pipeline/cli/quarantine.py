@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwbench_pipeline.cli.failing import WrongCallError
+from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import JsonOption, WarehouseOption, existing_warehouse
-from hwbench_pipeline.cli.output import inert, output, print_json
+from hwbench_pipeline.cli.output import inert, output, print_json, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hwbench_pipeline.legacy.quarantine import QuarantinedGroup
+    from hwbench_pipeline.legacy.quarantine import QuarantinedGroup, QuarantinedPlace
 
 NAME = "quarantine"
 HELP = (
@@ -66,7 +66,19 @@ def run(
         if restore is not None:
             document["restored"] = [str(path) for path in restored]
         print_json(document)
-        return
+    else:
+        _print(groups, places, restored, restore, reason)
+    if restore is not None:
+        _require_whole(places, restored)
+
+
+def _print(
+    groups: list[QuarantinedGroup],
+    places: list[QuarantinedPlace],
+    restored: list[Path],
+    restore: Path | None,
+    reason: str | None,
+) -> None:
     console = output()
 
     def line(text: str) -> None:
@@ -86,6 +98,19 @@ def run(
     if restore is not None:
         n_files = len({place.sha256 or place.path for place in places})
         line(f"{len(restored)} of {n_files} files written to {restore}")
+
+
+def _require_whole(places: list[QuarantinedPlace], restored: list[Path]) -> None:
+    """Name the files whose bytes were kept and did not come back; the exit code then says that work failed."""
+    starts = {path.name.partition("-")[0] for path in restored}
+    lost = {place.path: None for place in places if place.sha256 is not None and place.sha256[:12] not in starts}
+    for path in lost:
+        say(
+            f"hwbench quarantine: {path}: its kept bytes are missing or damaged. Fix: restore the folder legacy_quarantine of "
+            "the warehouse from a backup, or ingest the file again where it still is"
+        )
+    if lost:
+        raise typer.Exit(WORK_FAILED)
 
 
 def _print_groups(line: Callable[[str], None], groups: list[QuarantinedGroup]) -> None:

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from hwbench_pipeline.hardware.environment import environment_id_of
 from hwbench_pipeline.legacy.json_values import storable
-from hwbench_pipeline.schema.table import canonical_json, sha256_of
+from hwbench_pipeline.schema.table import canonical_json
 from hwbench_pipeline.schema.tables.catalog import ENVIRONMENT_COLUMNS
 
 _NAMES = tuple(column.name for column in ENVIRONMENT_COLUMNS)
-_ID_LENGTH = 32
 
 
 def described_environment(*, libraries: Mapping[str, str] | None = None, **stated: Any) -> dict[str, Any] | None:
@@ -26,4 +26,4 @@ def described_environment(*, libraries: Mapping[str, str] | None = None, **state
     del row["environment_id"]
     if all(value is None for value in row.values()):
         return None
-    return {"environment_id": sha256_of(row)[:_ID_LENGTH], **row}
+    return {"environment_id": environment_id_of(row), **row}

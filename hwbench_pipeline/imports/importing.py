@@ -7,13 +7,14 @@ fact one. Does not belong here: reading one file (`reading`), or writing tables 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
-from hwbench_pipeline.imports.facts import fact_of, originality_of
+from hwbench_pipeline.imports.facts import facts_of_files, originality_of
 from hwbench_pipeline.imports.reading import Reading, read_file
 from hwbench_pipeline.legacy.contents import read_content
 from hwbench_pipeline.legacy.finding import find_files
@@ -39,13 +40,14 @@ def import_files(
     format_name: str,
     paths: Sequence[Path],
     stored: ImportTables,
-    own_result_ids: Collection[str] = (),
+    standing: Mapping[str, str] = MappingProxyType({}),
     on_progress: Progress | None = None,
 ) -> ImportTables:
     """The tables after these files and folders have been read as that format.
 
     Rows of other files, and of other formats, stay; a file that changed gives its new rows in the place of the old ones.
-    `own_result_ids` are the runs that stand in the bench tables: a bundle that carries them adds nothing.
+    `standing` names the place of each result that stands in other tables of the warehouse, by result_id: a bundle that
+    carries it, or a file that was exported from it, adds nothing.
     """
     known = {(str(row["path"]), str(row["format"])): row for row in stored.files}
     found = find_files(paths)
@@ -56,7 +58,7 @@ def import_files(
         if on_progress is not None:
             on_progress(position, len(found), name)
     readings |= _stored_readings(stored, known, readings)
-    settled = _without_repeated_facts(_without_identical_files(readings.values()), frozenset(own_result_ids))
+    settled = _without_repeated_facts(_without_identical_files(readings.values()), standing)
     now = datetime.now(UTC)
     files = [_file_row(reading, known.get((reading.path, reading.format)), now) for reading in settled]
     results = [dict(row) for reading in settled for row in reading.rows]
@@ -139,30 +141,45 @@ def _duplicate_of(keeper: Reading, other: Reading) -> Reading:
     )
 
 
-def _without_repeated_facts(readings: Sequence[Reading], own_result_ids: frozenset[str]) -> list[Reading]:
-    """Of rows that are one fact, the one in the place that says most stays, whatever order files were found in."""
-    holders: dict[Hashable, tuple[int, str, int]] = {}
-    facts: dict[tuple[str, str], list[Hashable | None]] = {}
+def _without_repeated_facts(readings: Sequence[Reading], standing: Mapping[str, str]) -> list[Reading]:
+    """Of rows that are one fact, the one in the place that says most stays, whatever order files were found in.
+
+    A row that is, or was exported from, a result that stands elsewhere goes, and with it the other rows of its fact.
+    """
+    facts = facts_of_files({(reading.path, reading.format): reading.rows for reading in readings})
+    imported = {row["result_id"]: reading.path for reading in readings for row in reading.rows}
+    elsewhere: dict[Hashable, str] = {}
+    holders: dict[Hashable, tuple[int, bool, str, int]] = {}
     for reading in readings:
-        own = [fact_of(row) for row in reading.rows]
-        facts[reading.path, reading.format] = own
-        for position, (row, fact) in enumerate(zip(reading.rows, own, strict=True)):
-            if fact is not None:
-                place = (originality_of(row), reading.path, position)
-                holders[fact] = min(holders.get(fact, place), place)
+        for position, (row, fact) in enumerate(zip(reading.rows, facts[reading.path, reading.format], strict=True)):
+            if fact is None:
+                continue
+            place = (originality_of(row), _origin(row) in imported, reading.path, position)
+            holders[fact] = min(holders.get(fact, place), place)
+            if (other := standing.get(row["result_id"]) or standing.get(_origin(row))) is not None:
+                elsewhere[fact] = other
     settled = []
     for reading in readings:
         rows: list[Row] = []
-        elsewhere: set[str] = set()
+        places: set[str] = set()
         for position, (row, fact) in enumerate(zip(reading.rows, facts[reading.path, reading.format], strict=True)):
-            if row["result_id"] in own_result_ids:
-                elsewhere.add("the bench tables")
-            elif fact is not None and holders[fact][1:] != (reading.path, position):
-                elsewhere.add(holders[fact][1])
+            origin = _origin(row)
+            other = (
+                elsewhere.get(fact) or standing.get(row["result_id"]) or standing.get(origin) or imported.get(origin)
+            )
+            if other is not None:
+                places.add(other)
+            elif fact is not None and holders[fact][2:] != (reading.path, position):
+                places.add(holders[fact][2])
             else:
                 rows.append(row)
-        settled.append(_left_out(reading, rows, elsewhere))
+        settled.append(_left_out(reading, rows, places))
     return sorted(settled, key=lambda reading: (reading.path, reading.format))
+
+
+def _origin(row: Mapping[str, Any]) -> str:
+    """The result that a row's file was exported from; empty where it was not exported."""
+    return row.get("exported_result_id") or ""
 
 
 def _left_out(reading: Reading, rows: list[Row], elsewhere: set[str]) -> Reading:

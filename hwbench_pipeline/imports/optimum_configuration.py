@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hwbench_pipeline.catalog.names import catalog_key
+from hwbench_pipeline.hardware.environment import MEMORY_STEP_MB
 from hwbench_pipeline.imports.environments import described_environment
+from hwbench_pipeline.imports.own_export import OwnExport, read_own_export
 from hwbench_pipeline.imports.records import count_of, json_text, quantity_of
 from hwbench_pipeline.legacy.json_values import text
 
@@ -43,7 +45,6 @@ _NOT_OPTIONS = frozenset(
 )
 _NO_TEXT_TASK = re.compile(r"(?:image-|object-|semantic-|depth-|audio-|automatic-speech|text-to-image|video-)")
 _LARGEST_VRAM_MB = 1e7  # ten terabytes: no device has them, in bytes every one does
-_MEMORY_STEP_MB = 100
 _MAXIMUM_DEVICES = 64
 
 
@@ -53,6 +54,7 @@ class Configuration:
 
     `columns` are result columns; `corrections` and `reported` what was corrected in them, with the value as reported.
     `batch_size` counts items of one call; `per_step` those of one training step; `new_tokens` tokens generated per item.
+    `own_export` is the row of ours that the file was made of.
     """
 
     columns: dict[str, Any] = field(default_factory=dict)
@@ -72,6 +74,7 @@ class Configuration:
     is_rocm: bool = False
     has_gpu: bool | None = None
     harness: str = "optimum-benchmark of unknown version"
+    own_export: OwnExport | None = None
 
 
 def read_configuration(config: Mapping[str, Any]) -> Configuration:
@@ -93,9 +96,12 @@ def read_configuration(config: Mapping[str, Any]) -> Configuration:
     threads = {
         key: backend[key] for key in ("inter_op_num_threads", "intra_op_num_threads") if backend.get(key) is not None
     }
-    if threads and name in (None, "pytorch"):
+    own = read_own_export(stated)
+    if own is not None:
+        reported["hwbench"] = dict(own.unplaced)
+    elif threads and name in (None, "pytorch"):
         corrections.append("B6 thread settings are swapped by the PyTorch backend: which took effect is unknown")
-    if threads:
+    if threads and own is None:
         reported["threads"] = threads
     memory_mb, vram_correction = _device_memory(stated)
     if vram_correction:
@@ -105,7 +111,7 @@ def read_configuration(config: Mapping[str, Any]) -> Configuration:
     if isinstance(cpu, str) and cpu != cpu.strip():
         corrections.append("B4 white space around the CPU's name")
         reported["cpu"] = cpu
-    environment = _environment(stated, backend, hardware, device_name, memory_mb)
+    environment = _environment(stated, backend, hardware, device_name, memory_mb, own)
     shapes = _object(scenario.get("input_shapes")) or _object(scenario.get("dataset_shapes"))
     arguments = _object(scenario.get("training_arguments"))
     is_training = "training" in (text(scenario.get("name")) or "") or bool(arguments)
@@ -148,7 +154,8 @@ def read_configuration(config: Mapping[str, Any]) -> Configuration:
             "input_shape": ";".join(f"{key}={shapes[key]}" for key in sorted(shapes) if count_of(shapes[key])) or None,
             "environment_id": None if environment is None else environment["environment_id"],
             "harness_version": None if version is None else f"optimum-benchmark {version}",
-        },
+        }
+        | (dict(own.columns) if own is not None else {}),
         environment=environment,
         corrections=tuple(corrections),
         reported=reported,
@@ -165,6 +172,7 @@ def read_configuration(config: Mapping[str, Any]) -> Configuration:
         is_rocm=is_rocm,
         has_gpu=bool(gpus) if stated else None,
         harness=f"optimum-benchmark {version}" if version else "optimum-benchmark of unknown version",
+        own_export=own,
     )
 
 
@@ -245,6 +253,7 @@ def _environment(
     hardware: str | None,
     device_name: str | None,
     device_memory_mb: float | None,
+    own: OwnExport | None,
 ) -> dict[str, Any] | None:
     backend_name, backend_version = text(backend.get("name")), text(backend.get("version"))
     memory_mb = quantity_of(stated.get("cpu_ram_mb"))
@@ -258,21 +267,24 @@ def _environment(
     }
     if backend_name is not None and backend_version is not None and backend_name not in ("pytorch", "openvino"):
         libraries[backend_name] = backend_version
-    return described_environment(
-        os=text(stated.get("platform")) or text(stated.get("system")),
-        cpu_name=text(stated.get("cpu")),
-        cpu_cores_logical=count_of(stated.get("cpu_count")),
-        memory_total_mb=None
+    described: dict[str, Any] = {
+        "os": text(stated.get("platform")) or text(stated.get("system")),
+        "cpu_name": text(stated.get("cpu")),
+        "cpu_cores_logical": count_of(stated.get("cpu_count")),
+        "memory_total_mb": None
         if memory_mb is None
-        else float(round(memory_mb / _MEMORY_STEP_MB) * _MEMORY_STEP_MB) or None,
-        device_name=device_name,
-        device_memory_mb=device_memory_mb if hardware == "cuda" else None,
-        python_version=text(stated.get("python_version")),
-        torch_version=backend_version if backend_name == "pytorch" else None,
-        openvino_version=backend_version if backend_name == "openvino" else None,
-        transformers_version=text(stated.get("transformers_version")),
-        libraries=libraries,
-    )
+        else float(round(memory_mb / MEMORY_STEP_MB) * MEMORY_STEP_MB) or None,
+        "device_name": device_name,
+        "device_memory_mb": device_memory_mb if hardware == "cuda" else None,
+        "python_version": text(stated.get("python_version")),
+        "torch_version": backend_version if backend_name == "pytorch" else None,
+        "openvino_version": backend_version if backend_name == "openvino" else None,
+        "transformers_version": text(stated.get("transformers_version")),
+    }
+    if own is not None:
+        described |= own.environment
+        libraries = dict(own.libraries)
+    return described_environment(libraries=libraries, **described)
 
 
 def _precision(backend: Mapping[str, Any], hardware: str | None) -> str | None:

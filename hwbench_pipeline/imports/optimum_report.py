@@ -17,7 +17,7 @@ from hwbench_pipeline.imports.optimum_configuration import Configuration
 from hwbench_pipeline.imports.records import ImportedRow, Refused, count_of, is_close, json_text, quantity_of
 from hwbench_pipeline.legacy.json_values import positive_number, text
 from hwbench_pipeline.legacy.outcomes import failure_of
-from hwbench_pipeline.schema.tables.results import LATENCY_COLUMNS, MINIMUM_SAMPLES_FOR_P99
+from hwbench_pipeline.schema.tables.results import FLAGS, LATENCY_COLUMNS, MINIMUM_SAMPLES_FOR_P99
 
 Pointer = Callable[[str], str]
 
@@ -350,6 +350,8 @@ def _row(
         latency.correction,
     )
     columns |= _notes(corrections, reported)
+    if configuration.own_export is not None and columns["scenario"] not in ("load", *_STEADY_OF_FIRST):
+        columns |= _of_our_row(configuration.own_export.steady_columns, columns)
     if all(columns.get(column) is None for column in _NUMBERS):
         return Refused(
             pointer, f"no number to take: {latency.contradiction or rate.contradiction or rate.remark or 'all empty'}"
@@ -359,6 +361,15 @@ def _row(
 
 
 _NUMBERS = ("latency_ms_mean", "throughput_items_per_s", "tokens_per_s", "peak_memory_mb", "energy_j")
+
+
+def _of_our_row(stated: Mapping[str, Any], columns: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row of ours says beside its numbers: how memory was read only of memory, flags beside those found here."""
+    taken = dict(stated)
+    if columns.get("peak_memory_mb") is None:
+        taken.pop("memory_method", None)
+    flags = {*taken.pop("flags", ()), *columns.get("flags", ())}
+    return taken | {"flags": sorted(flags, key=FLAGS.index)} if flags else taken
 
 
 def _mode(name: str, configuration: Configuration) -> str | None:
@@ -439,9 +450,11 @@ def _notes(corrections: Any, reported: Mapping[str, Any]) -> dict[str, Any]:
 
 def _worth(latency: _Latency, rate: _Rate, configuration: Configuration) -> dict[str, Any]:
     contradiction = latency.contradiction or rate.contradiction
-    harness = configuration.harness
+    harness, own = configuration.harness, configuration.own_export
     if contradiction:
-        return {"provenance": "unknown", "provenance_reason": f"{harness}: {contradiction}"}
+        who, worth = (harness, "unknown") if own is None else (own.origin, own.provenance)
+        worth = "unknown" if worth == "measured" else worth
+        return {"provenance": worth, "provenance_reason": f"{who}: {contradiction}"}
     if latency.samples_ms is not None:
         n = len(latency.samples_ms)
         evidence = f"{n} raw samples that vary, their mean is the stated one" if n > 1 else "one raw sample"
@@ -449,5 +462,11 @@ def _worth(latency: _Latency, rate: _Rate, configuration: Configuration) -> dict
         evidence = "an aggregate without raw samples"
     else:
         evidence = "no latency stands beside it"
-    reason = "; ".join(part for part in (f"measured by others with {harness}: {evidence}", rate.remark) if part)
-    return {"provenance": "measured", "provenance_reason": reason}
+    if own is None:
+        reason = "; ".join(part for part in (f"measured by others with {harness}: {evidence}", rate.remark) if part)
+        return {"provenance": "measured", "provenance_reason": reason}
+    stated = None if own.stated_reason is None else f"said there: {own.stated_reason}"
+    reason = "; ".join(part for part in (f"{own.origin}: {evidence}", rate.remark, stated) if part)
+    if own.provenance != "measured":
+        reason = f"the file does not call it measured; {reason}"
+    return {"provenance": own.provenance, "provenance_reason": reason}

@@ -21,6 +21,7 @@ from hwbench_pipeline.schema.tables import (
     CORE_BENCH__TRAINING,
     CORE_IMPORTS__ENVIRONMENTS,
     CORE_IMPORTS__RESULTS,
+    CORE_LEGACY__RESULTS,
     RAW_IMPORTS__FILES,
 )
 from hwbench_pipeline.schema.tables.imports import IMPORT_FORMATS
@@ -31,6 +32,11 @@ from hwbench_pipeline.warehouse.writing import WarehouseError, cannot_write, one
 LOCK_NAME = "imports"
 _BEING_WRITTEN = ".imports.tmp"
 _DECIDED = ".imports.decided"
+_OTHER_RESULTS = (
+    (CORE_LEGACY__RESULTS, "the old results"),
+    (CORE_BENCH__INFERENCE, "the bench tables"),
+    (CORE_BENCH__TRAINING, "the bench tables"),
+)
 
 
 def import_into(
@@ -43,8 +49,7 @@ def import_into(
     with one_writer(warehouse, LOCK_NAME):
         _finish_interrupted(warehouse)
         stored = stored_tables(warehouse)
-        own = _own_result_ids(warehouse) if format_name == "bundle" else ()
-        tables = import_files(format_name, paths, stored, own, on_progress)
+        tables = import_files(format_name, paths, stored, _standing_results(warehouse), on_progress)
         _write(warehouse, tables)
     return tables
 
@@ -80,15 +85,16 @@ def _stored(warehouse: Path, table: Table) -> list[dict[str, object]]:
     return rows
 
 
-def _own_result_ids(warehouse: Path) -> frozenset[str]:
+def _standing_results(warehouse: Path) -> dict[str, str]:
+    """The results that stand in tables other than the imports', each with where that is."""
     with connect() as connection:
-        return frozenset(
-            str(identity)
-            for table in (CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING)
+        return {
+            str(identity): place
+            for table, place in _OTHER_RESULTS
             for (identity,) in connection.execute(
                 f"SELECT result_id FROM ({select_table(connection, warehouse, table)[0]})"
             ).fetchall()
-        )
+        }
 
 
 def _write(warehouse: Path, tables: ImportTables) -> None:

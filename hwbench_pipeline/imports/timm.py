@@ -109,7 +109,7 @@ def _precision(stated: str | None, hardware: str | None) -> str | None:
     if stated == "amp":
         return "mixed"
     if stated in ("fp32", "float32"):
-        # timm's benchmark lets TF32 in on CUDA, so there the name does not say what the matrix products ran in
+        # PyTorch lets convolutions use TF32 on CUDA unless told otherwise, so there the name does not say what ran
         return "fp32" if hardware == "cpu" else None
     return {"fp16": "fp16", "bf16": "bf16", "bfloat16": "bf16"}.get(stated or "")
 

@@ -207,8 +207,11 @@ def _rows_of(
             row.update(_failure_columns(record, finding))
         else:
             row.update(_number_columns(record, own, verdict, finding))
-        row = {key: storable(value) if isinstance(value, str) else value for key, value in row.items()}
-        rows.append({**row, "result_id": result_id_of(row)})
+        for column, value in row.items():
+            if isinstance(value, str) and not value.isascii():
+                row[column] = storable(value)
+        row["result_id"] = result_id_of(row)
+        rows.append(row)
     return rows, environments, without_number
 
 

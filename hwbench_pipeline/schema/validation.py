@@ -117,6 +117,11 @@ def _column_problem(column: Column, value: Any) -> tuple[str, str] | None:
     return None
 
 
+def takes(column: Column, value: Any) -> bool:
+    """Whether a value, NULL included, may stand in the column."""
+    return _column_problem(column, value) is None
+
+
 def row_key_text(table: Table, row: Row) -> str:
     """The natural key as people read it in a message; parts that are NULL are left out."""
     return ", ".join(f"{name}={row[name]}" for name in table.natural_key if row.get(name) is not None) or "(no key)"

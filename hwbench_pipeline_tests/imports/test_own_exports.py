@@ -16,6 +16,7 @@ from hwbench_pipeline.warehouse.writing import write_run, write_table
 from hwbench_pipeline_tests import rows
 from hwbench_pipeline_tests.exports.conftest import ENVIRONMENT, inference, training
 from hwbench_pipeline_tests.imports.conftest import reported
+from hwbench_pipeline_tests.imports.test_bundle import ENVIRONMENT as DESCRIBED
 
 TINY = {"model_size": "tiny", "model_id": "hwbench/tiny-bert", "harness_version": "0.1.0", "first_inference_ms": 50.25}
 
@@ -110,7 +111,8 @@ def test_a_stand_in_of_anybody_is_no_catalog_model(read, name):
 
 
 @pytest.mark.parametrize(
-    ("stated", "provenance"), [("simulated", "simulated"), ("mock", "mock"), ("predicted", "unknown"), (None, "unknown")]
+    ("stated", "provenance"),
+    [("simulated", "simulated"), ("mock", "mock"), ("predicted", "unknown"), (None, "unknown")],
 )
 def test_a_number_that_is_said_not_to_be_measured_is_not(bring, export, stated, provenance):
     def change(environment):
@@ -175,17 +177,10 @@ def test_runs_that_arrive_after_their_export_are_not_counted_twice(bring, export
 
 @pytest.mark.parametrize("first", ["bundle", "optimum-benchmark"])
 def test_a_bundle_and_an_export_of_one_run_count_it_once(bring, export, tmp_path, first):
-    own = inference(**TINY, environment_id=None, status="ok") | {"environment_id": None}
-    own = inference(**TINY, source="bundle", environment_id=None)
-    exported = export(own)
-    bundle = tmp_path / "b.json"
-    measured = {**own, "source": "hwbench"}
-    from hwbench_pipeline_tests.imports.test_bundle import ENVIRONMENT as DESCRIBED
-
-    mean = sum(rows.SAMPLES) / len(rows.SAMPLES)
-    measured |= {"environment_id": DESCRIBED["environment_id"], "throughput_items_per_s": 4000 / mean}
-    write_bundle(bundle, [measured], [DESCRIBED])
-    order = [("bundle", bundle), ("optimum-benchmark", exported)]
+    mean_ms = sum(rows.SAMPLES) / len(rows.SAMPLES)
+    own = inference(**TINY, environment_id=DESCRIBED["environment_id"], throughput_items_per_s=4000 / mean_ms)
+    bundle = write_bundle(tmp_path / "b.json", [own], [DESCRIBED])
+    order = [("bundle", bundle), ("optimum-benchmark", export(own))]
     for name, path in order if first == "bundle" else reversed(order):
         tables = bring(name, path)
     assert [row["source"] for row in tables.results] == ["bundle"]

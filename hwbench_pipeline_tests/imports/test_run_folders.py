@@ -37,7 +37,9 @@ def run_folder(folder, report, config=None):
 
 
 def places(tables):
-    return sorted((row["scenario"] or row["error_class"], row["source_path"].rpartition("/")[2]) for row in tables.results)
+    return sorted(
+        (row["scenario"] or row["error_class"], row["source_path"].rpartition("/")[2]) for row in tables.results
+    )
 
 
 @pytest.mark.parametrize("report", [WHOLE, COARSE, {"load_model": target([0.5])}])
@@ -78,7 +80,7 @@ def test_two_runs_with_the_same_coarse_sample_are_two(bring, tmp_path):
 def test_a_report_elsewhere_or_with_another_value_is_a_run_of_its_own(bring, tmp_path):
     run_folder(tmp_path / "a", COARSE)
     (tmp_path / "b").mkdir()
-    (tmp_path / "b" / "benchmark_report.json").write_text(json.dumps(COARSE))
+    (tmp_path / "b" / "benchmark_report.json").write_text(json.dumps(COARSE, indent=2))
     other = {**COARSE, "load_model": target([0.75])}
     (tmp_path / "a" / "other_report.json").write_text(json.dumps(other))
     assert len(bring("optimum-benchmark", tmp_path).results) == 6

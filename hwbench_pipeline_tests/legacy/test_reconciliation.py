@@ -1,11 +1,13 @@
 """The published tables account for every file and record; tables that were tampered with are found out."""
 
+import shutil
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from hwbench_pipeline.legacy.ingest import ingest_into
+from hwbench_pipeline.legacy.ingest import ingest_into, undo
 from hwbench_pipeline.legacy.publishing import FOLDER
 from hwbench_pipeline.legacy.reconciliation import fix_of, reconcile
 from hwbench_pipeline.schema.tables import (
@@ -24,8 +26,8 @@ def warehouse(build, put, run):
     put("run.json", document)
     put("copy/run.json", document)
     put("expected/run.json", {**document, "timestamp": "2025-03-06T18:00:00"})
-    put("half.json", build.direct(b1=build.batch(4.1, 1), b2={"success": True, "avg_latency_ms": 0}))
-    put("copy/half.json", (put("half.json", build.direct(b1=build.batch(4.4, 1), b2={"success": True}))).read_bytes())
+    half = put("half.json", build.direct(b1=build.batch(4.1, 1), b2={"success": True, "avg_latency_ms": 0}))
+    put("copy/half.json", half.read_bytes())
     put("broken.json", '{"a": [1')
     put("nothing.json", "{}")
     return run().warehouse
@@ -61,16 +63,24 @@ def test_nothing_ingested_reconciles(tmp_path):
 
 
 def test_an_undone_batch_reconciles(warehouse, put, build):
-    put("later.json", build.direct(b1=build.batch(9.1, 1)))
-    ingest_into(warehouse, [put("nothing.json", "[1]").parent])
-    assert reconcile(warehouse).holds
+    later = put("later.json", build.direct(b1=build.batch(9.1, 1)))
+    before = reconcile(warehouse)
+    batch = ingest_into(warehouse, [later.parent]).batch
+    assert reconcile(warehouse).n_results == before.n_results + 1
+    undo(warehouse, batch.batch_id)
+    assert reconcile(warehouse) == before
 
 
 @pytest.mark.parametrize(
     ("table", "change", "path", "problem"),
     [
         (CORE_LEGACY__RESULTS, without("source_pointer", "/2"), "run.json", "1 rows of core_legacy__results + "),
-        (CORE_LEGACY__RESULTS, without("source_pointer", "/2"), "run.json", "are of rows that core_legacy__results does not"),
+        (
+            CORE_LEGACY__RESULTS,
+            without("source_pointer", "/2"),
+            "run.json",
+            "are of rows that core_legacy__results does not",
+        ),
         (
             CORE_LEGACY__RESULTS,
             with_column("provenance", lambda values: pa.array(["measured"] * (len(values) - 1) + ["mock"])),
@@ -78,16 +88,31 @@ def test_an_undone_batch_reconciles(warehouse, put, build):
             "measured, simulated, mock, unknown, failed are counted",
         ),
         (RAW_LEGACY__FILES, without("path", "in/run.json"), "run.json", "raw_legacy__files has no row for it"),
-        (RAW_LEGACY__FILES, lambda data: pa.concat_tables([data, data.slice(0, 1)]), "broken.json", "2 rows of raw_legacy__files"),
+        (
+            RAW_LEGACY__FILES,
+            lambda data: pa.concat_tables([data, data.slice(0, 1)]),
+            "broken.json",
+            "2 rows of raw_legacy__files",
+        ),
         (
             RAW_LEGACY__FILES,
             with_column("n_duplicates", lambda values: pc.add(values, 1)),
             "nothing.json",
             "n_records is 0, expected 1 = 0 rows of core_legacy__results + 1 duplicates + 0 quarantined",
         ),
-        (CORE_LEGACY__SOURCES, without("relation", "itself"), "run.json", "has 0 origins for the row at /batch_results/1"),
+        (
+            CORE_LEGACY__SOURCES,
+            without("relation", "itself"),
+            "run.json",
+            "has 0 origins for the row at /batch_results/1",
+        ),
         (CORE_LEGACY__SOURCES, without("path", "copy/run.json"), "copy/run.json", "= 0 places in core_legacy__sources"),
-        (CORE_LEGACY__QUARANTINE, without("path", "broken.json"), "broken.json", "core_legacy__quarantine has no place in it"),
+        (
+            CORE_LEGACY__QUARANTINE,
+            without("path", "broken.json"),
+            "broken.json",
+            "core_legacy__quarantine has no place in it",
+        ),
     ],
 )
 def test_what_was_tampered_with_is_named_and_mended_as_told(warehouse, put, table, change, path, problem):
@@ -97,11 +122,8 @@ def test_what_was_tampered_with_is_named_and_mended_as_told(warehouse, put, tabl
     assert any(each.path.endswith(f"/{path}") and problem in each.problem for each in found.discrepancies), [
         str(each) for each in found.discrepancies
     ]
-    fix = fix_of(warehouse)
-    assert f"delete the folder {warehouse / FOLDER}" in fix
-    for file in (warehouse / FOLDER).rglob("*.parquet"):
-        file.unlink()
-    (warehouse / FOLDER).rename(warehouse / "deleted")
+    assert f"delete the folder {warehouse / FOLDER} and ingest again" in fix_of(warehouse)
+    shutil.rmtree(warehouse / FOLDER)
     ingest_into(warehouse, [put("nothing.json", "{}").parent])
     assert reconcile(warehouse).holds
 

@@ -13,6 +13,7 @@ import pytest
 from hwbench_pipeline.definitions import build_defs
 from hwbench_pipeline.hardware.platforms import hardware_keys
 from hwbench_pipeline.hardware.probing import probe
+from hwbench_pipeline.legacy.batches import list_batches
 from hwbench_pipeline.orchestration.checks import CHECK_NAME, schema_checks
 from hwbench_pipeline.orchestration.partitions import cell_of, register
 from hwbench_pipeline.orchestration.resources import LegacyFilesResource, WarehouseResource
@@ -20,7 +21,10 @@ from hwbench_pipeline.schema.tables import (
     CORE_BENCH__INFERENCE,
     CORE_BENCH__TRAINING,
     CORE_HARDWARE,
+    CORE_LEGACY__ENVIRONMENTS,
+    CORE_LEGACY__QUARANTINE,
     CORE_LEGACY__RESULTS,
+    CORE_LEGACY__SOURCES,
     CORE_MODELS,
     OUT__COVERAGE,
     OUT__ENVIRONMENTS,
@@ -33,6 +37,13 @@ from hwbench_pipeline.warehouse.location import database_file, table_file
 from hwbench_pipeline.warehouse.reading import read_rows, table_files
 
 REPOSITORY = Path(__file__).parents[2]
+LEGACY_TABLES = (
+    RAW_LEGACY__FILES,
+    CORE_LEGACY__RESULTS,
+    CORE_LEGACY__SOURCES,
+    CORE_LEGACY__QUARANTINE,
+    CORE_LEGACY__ENVIRONMENTS,
+)
 ASSET = CORE_BENCH__INFERENCE.name
 QUICK = {"model_sizes": ["tiny"], "min_duration_s": 0.2}
 ABSENT = next(key for key in ("cuda", "rocm", "mps") if not probe(key).is_available)
@@ -114,16 +125,22 @@ def test_the_sample_files_become_the_legacy_tables(pipeline):
     n_simulated = sum(row["provenance"] == "simulated" for row in results)
     assert n_simulated > 0
     assert f"| simulated | {n_simulated} |" in shown[CORE_LEGACY__RESULTS.name, None]["rows_by_provenance"]
-    assert {name: check.passed for name, check in evaluations(result).items()} == dict.fromkeys(
-        (
-            RAW_LEGACY__FILES.name,
-            CORE_LEGACY__RESULTS.name,
-            "core_legacy__sources",
-            "core_legacy__quarantine",
-            "core_legacy__environments",
-        ),
-        True,
+    assert set(shown) == {(table.name, None) for table in LEGACY_TABLES}
+    (batch,) = list_batches(pipeline.warehouse)
+    assert {metadata["batch_id"] for metadata in shown.values()} == {batch.batch_id}
+    assert shown[RAW_LEGACY__FILES.name, None]["files_by_change"].endswith(f"| new | {n_found} |\n| unchanged | 0 |")
+    n_duplicates = sum(row["status"] == "duplicate" for row in files)
+    assert f"| duplicate | {n_duplicates} |" in shown[RAW_LEGACY__FILES.name, None]["rows_by_status"]
+    assert "| itself | " in shown[CORE_LEGACY__SOURCES.name, None]["rows_by_relation"]
+    assert shown[CORE_LEGACY__QUARANTINE.name, None]["dagster/row_count"] == len(pipeline.rows(CORE_LEGACY__QUARANTINE))
+    checks = result.get_asset_check_evaluations()
+    assert all(check.passed for check in checks)
+    assert sorted(check.asset_key.to_user_string() for check in checks) == sorted(
+        [CORE_LEGACY__RESULTS.name, *(table.name for table in LEGACY_TABLES)]
     )
+
+    again = materializations(pipeline.run("ingest_legacy_files"))
+    assert again[RAW_LEGACY__FILES.name, None]["files_by_change"].endswith(f"| --- | --- |\n| unchanged | {n_found} |")
 
 
 def test_catalog_and_hardware(pipeline):

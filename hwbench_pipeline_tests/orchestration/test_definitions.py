@@ -13,7 +13,7 @@ import pytest
 
 import hwbench_pipeline
 from hwbench_pipeline.definitions import build_defs, defs
-from hwbench_pipeline.orchestration.checks import CHECK_NAME
+from hwbench_pipeline.orchestration.checks import CHECK_NAME, RECONCILIATION_NAME, records_reconcile
 from hwbench_pipeline.orchestration.metadata import code_version, column_schema
 from hwbench_pipeline.orchestration.partitions import grid
 from hwbench_pipeline.orchestration.resources import WarehouseResource
@@ -24,7 +24,13 @@ TABLE_ASSETS = [table for table in TABLES if table is not CORE_BENCH__ENVIRONMEN
 GRID_ASSETS = {"core_bench__inference", "core_bench__training"}
 
 GROUPS = {
-    "legacy": {"raw_legacy__files", "core_legacy__results", "core_legacy__environments"},
+    "legacy": {
+        "raw_legacy__files",
+        "core_legacy__results",
+        "core_legacy__sources",
+        "core_legacy__quarantine",
+        "core_legacy__environments",
+    },
     "imports": {"raw_imports__files", "core_imports__results", "core_imports__environments"},
     "catalog": {"core_models", "core_hardware"},
     "bench": GRID_ASSETS,
@@ -41,7 +47,9 @@ CATALOG = {"core_models", "core_hardware"}
 PARENTS = {
     "raw_legacy__files": set(),
     "core_legacy__results": {"raw_legacy__files"},
-    "core_legacy__environments": {"raw_legacy__files"},
+    "core_legacy__sources": {"raw_legacy__files", "core_legacy__results"},
+    "core_legacy__quarantine": {"raw_legacy__files"},
+    "core_legacy__environments": {"core_legacy__results"},
     "raw_imports__files": set(),
     "core_imports__results": {"raw_imports__files"},
     "core_imports__environments": {"raw_imports__files"},
@@ -69,7 +77,9 @@ def nodes():
 
 @pytest.fixture(scope="module")
 def checks():
-    return {key.asset_key.to_user_string(): key for key in defs.resolve_asset_graph().asset_check_keys}
+    """The check of each table's schema, by table."""
+    keys = defs.resolve_asset_graph().asset_check_keys
+    return {key.asset_key.to_user_string(): key for key in keys if key.name == CHECK_NAME}
 
 
 def test_the_groups_hold_what_the_design_puts_there(nodes):
@@ -109,12 +119,20 @@ def test_units_and_allowed_values_stand_at_the_columns(nodes):
 def test_every_table_asset_has_one_blocking_check(checks):
     graph = defs.resolve_asset_graph()
     assert set(checks) == {table.name for table in TABLE_ASSETS}
-    assert len(graph.asset_check_keys) == len(TABLE_ASSETS)
     for name, key in checks.items():
         spec = graph.get_check_spec(key)
-        assert key.name == CHECK_NAME, name
         assert spec.blocking, name
         assert spec.description, name
+
+
+def test_the_old_results_have_a_second_check_which_goes_along_wherever_they_are_united(checks):
+    key = records_reconcile.check_key
+    graph = defs.resolve_asset_graph()
+    assert graph.asset_check_keys == {*checks.values(), key}
+    assert (key.asset_key.to_user_string(), key.name) == ("core_legacy__results", RECONCILIATION_NAME)
+    assert graph.get_check_spec(key).blocking
+    for job in ("ingest_legacy_files", "refresh_tables"):
+        assert key in defs.resolve_job_def(job).asset_layer.asset_graph.asset_check_keys, job
 
 
 def test_the_checks_of_the_grid_are_partitioned_and_no_other(checks):
@@ -132,6 +150,7 @@ def test_the_lineage_is_as_designed(nodes):
     database = found.pop("warehouse_database")
     assert found == PARENTS
     assert {name for name in nodes if name.startswith("out__")} <= database, "people open every out__ table"
+    assert {"core_legacy__sources", "core_legacy__quarantine"} <= database, "nothing else shows them"
 
 
 def test_raw_comes_before_core_and_core_before_out(nodes):

@@ -129,12 +129,13 @@ def test_the_result_row_has_the_columns_and_types_of_the_contract(name):
         assert schema.field(column).type == ARROW[type_name], column
 
 
-def test_the_account_of_files_has_the_columns_of_the_contract_and_two_of_our_own():
+def test_the_account_of_files_has_the_columns_of_the_contract_and_three_of_our_own():
     schema = arrow_schema(table_named("raw_legacy__files"))
     assert [(field.name, field.type) for field in schema] == [
         *((name, ARROW[kind]) for name, kind in _columns(LEGACY_FILES)),
         ("role", ARROW["string"]),
         ("batch_id", ARROW["string"]),
+        ("derived_zone", ARROW["string"]),
     ]
 
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 FORMULA_POINTS = 3
 """From so many values on a pattern can be told from chance."""
@@ -65,7 +67,7 @@ class FileEvidence:
     by_constant: dict[float, set[Hashable]] = field(init=False)
     by_series: dict[Hashable, dict[int, float]] = field(init=False)
     fastest_by_platform: dict[Hashable, float] = field(init=False)
-    found_on_platform: dict[Hashable, str | None] = field(default_factory=dict)
+    _found: dict[Hashable, Any] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         profiles: dict[Hashable, set[Hashable]] = defaultdict(set)
@@ -88,12 +90,16 @@ class FileEvidence:
         object.__setattr__(self, "by_constant", dict(constants))
         object.__setattr__(self, "by_series", dict(series))
 
+    def once(self, question: Hashable, answer: Callable[[], T]) -> T:
+        """The answer to a question about an object of the file, found once for all the records it belongs to."""
+        if question not in self._found:
+            self._found[question] = answer()
+        found: T = self._found[question]
+        return found
+
     def on_platform(self, evidence: Evidence, question: str, answer: Callable[[], str | None]) -> str | None:
         """The answer to a question about a record's platform, found once for all its records."""
-        key = (id(evidence.platform), question)
-        if key not in self.found_on_platform:
-            self.found_on_platform[key] = answer()
-        return self.found_on_platform[key]
+        return self.once((id(evidence.platform), question), answer)
 
 
 def profile_of(evidence: Evidence) -> Hashable:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import Any, NamedTuple
 
 from hwbench_pipeline.legacy.hardware_claims import hardware_key
 from hwbench_pipeline.legacy.provenance.evidence import Evidence, FileEvidence
@@ -55,15 +57,107 @@ Mark = Callable[[Iterable[tuple[str, Any]]], str | None]
 """Looks for a mark among keys and values, and answers in words which it found."""
 
 
-def _scopes(evidence: Evidence) -> Iterator[tuple[str, Any]]:
-    """Key and value of everything that speaks about this number: its own object, all of it, and labels around it."""
-    yield from members_within(evidence.own)
-    for around in evidence.enclosing:
-        for key, value in around.items():
-            if not isinstance(value, dict | list):
-                yield key, value
-            elif isinstance(value, dict) and not any(isinstance(inner, dict | list) for inner in value.values()):
-                yield from value.items()
+class _Key(NamedTuple):
+    """What a key by itself says of its value."""
+
+    means_simulated: bool
+    means_mock: bool
+    may_label: bool
+    is_output: bool
+    names_implementation: bool
+
+
+@lru_cache(maxsize=1 << 16)
+def _key(name: str) -> _Key:
+    """Files repeat their keys, so each is taken apart once."""
+    is_input, is_output = _INPUTS.search(name) is not None, _OUTPUTS.search(name) is not None
+    return _Key(
+        means_simulated=_SIMULATION_KEY.fullmatch(name) is not None,
+        means_mock=_MOCK_KEY.fullmatch(name) is not None,
+        may_label=not (is_input or is_output or _NOT_LABELS.search(name)),
+        is_output=is_output and not is_input,
+        names_implementation=_IMPLEMENTATION_KEY.search(name) is not None,
+    )
+
+
+@dataclass(slots=True)
+class Marks:
+    """The first mark of each kind among some keys and values, in words; None where there is none.
+
+    `simulated` and `mock` are flags and labels, `*_output` what a call gave back, `real_label` a label that claims that
+    the number is real, `names_implementation` whether anything speaks of the implementation, in either way.
+    """
+
+    simulated: str | None = None
+    mock: str | None = None
+    simulated_output: str | None = None
+    mock_output: str | None = None
+    real_label: str | None = None
+    names_implementation: bool = False
+
+    def note(self, name: str, value: Any) -> None:
+        """Look at one key and its value."""
+        key = _key(name)
+        if key.names_implementation:
+            self.names_implementation = True
+        if value is True:
+            self._note_flag(key, name, "true")
+        elif isinstance(value, str):
+            # cheap tests first: hardly any text holds one of these words
+            beginning = value[:_LONGEST_OUTPUT]
+            lowered = beginning.lower()
+            if "simulat" in lowered or "mock" in lowered:
+                self._note_text(key, name, value, lowered)
+            if "REAL" in value:
+                self._note_real(key, value)
+            if (key.means_simulated or key.means_mock) and lowered.strip() in ("true", "yes"):
+                self._note_flag(key, name, value.lower())
+
+    def _note_flag(self, key: _Key, name: str, said: str) -> None:
+        if key.means_simulated and self.simulated is None:
+            self.simulated = f"{name} is {said}"
+        if key.means_mock and self.mock is None:
+            self.mock = f"{name} is {said}"
+
+    def _note_text(self, key: _Key, name: str, value: str, lowered: str) -> None:
+        if _is_label(key, value):
+            if self.simulated is None and _SIMULATION_TEXT.search(value):
+                self.simulated = f"{name} is {value.strip()[:80]!r}"
+            if self.mock is None and _MOCK_TEXT.search(value):
+                self.mock = f"{name} is {value.strip()[:80]!r}"
+        if key.is_output:
+            if self.simulated_output is None and "simulat" in lowered:
+                self.simulated_output = _said(name, value, _SIMULATED_OUTPUT)
+            if self.mock_output is None and "mock" in lowered:
+                self.mock_output = _said(name, value, _MOCK_OUTPUT)
+
+    def _note_real(self, key: _Key, value: str) -> None:
+        if _REAL_TEXT.search(value):
+            self.names_implementation = True
+            if self.real_label is None and _is_label(key, value):
+                self.real_label = value.strip()[:80]
+
+
+def _is_label(key: _Key, value: str) -> bool:
+    return key.may_label and len(value) <= _LONGEST_LABEL and "/" not in value
+
+
+def _said(name: str, value: str, pattern: re.Pattern[str]) -> str | None:
+    found = pattern.search(value[:_LONGEST_OUTPUT])
+    if found is None:
+        return None
+    return f"{name} says {value[max(0, found.start() - 20) : found.end() + 40].strip()!r}"
+
+
+def marks_in(members: Iterable[tuple[str, Any]]) -> Marks:
+    """The marks among keys and values."""
+    marks = Marks()
+    for name, value in members:
+        if value is True or isinstance(value, str):
+            marks.note(name, value)
+        elif not marks.names_implementation and _key(name).names_implementation:
+            marks.names_implementation = True
+    return marks
 
 
 def members_within(own: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -79,69 +173,52 @@ def members_within(own: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
             yield key, value
 
 
-def _says_yes(value: Any) -> bool:
-    return value is True or (isinstance(value, str) and value.strip().lower() in {"true", "yes"})
+def _labels_around(around: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Key and value of an object that encloses a record: its own, and those of objects in it that hold nothing deeper."""
+    for key, value in around.items():
+        if isinstance(value, dict):
+            if not any(isinstance(inner, dict | list) for inner in value.values()):
+                yield from value.items()
+        elif not isinstance(value, list):
+            yield key, value
 
 
-def _is_label(key: str, value: Any) -> bool:
-    return (
-        isinstance(value, str)
-        and len(value) <= _LONGEST_LABEL
-        and "/" not in value
-        and not (_NOT_LABELS.search(key) or _INPUTS.search(key) or _OUTPUTS.search(key))
-    )
+def _marks_around(around: Mapping[str, Any]) -> Marks:
+    return marks_in(_labels_around(around))
 
 
-def _marked(
-    members: Iterable[tuple[str, Any]], key_pattern: re.Pattern[str], text_pattern: re.Pattern[str]
-) -> str | None:
-    for key, value in members:
-        if value is not True and not isinstance(value, str):
-            continue
-        if _says_yes(value) and key_pattern.fullmatch(key):
-            return f"{key} is {str(value).lower()}"
-        if isinstance(value, str) and text_pattern.search(value[:_LONGEST_LABEL]) and _is_label(key, value):
-            return f"{key} is {value.strip()[:80]!r}"
-    return None
-
-
-def _said(members: Iterable[tuple[str, Any]], word: str, pattern: re.Pattern[str]) -> str | None:
-    for key, value in members:
-        if not isinstance(value, str):
-            continue
-        beginning = value[:_LONGEST_OUTPUT]
-        if word in beginning.lower() and _OUTPUTS.search(key) and not _INPUTS.search(key):
-            found = pattern.search(beginning)
-            if found:
-                return f"{key} says {value[max(0, found.start() - 20) : found.end() + 40].strip()!r}"
-    return None
+def _marks_of(evidence: Evidence, file_evidence: FileEvidence) -> Iterator[Marks]:
+    """The marks of a record's own object, all of it, then of each object around it; each object is looked at once."""
+    yield file_evidence.once((id(evidence.own), "own"), lambda: marks_in(members_within(evidence.own)))
+    for around in evidence.enclosing:
+        yield file_evidence.once((id(around), "around"), partial(_marks_around, around))
 
 
 def mock_mark_in(members: Iterable[tuple[str, Any]]) -> str | None:
     """A label or an output that says that a stand-in ran."""
-    found = list(members)
-    return _marked(found, _MOCK_KEY, _MOCK_TEXT) or _said(found, "mock", _MOCK_OUTPUT)
+    found = marks_in(members)
+    return found.mock or found.mock_output
 
 
 def simulation_mark_in(members: Iterable[tuple[str, Any]]) -> str | None:
     """A flag, a label or an output that says that something was simulated."""
-    found = list(members)
-    return _marked(found, _SIMULATION_KEY, _SIMULATION_TEXT) or _said(found, "simulat", _SIMULATED_OUTPUT)
+    found = marks_in(members)
+    return found.simulated or found.simulated_output
 
 
-def output_is_mock(evidence: Evidence, _: FileEvidence) -> str | None:
+def output_is_mock(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
     """What the call gave back says that it is a stand-in's."""
-    return _said(members_within(evidence.own), "mock", _MOCK_OUTPUT)
+    return next(_marks_of(evidence, file_evidence)).mock_output
 
 
-def output_is_simulated(evidence: Evidence, _: FileEvidence) -> str | None:
+def output_is_simulated(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
     """What the call gave back says that it is simulated."""
-    return _said(members_within(evidence.own), "simulat", _SIMULATED_OUTPUT)
+    return next(_marks_of(evidence, file_evidence)).simulated_output
 
 
-def marked_simulated(evidence: Evidence, _: FileEvidence) -> str | None:
+def marked_simulated(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
     """A field of the record, or of what encloses it, says that it was simulated."""
-    return _marked(_scopes(evidence), _SIMULATION_KEY, _SIMULATION_TEXT)
+    return next((marks.simulated for marks in _marks_of(evidence, file_evidence) if marks.simulated), None)
 
 
 def hardware_listed_as_simulated(evidence: Evidence, _: FileEvidence) -> str | None:
@@ -155,22 +232,17 @@ def hardware_listed_as_simulated(evidence: Evidence, _: FileEvidence) -> str | N
     return None
 
 
-def marked_mock(evidence: Evidence, _: FileEvidence) -> str | None:
+def marked_mock(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
     """A field of the record, or of what encloses it, says that a stand-in ran."""
-    return _marked(_scopes(evidence), _MOCK_KEY, _MOCK_TEXT)
+    return next((marks.mock for marks in _marks_of(evidence, file_evidence) if marks.mock), None)
 
 
-def has_implementation_label(evidence: Evidence) -> bool:
+def has_implementation_label(evidence: Evidence, file_evidence: FileEvidence) -> bool:
     """Whether anything around the number labels its implementation, in either way: such writers also label stand-ins."""
-    return bool(evidence.platform) or any(
-        _IMPLEMENTATION_KEY.search(key) is not None or (isinstance(value, str) and _REAL_TEXT.search(value) is not None)
-        for key, value in _scopes(evidence)
-    )
+    return bool(evidence.platform) or any(marks.names_implementation for marks in _marks_of(evidence, file_evidence))
 
 
-def label_remark(evidence: Evidence) -> str:
+def label_remark(evidence: Evidence, file_evidence: FileEvidence) -> str:
     """What to add to a reason where a label claims that the number is real."""
-    for key, value in _scopes(evidence):
-        if isinstance(value, str) and "REAL" in value and _is_label(key, value) and _REAL_TEXT.search(value):
-            return f"; its label {value.strip()[:80]!r} is no evidence"
-    return ""
+    label = next((marks.real_label for marks in _marks_of(evidence, file_evidence) if marks.real_label), None)
+    return "" if label is None else f"; its label {label!r} is no evidence"

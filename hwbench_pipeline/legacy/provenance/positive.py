@@ -21,7 +21,9 @@ _RATE_TOLERANCE = 1e-6
 _TOKEN_COUNTS = ("completion_tokens", "output_tokens", "generated_tokens", "total_tokens", "tokens")
 _RATES = ("tokens_per_second", "tokens_per_s", "tokens_per_sec")
 _OUTPUT_SHAPE = re.compile(r"^(?!input).*(?:^|_)shape$")
-_OUTPUT_VALUE = re.compile(r"(?:^|_)(?:similarity|similarities|probabilit(?:y|ies)|probs?|scores?|logits|embeddings?)(?:_|$)")
+_OUTPUT_VALUE = re.compile(
+    r"(?:^|_)(?:similarity|similarities|probabilit(?:y|ies)|probs?|scores?|logits|embeddings?)(?:_|$)"
+)
 
 
 def samples_prove(evidence: Evidence, _: FileEvidence) -> str | None:
@@ -67,12 +69,12 @@ def aggregate_of_clock(evidence: Evidence, _: FileEvidence) -> str | None:
     return f"{mean:.10g} ms" if clock.is_mean_of_clock_differences(mean / 1000) else None
 
 
-def single_timer_with_output(evidence: Evidence, _: FileEvidence) -> str | None:
+def single_timer_with_output(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
     """One reading of a clock around a call that gave a countable output, in a record that labels nothing as real."""
     mean = evidence.stated_mean_ms
     if mean is None or evidence.samples_ms or evidence.is_aggregate or evidence.own.get("success") is False:
         return None
-    if not clock.is_clock_difference(mean / 1000) or markers.has_implementation_label(evidence):
+    if not clock.is_clock_difference(mean / 1000) or markers.has_implementation_label(evidence, file_evidence):
         return None
     output = _counted_tokens(evidence, mean / 1000) or _described_output(evidence)
     return f"{mean:.10g} ms on the grid of a clock, {output}" if output else None

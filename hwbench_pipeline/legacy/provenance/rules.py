@@ -46,13 +46,13 @@ def judge(evidence: Evidence, file_evidence: FileEvidence) -> Verdict:
             return Verdict(
                 rule.provenance,
                 rule.name,
-                f"{rule.name}: {rule.reason} ({detail}){markers.label_remark(evidence)}",
+                f"{rule.name}: {rule.reason} ({detail}){markers.label_remark(evidence, file_evidence)}",
                 flags,
             )
     return Verdict(
         "unknown",
         "no_evidence",
-        f"no_evidence: nothing proves that this was measured: {positive.what_is_missing(evidence)}{markers.label_remark(evidence)}",
+        f"no_evidence: nothing proves that this was measured: {positive.what_is_missing(evidence)}{markers.label_remark(evidence, file_evidence)}",
         flags,
     )
 

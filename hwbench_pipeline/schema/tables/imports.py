@@ -93,6 +93,11 @@ CORE_IMPORTS__RESULTS = Table(
             STRING,
             "The known errors of the format that were corrected here, each by its name (B1 …) and in words, separated by `; `.",
         ),
+        Column(
+            "exported_result_id",
+            STRING,
+            "The result that `hwbench export` made the file of. A row whose result stands in this warehouse is not counted.",
+        ),
     ),
     ("result_id",),
     (
