@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from hwbench_pipeline.legacy.json_values import finite_number, positive_number, text
@@ -29,6 +30,7 @@ from hwbench_pipeline.legacy.units import MemoryUnit, TimeUnit
 
 _TIME_KINDS = frozenset({"latency", "first_token", "load", "elapsed"})
 _WITH_UNIT = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?)\s*([A-Za-z]{1,12})\s*")
+_UNIT_ENDS = ("_unit", "_units")
 _METRIC_FIELDS = ("metric", "metric_name", "measurement", "quantity")
 _VALUE_FIELDS = ("value", "metric_value", "measured_value")
 _PLURALS = frozenset({"latencies", "times", "durations", "samples", "values", "raw"})
@@ -82,6 +84,22 @@ def is_vocabulary(found: Mapping[str, Any]) -> bool:
     numbers = sum(finite_number(value) is not None for value in found.values())
     meaning = sum(quantity_named(name) is not None for name in found)
     return numbers >= _VOCABULARY_SHARE * len(found) and meaning < (1 - _VOCABULARY_SHARE) * len(found)
+
+
+def may_hold_quantity(found: Mapping[str, Any]) -> bool:
+    """Whether any field of an object can be part of a quantity: what `quantities_in` and its companions look for."""
+    return any(map(_is_telling_field, found))
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_telling_field(key: str) -> bool:
+    return (
+        quantity_named(key) is not None
+        or statistic_named(key) is not None
+        or key == "metric"
+        or key in _METRIC_FIELDS
+        or key.lower().endswith(_UNIT_ENDS)
+    )
 
 
 def quantities_in(found: Mapping[str, Any]) -> tuple[list[Quantity], frozenset[str]]:
@@ -226,7 +244,7 @@ def _metric_and_value(found: Mapping[str, Any]) -> list[Quantity]:
 def _value_beside_unit(found: Mapping[str, Any]) -> list[Quantity]:
     """The throughput of a row such as `{"Performance_Result": 12.3, "Performance_Units": "Samples/s"}`."""
     for key, said in found.items():
-        if not isinstance(said, str) or not key.lower().endswith(("_unit", "_units")):
+        if not isinstance(said, str) or not key.lower().endswith(_UNIT_ENDS):
             continue
         stem = key[: key.rindex("_") + 1]
         kind = rate_in(said)

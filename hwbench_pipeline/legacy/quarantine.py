@@ -183,15 +183,20 @@ class _DamagedError(Exception):
 
 
 def _unpack(kept: Path, sha256: str, target: Path) -> bool:
-    digest = hashlib.sha256()
+    """Write kept bytes to a file; False, and no file, where they are damaged."""
     try:
-        with replacing(target) as temporary:
-            with gzip.open(kept) as packed, temporary.open("wb") as file:
-                while piece := packed.read(_PIECE_BYTES):
-                    digest.update(piece)
-                    file.write(piece)
-            if digest.hexdigest() != sha256:
-                raise _DamagedError
+        with replacing(target) as temporary, gzip.open(kept) as packed:
+            _copy_checked(packed, temporary, sha256)
     except (EOFError, zlib.error, gzip.BadGzipFile, _DamagedError):
         return False
     return True
+
+
+def _copy_checked(packed: gzip.GzipFile, target: Path, sha256: str) -> None:
+    digest = hashlib.sha256()
+    with target.open("wb") as file:
+        while piece := packed.read(_PIECE_BYTES):
+            digest.update(piece)
+            file.write(piece)
+    if digest.hexdigest() != sha256:
+        raise _DamagedError

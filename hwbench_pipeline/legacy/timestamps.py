@@ -83,7 +83,8 @@ def _names_time(key: str) -> bool:
 def _times_of(found: dict[str, Any]) -> tuple[list[datetime], list[datetime]]:
     epochs, naive = [], []
     for key, value in found.items():
-        if not _names_time(key):
+        # the type first: it costs less than the key
+        if not isinstance(value, (str, float, int)) or not _names_time(key):
             continue
         number = finite_number(value)
         instant = _epoch_instant(number) if number is not None else None

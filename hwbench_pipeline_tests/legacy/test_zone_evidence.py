@@ -1,9 +1,15 @@
 """What some files prove about the zone that others leave open."""
 
+import shutil
+
+import pyarrow.parquet as pq
 import pytest
 
+from hwbench_pipeline.legacy import publishing
+from hwbench_pipeline.legacy.batches import CONTENTS, list_batches
 from hwbench_pipeline.legacy.zone_evidence import ZoneHint, zone_hint
 from hwbench_pipeline.legacy.zones import zone_named
+from hwbench_pipeline_tests.legacy.conftest import Tables
 
 EPOCH_S = 1741283126  # 2025-03-06T17:45:26 UTC
 
@@ -65,3 +71,15 @@ def test_a_proof_elsewhere_is_not_of_this_ingest(build, put, run, tmp_path):
     warehouse = run().warehouse
     assert zone_hint(warehouse, [str(tmp_path / "in" / "other")]) is None
     assert zone_hint(warehouse, [str(tmp_path / "in")]) is not None
+
+
+def test_a_batch_of_a_version_that_knew_no_proofs_still_makes_the_tables(build, put, run, tmp_path):
+    put("a.json", proof(build, -8))
+    warehouse = run().warehouse
+    (batch,) = list_batches(warehouse)
+    contents = batch.file(CONTENTS)
+    pq.write_table(pq.read_table(contents).drop_columns("derived_zone"), contents)
+    shutil.rmtree(warehouse / publishing.FOLDER)
+    assert publishing.publish(warehouse)
+    (file,) = Tables.of(warehouse).files
+    assert (file["status"], file["derived_zone"]) == ("ingested", None)

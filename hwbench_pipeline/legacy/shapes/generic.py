@@ -38,6 +38,7 @@ from hwbench_pipeline.legacy.quantities import (
     Quantity,
     is_peak,
     is_vocabulary,
+    may_hold_quantity,
     pivots_in,
     quantities_in,
     unnamed_statistics,
@@ -205,23 +206,25 @@ def _outcomes(document: Any) -> Iterator[_Outcome]:
             continue
         if not isinstance(value, dict) or is_vocabulary(value):
             continue
-        quantities, groups = quantities_in(value)
+        # most objects hold nothing of the kind: known from their keys, each of which is taken apart once
+        holds_any = may_hold_quantity(value)
+        quantities, groups = quantities_in(value) if holds_any else ([], frozenset())
         if quantities and _PROCESS_FIELDS.isdisjoint(value):
             yield from survey.outcomes_of(place, quantities)
         elif not OUTCOME_FIELDS.isdisjoint(value):
             yield from survey.failed_attempt(place, [])
-        elif unnamed := unnamed_statistics(value):
+        elif holds_any and (unnamed := unnamed_statistics(value)):
             yield Unreadable(place.pointer, f"saw {', '.join(unnamed)[:120]} of a quantity that nothing names")
-        for key in pivots_in(value, groups):
+        for key in pivots_in(value, groups) if holds_any else ():
             numbers = ", ".join(str(name)[:40] for name in list(value[key])[:_QUANTITIES_IN_REASON])
             yield Unreadable(
                 (*place.pointer, key), f"saw numbers by {numbers}; what these keys stand for is not certain"
             )
-        waiting.extend(
+        waiting += [
             _Place(inner, key, place)
             for key, inner in reversed(value.items())
-            if isinstance(inner, dict | list) and key not in groups
-        )
+            if isinstance(inner, (dict, list)) and key not in groups
+        ]
 
 
 class _Survey:
