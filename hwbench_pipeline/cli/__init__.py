@@ -44,7 +44,20 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for verb in (demo, hardware, models, ingest, quarantine, import_results, bench, coverage, predict, query, export, refresh):
+for verb in (
+    demo,
+    hardware,
+    models,
+    ingest,
+    quarantine,
+    import_results,
+    bench,
+    coverage,
+    predict,
+    query,
+    export,
+    refresh,
+):
     app.command(name=verb.NAME, help=verb.HELP, epilog=verb.EXAMPLE)(verb.run)
 
 

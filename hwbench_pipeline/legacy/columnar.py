@@ -6,11 +6,9 @@ Belongs here: reading both without trusting or touching them. Does not belong he
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -18,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hwbench_pipeline.legacy.document_errors import UnreadableDocumentError
+from hwbench_pipeline.legacy.private_copies import private_folder
 from hwbench_pipeline.legacy.tabular import MOST_CELLS
 
 _ROWS_AT_ONCE = 1000
@@ -64,8 +63,8 @@ def parse_duckdb(data: bytes) -> dict[str, list[dict[str, Any]]]:
     file and for one that is too big to be a database of results.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix="hwbench-legacy-") as folder:
-            copy = Path(folder) / f"{_COPY}.duckdb"
+        with private_folder() as folder:
+            copy = folder / f"{_COPY}.duckdb"
             copy.write_bytes(data)
             options: dict[str, str | bool | int | float | list[str]] = {
                 "enable_external_access": False,

@@ -19,6 +19,8 @@ from hwbench_pipeline.legacy.tabular import looks_like_table, parse_table
 
 __all__ = ["UnreadableDocumentError", "parse_document"]
 
+MOST_CONTAINERS = 1_000_000
+"""Objects and lists in a document. Each takes 70 to 370 bytes whatever it holds, so that bytes alone bound too little."""
 _CONFLICT = re.compile(r"^<{7} .*^={7}\s*$.*^>{7} ", re.MULTILINE | re.DOTALL)
 _BYTE_ORDER_MARKS = (  # the longer first: a UTF-32 mark begins with a UTF-16 one
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -46,6 +48,7 @@ def parse_document(data: bytes, name: str) -> Any:
     content = _decoded(data)
     if not content or content.isspace():
         raise UnreadableDocumentError("an empty file, expected one document. Fix: run what wrote it again")
+    _require_size(content)
     try:
         return _DECODER.decode(content)
     except json.JSONDecodeError as error:
@@ -80,6 +83,18 @@ def _decoded(data: bytes) -> str:
             f"not UTF-8 (byte {error.start}), expected text in UTF-8, Parquet or DuckDB. "
             "Fix: if it is text, convert it, e.g. with iconv"
         ) from None
+
+
+def _require_size(content: str) -> None:
+    """Raises UnreadableDocumentError for JSON of too many objects and lists; what has fewer characters is not counted."""
+    if len(content) <= MOST_CONTAINERS or content.lstrip()[:1] not in ("{", "["):
+        return
+    n_containers = content.count("{") + content.count("[")
+    if n_containers > MOST_CONTAINERS:
+        raise UnreadableDocumentError(
+            f"{n_containers} objects and lists, expected at most {MOST_CONTAINERS}: more does not fit into memory. "
+            "Fix: split it into one file per run"
+        )
 
 
 class _RepeatedKeyError(ValueError):

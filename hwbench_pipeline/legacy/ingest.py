@@ -22,6 +22,7 @@ from hwbench_pipeline.legacy.batches import Batch, BatchWriter, NewVersion, list
 from hwbench_pipeline.legacy.contents import FileContent, read_content
 from hwbench_pipeline.legacy.finding import FileState, FoundFile, absolute_path, find_entries, stored_text
 from hwbench_pipeline.legacy.json_values import storable
+from hwbench_pipeline.legacy.private_copies import remove_left_behind
 from hwbench_pipeline.legacy.publishing import publish, register_batches
 from hwbench_pipeline.legacy.quarantine import keep_bytes, kept_bytes
 from hwbench_pipeline.legacy.reading import Reading, read_file
@@ -88,6 +89,7 @@ def ingest_into(
     """
     with one_writer(warehouse, LOCK):
         remove_unfinished(warehouse)
+        remove_left_behind()
         known = list_batches(warehouse)
         roots = [absolute_path(path) for path in paths]
         writer = BatchWriter(

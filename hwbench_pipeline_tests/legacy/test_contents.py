@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -66,6 +68,30 @@ def test_a_large_file_is_hashed_in_pieces(tmp_path, monkeypatch):
     assert content.data is None
     assert content.sha256 == hashlib.sha256(b"0123456789").hexdigest()
     assert "larger than 9 bytes" in content.problem
+
+
+_PEAK_OF_READING = """
+import resource, sys
+from pathlib import Path
+from hwbench_pipeline.legacy.contents import read_content
+from hwbench_pipeline.legacy.documents import parse_document
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+before = peak()
+document = parse_document(read_content(Path(sys.argv[1])).data, "a.json")
+print(len(document), peak() - before)
+"""
+
+
+def test_the_largest_file_takes_less_memory_than_an_ingest_may(tmp_path):
+    path = tmp_path / "a.json"
+    share = 16  # of the limit; memory grows with size
+    n_values = contents.LARGEST_FILE_BYTES // share // 4
+    path.write_text(f"[{','.join(['1.5'] * n_values)}]")
+    command = [sys.executable, "-c", _PEAK_OF_READING, path]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    n_read, took_bytes = map(int, said.split())
+    assert n_read == n_values
+    assert took_bytes * share < 750e6, "with the 250 MB of the program itself that is over 1 GB"
 
 
 def test_what_cannot_be_opened_says_why(tmp_path):

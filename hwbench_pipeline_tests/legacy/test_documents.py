@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hwbench_pipeline.legacy import documents
 from hwbench_pipeline.legacy.documents import UnreadableDocumentError, parse_document
 
 JSON = st.recursive(
@@ -67,6 +68,18 @@ def test_any_bytes_are_a_document_or_an_error_with_its_fix(data):
 )
 def test_refused_with_its_reason(data, words):
     assert words in refused(data)
+
+
+@pytest.mark.parametrize("data", [b"[[],[],[]]", b'{"a": {}, "b": [], "c": 1}', b"{}\n[]\n{}\n[]"])
+def test_too_many_objects_and_lists_are_refused_before_they_take_memory(monkeypatch, data):
+    assert parse_document(data, "a.json")
+    monkeypatch.setattr(documents, "MOST_CONTAINERS", 2)
+    assert "objects and lists, expected at most 2" in refused(data)
+
+
+def test_braces_in_a_table_are_not_counted(monkeypatch):
+    monkeypatch.setattr(documents, "MOST_CONTAINERS", 2)
+    assert parse_document(b"model,note\na,{[{\n", "a.csv") == [{"model": "a", "note": "{[{"}]
 
 
 def test_a_conflict_mark_inside_a_string_is_no_conflict():

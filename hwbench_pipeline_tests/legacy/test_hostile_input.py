@@ -129,12 +129,12 @@ def _write(folder, name, data):
 
 
 class _Growing:
-    """A file that somebody appends to for as long as the block lasts."""
+    """A file that some threads append to for as long as the block lasts: one alone rests too long on a busy machine."""
 
     def __init__(self, path):
         self._path = path
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._append)
+        self._threads = [threading.Thread(target=self._append) for _ in range(3)]
 
     def _append(self):
         with self._path.open("ab", buffering=0) as file:
@@ -143,11 +143,13 @@ class _Growing:
 
     def __enter__(self):
         self._path.write_bytes(b"[" + b" " * GROWING_BYTES)
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def __exit__(self, *_):
         self._stop.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
 
 def _ingest(prefix, warehouse, paths, temporary):

@@ -57,6 +57,16 @@ def test_structure_decides_not_names(build):
 
 
 @pytest.mark.parametrize(
+    ("metrics", "pointer", "load_ms"), [({"load_time_ms": 389}, "/metrics", 389.0), ({}, "/status", None)]
+)
+def test_a_failed_web_result_points_to_where_its_load_time_stands(build, put, run, metrics, pointer, load_ms):
+    put("a.json", build.web(status="error", error="boom", metrics=metrics))
+    (row,) = run().results
+    assert (row["status"], row["source_pointer"], row["load_ms"]) == ("failed", pointer, load_ms)
+    assert row["latency_ms_mean"] is None
+
+
+@pytest.mark.parametrize(
     ("message", "status", "error_class"),
     [
         ("CUDA out of memory. Tried to allocate", "out_of_memory", "out_of_memory"),

@@ -41,7 +41,8 @@ def read(document: Any) -> Iterator[Record | Unreadable]:
     memory_mb = positive_number(metrics.get("memory_mb"))
     load_ms = positive_number(metrics.get("load_time_ms"))
     yield Record(
-        pointer=("status",) if has_failed else ("metrics",),
+        # a failure's load time, where it has one, is found from its pointer too
+        pointer=("status",) if has_failed and load_ms is None else ("metrics",),
         model_id=_model_of(document),
         claimed_hardware=text(document["platform"]),
         own=document,

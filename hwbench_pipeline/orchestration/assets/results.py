@@ -70,7 +70,10 @@ def out__results(warehouse: WarehouseResource, duckdb: DuckDBResource) -> dg.Mat
 @dg.asset(
     name=OUT__ENVIRONMENTS.name,
     description=OUT__ENVIRONMENTS.description,
-    deps=[OUT__RESULTS.name, *(table.name for table in ENVIRONMENT_SOURCES if table.name.startswith(("core_legacy", "core_imports")))],
+    deps=[
+        OUT__RESULTS.name,
+        *(table.name for table in ENVIRONMENT_SOURCES if table.name.startswith(("core_legacy", "core_imports"))),
+    ],
     group_name="results",
     kinds={"duckdb", "parquet"},
     owners=OWNERS,

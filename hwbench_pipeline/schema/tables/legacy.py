@@ -92,7 +92,13 @@ CORE_LEGACY__SOURCES = Table(
     (
         Column("result_id", STRING, "The row of core_legacy__results.", nullable=False),
         Column("path", STRING, "Absolute path of a file that holds it.", nullable=False),
-        Column("pointer", STRING, "JSON pointer, or row, of the record inside that file.", nullable=False),
+        Column(
+            "pointer",
+            STRING,
+            "JSON pointer, or row, of the record inside that file; empty for the whole document.",
+            nullable=False,
+            may_be_empty=True,
+        ),
         Column("sha256", STRING, "SHA-256 of that file's bytes.", nullable=False),
         Column("role", STRING, "What this place is to the fact.", nullable=False, allowed=PLACE_ROLES),
         Column(
@@ -128,7 +134,12 @@ CORE_LEGACY__QUARANTINE = Table(
     (
         Column("path", STRING, "Absolute path of the file.", nullable=False),
         Column("place", INT64, "Number of the place inside the file, from 0.", nullable=False, at_least=0),
-        Column("pointer", STRING, "JSON pointer, or row, of the place; NULL for the whole file."),
+        Column(
+            "pointer",
+            STRING,
+            "JSON pointer, or row, of the place; empty for the whole document, NULL for a file that gave none.",
+            may_be_empty=True,
+        ),
         Column("sha256", STRING, "SHA-256 of the file's bytes; NULL if it could not be read."),
         Column("reason", STRING, "Why it was put aside.", nullable=False),
         Column("reason_kind", STRING, "The reason without its particulars, to group by.", nullable=False),
