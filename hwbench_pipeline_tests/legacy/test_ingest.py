@@ -123,3 +123,10 @@ def test_progress_counts_every_file(build, put, run):
     seen = []
     run(on_progress=lambda done, total, path: seen.append((done, total, path.rsplit("/", 1)[1])))
     assert seen == [(1, 2, "a.json"), (2, 2, "b.json")]
+
+
+def test_a_record_that_is_the_whole_document_has_the_empty_pointer(put, run):
+    put("flat.json", {"model": "bert-base-uncased", "device": "cpu", "batch_size": 4, "latency_ms": 12.345678})
+    ingested = run()  # which checks every table against the schema
+    assert [row["source_pointer"] for row in ingested.results] == [""]
+    assert ingested.results[0]["latency_ms_mean"] == 12.345678
