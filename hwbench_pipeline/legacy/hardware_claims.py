@@ -33,6 +33,8 @@ _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("directml", re.compile(r"directml|dml")),
 )
 _DEVICE_MEMORY_KEY = re.compile(r"(?:max_)?(?:cuda_|gpu_)?memory_(?:allocated|reserved)(?:_mb|_gb|_bytes)?")
+_HAVE_ALLOCATORS = frozenset({"cuda", "rocm"})
+"""Where torch has an allocator of its own, whose word a claim can be held against; elsewhere it is the host's memory."""
 
 REMOTE = "remote"
 """The claim of a number that a remote service gave, alone or as `remote:<provider>`."""
@@ -137,7 +139,7 @@ def _finding(attempt: Attempt, siblings: Sequence[Attempt], disproof: str | None
         return Finding("cpu", is_load=is_load)
     if device == "cpu":
         return Finding("cpu", f"ran on the CPU: the source claims {claimed}, its device field says cpu", is_load)
-    allocated = _device_memory(attempt.own)
+    allocated = _device_memory(attempt.own) if claimed in _HAVE_ALLOCATORS else None
     if allocated is not None and device in (None, claimed):
         return Finding(claimed, f"{claimed} is proven by {allocated}", is_load)
     if disproof is not None:
@@ -200,7 +202,9 @@ def _device_memory(own: Mapping[str, Any]) -> str | None:
 def _disproof(attempt: Attempt, siblings: Sequence[Attempt], run: Sequence[Attempt]) -> str | None:
     """Why a claim other than the CPU is false, None where that is not proven."""
     claimed = attempt.claimed
-    if claimed in (None, "cpu") or any(_device_memory(other.own) for other in siblings if other.claimed == claimed):
+    if claimed in (None, "cpu"):
+        return None
+    if claimed in _HAVE_ALLOCATORS and any(_device_memory(other.own) for other in siblings if other.claimed == claimed):
         return None
     load = _load_evidence(claimed, siblings)
     if attempt.is_failure:

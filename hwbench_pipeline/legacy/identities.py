@@ -113,12 +113,12 @@ _REPEAT_FIELDS = (
 )
 _MODE_FIELDS = ("mode", "test_type", "benchmark_type", "run_mode")
 _ERROR_FIELDS = ("error", "error_message", "exception", "failure_reason", "err")
-_STATUS_FIELDS = ("status", "state", "outcome")
-_SUCCESS_FIELDS = ("success", "succeeded", "ok", "passed")
+STATUS_FIELDS = ("status", "state", "outcome")
+SUCCESS_FIELDS = ("success", "succeeded", "ok", "passed")
 _FAILED_WORDS = frozenset(
     {"failed", "failure", "fail", "error", "errored", "timeout", "oom", "out_of_memory", "crashed", "unsupported"}
 )
-OUTCOME_FIELDS = frozenset((*_ERROR_FIELDS, *_STATUS_FIELDS, *_SUCCESS_FIELDS))
+OUTCOME_FIELDS = frozenset((*_ERROR_FIELDS, *STATUS_FIELDS, *SUCCESS_FIELDS))
 _PRECISIONS = {
     **dict.fromkeys(("fp32", "float32", "f32", "single"), "fp32"),
     **dict.fromkeys(("fp16", "float16", "f16", "half"), "fp16"),
@@ -287,12 +287,17 @@ def repeats_in(fields: Mapping[str, Any]) -> int | None:
     return _integer_in(fields, _REPEAT_FIELDS)
 
 
+def says_failed(status: str) -> bool:
+    """Whether a status word says that an attempt did not succeed."""
+    return status.strip().lower().replace(" ", "_") in _FAILED_WORDS
+
+
 def failure_in(fields: Mapping[str, Any]) -> Failure | None:
     """The failure that an object reports of itself, None where it reports none."""
     message = next((said for name in _ERROR_FIELDS if (said := text(fields.get(name)))), None)
-    status = next((said for name in _STATUS_FIELDS if (said := text(fields.get(name)))), None)
-    has_failed_word = status is not None and status.lower().replace(" ", "_") in _FAILED_WORDS
-    if message is None and not has_failed_word and not any(fields.get(name) is False for name in _SUCCESS_FIELDS):
+    status = next((said for name in STATUS_FIELDS if (said := text(fields.get(name)))), None)
+    has_failed_word = status is not None and says_failed(status)
+    if message is None and not has_failed_word and not any(fields.get(name) is False for name in SUCCESS_FIELDS):
         return None
     return failure_of(message, status if has_failed_word else None)
 

@@ -47,10 +47,10 @@ class Evidence:
 
     @property
     def mean_ms(self) -> float | None:
-        """The mean of the samples, or as stated where there are none."""
+        """The mean of the samples, or as stated where there are none; the stated median where there is no mean."""
         if self.samples_ms:
             return sum(self.samples_ms) / len(self.samples_ms)
-        return self.stated_mean_ms
+        return self.stated_mean_ms if self.stated_mean_ms is not None else self.stated_ms.get("latency_ms_p50")
 
     @property
     def point(self) -> Hashable:

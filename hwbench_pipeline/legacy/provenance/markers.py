@@ -14,12 +14,9 @@ from typing import Any, NamedTuple
 
 from hwbench_pipeline.legacy.hardware_claims import hardware_key
 from hwbench_pipeline.legacy.provenance.evidence import Evidence, FileEvidence
+from hwbench_pipeline.legacy.quantity_names import words_of
 
-_SIMULATION_KEY = re.compile(r"(?:is_?)?simulat(?:ed|ion)", re.IGNORECASE)
-_SIMULATION_TEXT = re.compile(r"\bSIMULATED(?:_|\b)|^simulat(?:ed|ion)\b", re.IGNORECASE)
-_MOCK_KEY = re.compile(
-    r"(?:is_?|using_?|use_?)?mock(?:s|ed|_implementation)?|transformers_mocked|\w+_mocked", re.IGNORECASE
-)
+_SIMULATION_TEXT = re.compile(r"\bSIMULATED(?:_|\b)|^simulat(?:ed|ion|or)\b", re.IGNORECASE)
 _MOCK_TEXT = re.compile(r"\bmock(?:ed)?\b|MagicMock|\bMOCK_", re.IGNORECASE)
 _REAL_TEXT = re.compile(r"(?:^|\()REAL(?:\)|_|$)")
 _IMPLEMENTATION_KEY = re.compile(r"implementation|simulat|mock", re.IGNORECASE)
@@ -53,6 +50,99 @@ def _speaks_of(word: str) -> re.Pattern[str]:
 _MOCK_OUTPUT = _speaks_of("mock(?:ed)?\\b")
 _SIMULATED_OUTPUT = _speaks_of("simulat(?:ed|ion|ing)\\b")
 
+# A key says it in one of many spellings; taken apart into words, a few stems cover them.
+_SIMULATION_WORDS = re.compile(r"simulat|emulat|synthetic|estimat|projected|predicted|extrapolat")
+_MOCK_WORDS = re.compile(r"mock|fake|stub|dummy")
+_STRONG_WORDS = re.compile(r"simulat|emulat|mock")
+_REAL_WORDS = frozenset({"real", "actual", "measured", "genuine"})
+_NOT_OF_THE_RUN = frozenset(
+    [
+        "available",
+        "support",
+        "supported",
+        "supports",
+        "allow",
+        "allowed",
+        "can",
+        "fallback",
+        "if",
+        "on_failure",
+        "no",
+        "not",
+        "non",
+        "without",
+        "disable",
+        "disabled",
+    ]
+)
+"""`mock_available: true` says what could be, not what was."""
+_OF_THE_INPUT = frozenset(
+    [
+        "input",
+        "inputs",
+        "data",
+        "dataset",
+        "prompt",
+        "prompts",
+        "weights",
+        "weight",
+        "image",
+        "images",
+        "audio",
+        "text",
+        "tensor",
+        "batch",
+        "token",
+        "tokens",
+        "load",
+    ]
+)
+"""Made-up inputs and weights are how one measures; made-up numbers are not."""
+_OF_A_FLAG = frozenset(
+    [
+        "is",
+        "are",
+        "was",
+        "be",
+        "use",
+        "using",
+        "used",
+        "mode",
+        "enabled",
+        "run",
+        "runs",
+        "result",
+        "results",
+        "flag",
+        "hardware",
+        "device",
+        "gpu",
+    ]
+)
+_MARKING_VALUES = frozenset(
+    [
+        "simulated",
+        "simulation",
+        "simulator",
+        "emulated",
+        "emulator",
+        "synthetic",
+        "estimated",
+        "estimate",
+        "predicted",
+        "projected",
+        "extrapolated",
+    ]
+)
+_MOCK_VALUES = frozenset(["mock", "mocked", "fake", "stub", "stubbed", "dummy"])
+_STAND_IN_CLASS = re.compile(r"\b(?:Fake|Stub|Dummy|Mock)[A-Z]\w*")
+_WARNED = re.compile(r"(?:^|_)(?:warnings?|notes?|comments?|remarks?|disclaimer)$", re.IGNORECASE)
+_WARNING_TEXT = re.compile(
+    r"\b(?:simulated|emulated|mocked|mock|fake|synthetic|estimated)\s+(?:[\w-]+\s+){0,2}?"
+    r"(?:values?|results?|numbers?|timings?|latenc\w+|metrics?|performance|implementation|hardware|run)\b",
+    re.IGNORECASE,
+)
+
 Mark = Callable[[Iterable[tuple[str, Any]]], str | None]
 """Looks for a mark among keys and values, and answers in words which it found."""
 
@@ -62,7 +152,10 @@ class _Key(NamedTuple):
 
     means_simulated: bool
     means_mock: bool
+    means_real: bool
+    is_plain_flag: bool
     may_label: bool
+    is_warning: bool
     is_output: bool
     names_implementation: bool
 
@@ -71,9 +164,16 @@ class _Key(NamedTuple):
 def _key(name: str) -> _Key:
     """Files repeat their keys, so each is taken apart once."""
     is_input, is_output = _INPUTS.search(name) is not None, _OUTPUTS.search(name) is not None
+    words = frozenset(words_of(name))
+    marking = {word for word in words if _SIMULATION_WORDS.match(word) or _MOCK_WORDS.match(word)}
+    is_strong = any(_STRONG_WORDS.match(word) for word in marking)
+    says_how = bool(marking) and words.isdisjoint(_NOT_OF_THE_RUN) and (is_strong or words.isdisjoint(_OF_THE_INPUT))
     return _Key(
-        means_simulated=_SIMULATION_KEY.fullmatch(name) is not None,
-        means_mock=_MOCK_KEY.fullmatch(name) is not None,
+        means_simulated=says_how and any(_SIMULATION_WORDS.match(word) for word in marking),
+        means_mock=says_how and any(_MOCK_WORDS.match(word) for word in marking),
+        means_real=bool(words & _REAL_WORDS) and words <= _REAL_WORDS | _OF_A_FLAG,
+        is_plain_flag=says_how and words - marking <= _OF_A_FLAG,
+        is_warning=_WARNED.search(name) is not None,
         may_label=not (is_input or is_output or _NOT_LABELS.search(name)),
         is_output=is_output and not is_input,
         names_implementation=_IMPLEMENTATION_KEY.search(name) is not None,
@@ -102,16 +202,34 @@ class Marks:
             self.names_implementation = True
         if value is True:
             self._note_flag(key, name, "true")
-        elif isinstance(value, str):
+        elif value is False or (key.means_real and value == 0 and not isinstance(value, str)):
+            if key.means_real and self.simulated is None:
+                self.simulated = f"{name} is {str(value).lower()}"
+        elif not isinstance(value, str):
+            if value == 1 and key.is_plain_flag:
+                self._note_flag(key, name, str(value))
+        else:
             # cheap tests first: hardly any text holds one of these words
             beginning = value[:_LONGEST_OUTPUT]
             lowered = beginning.lower()
-            if "simulat" in lowered or "mock" in lowered:
+            if "simulat" in lowered or "mock" in lowered or _STAND_IN_CLASS.search(beginning):
                 self._note_text(key, name, value, lowered)
+            if key.is_warning and self.simulated is None and _WARNING_TEXT.search(beginning):
+                self.simulated = f"{name} says {value.strip()[:80]!r}"
+            self._note_word(key, name, lowered.strip())
             if "REAL" in value:
                 self._note_real(key, value)
-            if (key.means_simulated or key.means_mock) and lowered.strip() in ("true", "yes"):
-                self._note_flag(key, name, value.lower())
+
+    def _note_word(self, key: _Key, name: str, word: str) -> None:
+        """A text that is one word: yes, no, or the kind of number this is."""
+        if word in ("true", "yes", "on") or (word == "1" and key.is_plain_flag):
+            self._note_flag(key, name, word)
+        elif key.means_real and word in ("false", "no", "off", "0"):
+            self.simulated = self.simulated or f"{name} is {word}"
+        elif key.may_label and word in _MARKING_VALUES and not _OF_THE_INPUT.intersection(words_of(name)):
+            self.simulated = self.simulated or f"{name} is {word!r}"
+        elif key.may_label and word in _MOCK_VALUES and not _OF_THE_INPUT.intersection(words_of(name)):
+            self.mock = self.mock or f"{name} is {word!r}"
 
     def _note_flag(self, key: _Key, name: str, said: str) -> None:
         if key.means_simulated and self.simulated is None:
@@ -123,7 +241,7 @@ class Marks:
         if _is_label(key, value):
             if self.simulated is None and _SIMULATION_TEXT.search(value):
                 self.simulated = f"{name} is {value.strip()[:80]!r}"
-            if self.mock is None and _MOCK_TEXT.search(value):
+            if self.mock is None and (_MOCK_TEXT.search(value) or _STAND_IN_CLASS.search(value)):
                 self.mock = f"{name} is {value.strip()[:80]!r}"
         if key.is_output:
             if self.simulated_output is None and "simulat" in lowered:
@@ -153,10 +271,8 @@ def marks_in(members: Iterable[tuple[str, Any]]) -> Marks:
     """The marks among keys and values."""
     marks = Marks()
     for name, value in members:
-        if value is True or isinstance(value, str):
+        if value is not None:
             marks.note(name, value)
-        elif not marks.names_implementation and _key(name).names_implementation:
-            marks.names_implementation = True
     return marks
 
 

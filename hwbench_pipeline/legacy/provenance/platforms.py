@@ -30,7 +30,8 @@ _CALL_TIME = re.compile(
 _DEVICE_MEMORY = re.compile(
     r"(?:^|_)(?:(?:gpu|cuda|device)_memory(?:_allocated|_used)?|memory_(?:allocated|used))(?P<unit>_mb|_gb|_bytes)?$"
 )
-_MB_PER = {"_mb": 1.0, "_gb": 1000.0, "_bytes": 1e-6, None: 1e-6}
+_MB_PER = {"_mb": 1.0, "_gb": 1000.0, "_bytes": 1e-6, None: 1000.0}
+"""Without a unit only what is too little in the largest one is too little."""
 _STAND_IN_MODEL = re.compile(
     r"\s*::.*::\s*|(?:.*[\W_])?(?:stub|mock|mocked|dummy|fake|simulated)(?:[\W_].*)?", re.IGNORECASE | re.DOTALL
 )

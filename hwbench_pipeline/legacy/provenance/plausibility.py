@@ -9,6 +9,8 @@ from __future__ import annotations
 import itertools
 
 from hwbench_pipeline.catalog.call_floors import counted_call
+from hwbench_pipeline.legacy.identities import STATUS_FIELDS, SUCCESS_FIELDS, says_failed
+from hwbench_pipeline.legacy.json_values import text
 from hwbench_pipeline.legacy.provenance.evidence import Evidence, FileEvidence
 from hwbench_pipeline.legacy.units import LatencyObservation, unit_by_throughput
 
@@ -30,7 +32,6 @@ _ORDERED_COLUMNS = (
     "latency_ms_max",
 )
 _ROUNDING = 1.01
-_FAILED_WORDS = frozenset({"failed", "failure", "error", "timeout"})
 
 
 def too_fast(evidence: Evidence, _: FileEvidence) -> str | None:
@@ -67,10 +68,12 @@ def faster_than_any_computer(evidence: Evidence, _: FileEvidence) -> str | None:
 
 def attempt_failed(evidence: Evidence, _: FileEvidence) -> str | None:
     """The record itself says that the attempt did not succeed."""
-    if evidence.own.get("success") is False:
-        return "success is false"
-    status = evidence.own.get("status")
-    return f"status is {status}" if isinstance(status, str) and status.strip().lower() in _FAILED_WORDS else None
+    own = evidence.own
+    told = next((name for name in (*SUCCESS_FIELDS, "valid") if own.get(name) is False), None)
+    if told is not None:
+        return f"{told} is false"
+    status = next((said for name in STATUS_FIELDS if (said := text(own.get(name)))), None)
+    return f"status is {status}" if status is not None and says_failed(status) else None
 
 
 def statistics_contradict(evidence: Evidence, _: FileEvidence) -> str | None:
