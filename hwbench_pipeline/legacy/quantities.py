@@ -30,6 +30,7 @@ from hwbench_pipeline.legacy.units import MemoryUnit, TimeUnit
 
 _TIME_KINDS = frozenset({"latency", "first_token", "load", "elapsed"})
 _WITH_UNIT = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?)\s*([A-Za-z]{1,12})\s*")
+_ABSENT_WORDS = frozenset({"", "-", "--", "n/a", "na", "none", "null", "not available", "not measured", "unknown"})
 _UNIT_ENDS = ("_unit", "_units")
 _METRIC_FIELDS = ("metric", "metric_name", "measurement", "quantity")
 _VALUE_FIELDS = ("value", "metric_value", "measured_value")
@@ -42,8 +43,8 @@ _VOCABULARY_SHARE = 0.9
 class Quantity:
     """One number of an object: what its name says, where it stands below the object, and its unit where one is stated.
 
-    `number` is None for raw `samples`, for zero and for what is no number; `is_zero` tells those apart. `is_list` marks
-    samples that may as well be one value for each member of another list.
+    `number` is None for raw `samples`, for zero and for what is no number; `is_zero` and `unusable`, the value in words,
+    tell those apart. `is_list` marks samples that may as well be one value for each member of another list.
     """
 
     name: QuantityName
@@ -53,6 +54,7 @@ class Quantity:
     samples: list[Any] | None = None
     is_zero: bool = False
     is_list: bool = False
+    unusable: str | None = None
 
     @property
     def kind(self) -> Kind:
@@ -172,7 +174,17 @@ def _quantity(name: QuantityName, path: tuple[str, ...], value: Any, unit: TimeU
         value = None
     if name.statistic == "samples":  # one number where several are named
         name = replace(name, statistic="mean")
-    return Quantity(name, path, unit, positive_number(value), is_zero=finite_number(value) == 0)
+    number, is_zero = positive_number(value), finite_number(value) == 0
+    unusable = None if number is not None or is_zero else _unusable(value, unit)
+    return Quantity(name, path, unit, number, is_zero=is_zero, unusable=unusable)
+
+
+def _unusable(value: Any, unit: TimeUnit | MemoryUnit | None) -> str | None:
+    """What stands where a number should, in words: NaN, a negative number, or text under a name that states a unit."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return str(value)[:40]
+    is_said = isinstance(value, str) and unit is not None and value.strip().lower() not in _ABSENT_WORDS
+    return repr(value[:40]) if is_said else None
 
 
 def _unit_word(kind: Kind, word: str) -> TimeUnit | MemoryUnit | None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwbench_pipeline.legacy.contents import FileContent
+from hwbench_pipeline.legacy.contents import FileContent, read_content
 from hwbench_pipeline.legacy.documents import parse_document
 from hwbench_pipeline.legacy.json_values import finite_number
 from hwbench_pipeline.legacy.reading import read_file
@@ -426,3 +426,24 @@ def test_deep_documents_are_walked_without_recursion():
         leaf = leaf["results"]
     leaf |= {"model": "bert", "device": "cpu", "latency_ms": 3.25}
     assert len(only(document).pointer) == 20_000
+
+
+@pytest.mark.parametrize("value", ["NaN", "Infinity", "-5.0", '"OOM"', '"nan"'])
+def test_a_record_whose_number_is_none_is_put_aside_and_counted(tmp_path, value):
+    path = tmp_path / "runs.json"
+    path.write_text(
+        '[{"model": "gpt2", "device": "cpu", "latency_ms": 45.5123},'
+        f' {{"model": "gpt2", "device": "cpu", "batch_size": 2, "latency_ms": {value}}}]'
+    )
+    reading = read_file(path, read_content(path), None)
+    assert (len(reading.rows), reading.n_quarantined) == (1, 1)
+    (place,) = reading.quarantined
+    assert place.pointer == ("1",)
+    assert "no number above zero: saw latency_ms=" in place.reason
+
+
+@pytest.mark.parametrize("value", ["null", '"n/a"', "true"])
+def test_a_number_that_is_absent_is_nothing(tmp_path, value):
+    path = tmp_path / "run.json"
+    path.write_text(f'{{"model": "gpt2", "device": "cpu", "latency_ms": {value}}}')
+    assert read_file(path, read_content(path), None).status == "no_results"

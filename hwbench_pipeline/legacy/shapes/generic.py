@@ -94,6 +94,8 @@ class _Remark:
     said: str
 
 
+_TELLING_KINDS = frozenset({"latency", "items", "tokens", "rate", "first_token"})
+
 _Outcome = Record | Unreadable | _Remark
 
 
@@ -242,7 +244,8 @@ class _Survey:
         stated = [quantity for quantity in quantities if quantity.is_stated]
         own = self._fields_of(place.value)
         if not stated:
-            yield from self.failed_attempt(place, quantities)
+            found = list(self.failed_attempt(place, quantities))
+            yield from found or self._unusable(place, quantities)
             return
         if not any(_is_telling(quantity) for quantity in stated):
             yield from self._elapsed(place, stated)
@@ -274,6 +277,16 @@ class _Survey:
                 if any(quantity.kind == "foretold" for quantity in stated):
                     said = "a number that its own name calls foretold or simulated"
                 yield Unreadable(place.pointer, f"{_saw(stated, identity)}; {said}")
+
+    def _unusable(self, place: _Place, quantities: Sequence[Quantity]) -> Iterator[_Outcome]:
+        """What names a model, its hardware and a quantity, with something in the number's place that is none."""
+        unusable = [quantity for quantity in quantities if quantity.unusable and quantity.kind in _TELLING_KINDS]
+        if unusable:
+            identity = self._identity(place)
+            if identity.model is not None and identity.hardware is not None:
+                saw = ", ".join(f"{'.'.join(quantity.path)[:80]}={quantity.unusable}" for quantity in unusable)
+                said = f"saw {saw}; model {identity.model!r:.80}; hardware {identity.hardware!r:.80}"
+                yield Unreadable(place.pointer, f"no number above zero: {said}")
 
     def failed_attempt(self, place: _Place, quantities: Sequence[Quantity]) -> Iterator[_Outcome]:
         """A record of a failure, where an object without a number is certainly a benchmark that was tried."""
@@ -524,9 +537,7 @@ def _is_telling(quantity: Quantity, *, even_zero: bool = False) -> bool:
     """Whether a quantity can make an object a record: not the load time, nor the memory of a machine."""
     if not (quantity.is_stated or (even_zero and quantity.is_zero)):
         return False
-    return quantity.kind in ("latency", "items", "tokens", "rate", "first_token") or (
-        quantity.kind == "memory" and is_peak(quantity)
-    )
+    return quantity.kind in _TELLING_KINDS or (quantity.kind == "memory" and is_peak(quantity))
 
 
 def _saw(stated: Sequence[Quantity], identity: _Identity) -> str:
