@@ -9,9 +9,10 @@ from typing import Annotated, Any
 import typer
 
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
-from hwbench_pipeline.cli.options import JsonOption, WarehouseOption
+from hwbench_pipeline.cli.options import JsonOption, WarehouseOption, require_readable
 from hwbench_pipeline.cli.output import output, print_json, progress, say, table
-from hwbench_pipeline.schema.tables.imports import IMPORT_FORMATS, IMPORT_STATUSES
+from hwbench_pipeline.schema.tables.accounts import COUNTS, FILE_STATUSES
+from hwbench_pipeline.schema.tables.imports import IMPORT_FORMATS
 
 NAME = "import"
 HELP = (
@@ -19,17 +20,6 @@ HELP = (
     "corrected and named, the value as reported is kept. Files are only read; importing them again adds nothing."
 )
 EXAMPLE = "Example: `hwbench import timm results/benchmark-infer-amp-nhwc-pt240-cu124-rtx4090.csv`"
-
-_COUNTS = (
-    "n_records",
-    "n_measured",
-    "n_simulated",
-    "n_mock",
-    "n_unknown",
-    "n_failed",
-    "n_duplicates",
-    "n_quarantined",
-)
 
 
 def run(
@@ -46,10 +36,11 @@ def run(
             f"FORMAT {format_name!r:.40}: takes {', '.join(IMPORT_FORMATS)}. Fix: hwbench import {nearest} PATH…"
         )
     for path in paths:
-        _require_readable(path)
+        require_readable(path)
     from hwbench_pipeline.analysis.refreshing import refresh
     from hwbench_pipeline.imports.storing import import_into
     from hwbench_pipeline.legacy.finding import absolute_path
+    from hwbench_pipeline.legacy.ingest import is_under
     from hwbench_pipeline.legacy.json_values import storable
     from hwbench_pipeline.warehouse.location import warehouse_path
     from hwbench_pipeline.warehouse.writing import require_writable
@@ -69,10 +60,10 @@ def run(
     files = [
         row
         for row in imported.files
-        if row["format"] == format_name and any(_is_under(str(row["path"]), root) for root in roots)
+        if row["format"] == format_name and any(is_under(str(row["path"]), root) for root in roots)
     ]
-    by_status = {status: n for status in IMPORT_STATUSES if (n := sum(row["status"] == status for row in files))}
-    totals = {name: sum(row[name] for row in files) for name in _COUNTS}
+    by_status = {status: n for status in FILE_STATUSES if (n := sum(row["status"] == status for row in files))}
+    totals = {name: sum(row[name] for row in files) for name in COUNTS}
     if as_json:
         print_json(
             {
@@ -81,9 +72,7 @@ def run(
                 "n_files": len(files),
                 "files_by_status": by_status,
                 **totals,
-                "files": [
-                    {name: row[name] for name in ("path", "shape", "status", *_COUNTS, "error")} for row in files
-                ],
+                "files": [{name: row[name] for name in ("path", "shape", "status", *COUNTS, "error")} for row in files],
             }
         )
     else:
@@ -104,20 +93,3 @@ def _print(files: list[dict[str, Any]], by_status: dict[str, int], totals: dict[
     if reasons:
         console.print()
         console.print(table(("file", "why not, or what of it"), reasons))
-
-
-def _require_readable(path: Path) -> None:
-    """Refuse a path that is not there, or a folder that cannot be listed."""
-    try:
-        if path.is_dir():
-            next(path.iterdir(), None)
-        elif not path.exists() and not path.is_symlink():
-            raise WrongCallError(f"{path} does not exist; takes files or folders. Fix: check the path")
-    except PermissionError as error:
-        raise WrongCallError(
-            f"{path} cannot be listed: permission denied. Fix: make it readable for this user (chmod u+rx)"
-        ) from error
-
-
-def _is_under(path: str, root: str) -> bool:
-    return path == root or path.startswith(root.rstrip("/") + "/")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
-from hwbench_pipeline.cli.options import JsonOption, WarehouseOption, existing_warehouse
+from hwbench_pipeline.cli.options import JsonOption, WarehouseOption, existing_warehouse, require_readable
 from hwbench_pipeline.cli.output import inert, output, print_json, progress, say, table
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def run(
     else:
         zone = _zone(timezone_text)
         for path in given:
-            _require_readable(path)
+            require_readable(path)
         if explaining:
             _explain(given, zone, as_json=as_json)
             return
@@ -285,16 +285,3 @@ def _zone(text: str | None) -> tzinfo | None:
         return None if text is None else zone_named(text)
     except ValueError as error:
         raise WrongCallError(f"--timezone {error}. Fix: --timezone -08:00") from None
-
-
-def _require_readable(path: Path) -> None:
-    """Refuse a path that is not there, or a folder that cannot be listed."""
-    try:
-        if path.is_dir():
-            next(path.iterdir(), None)
-        elif not path.exists() and not path.is_symlink():
-            raise WrongCallError(f"{path} does not exist; takes files or folders. Fix: check the path")
-    except PermissionError as error:
-        raise WrongCallError(
-            f"{path} cannot be listed: permission denied. Fix: make it readable for this user (chmod u+rx)"
-        ) from error

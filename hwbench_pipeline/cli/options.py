@@ -122,3 +122,16 @@ def chosen_models(model: str | None, category: str | None, *, all_models: bool) 
     if all_models:
         return [entry.key for entry in MODELS]
     return list(dict.fromkeys(resolve_exactly(name).key for name in listed("--model", model)))
+
+
+def require_readable(path: Path) -> None:
+    """Refuse a path that is not there, or a folder that cannot be listed."""
+    try:
+        if path.is_dir():
+            next(path.iterdir(), None)
+        elif not path.exists() and not path.is_symlink():
+            raise WrongCallError(f"{path} does not exist; takes files or folders. Fix: check the path")
+    except PermissionError as error:
+        raise WrongCallError(
+            f"{path} cannot be listed: permission denied. Fix: make it readable for this user (chmod u+rx)"
+        ) from error

@@ -30,6 +30,7 @@ from hwbench_pipeline.legacy.roles import role_of
 from hwbench_pipeline.legacy.zones import zone_named, zone_text
 from hwbench_pipeline.schema.duckdb_sql import literal
 from hwbench_pipeline.schema.tables import RAW_LEGACY__FILES
+from hwbench_pipeline.schema.tables.accounts import COUNTS
 from hwbench_pipeline.warehouse.location import table_file
 from hwbench_pipeline.warehouse.reading import connect
 from hwbench_pipeline.warehouse.writing import one_writer
@@ -38,16 +39,6 @@ Progress = Callable[[int, int, str], None]
 """Called after each file with the number done, the number found and the file's path."""
 
 LOCK = "legacy"
-COUNTED = (
-    "n_records",
-    "n_measured",
-    "n_simulated",
-    "n_mock",
-    "n_unknown",
-    "n_failed",
-    "n_duplicates",
-    "n_quarantined",
-)
 
 
 @dataclass(frozen=True)
@@ -331,11 +322,11 @@ def is_under(column: str, roots: Iterable[str]) -> str:
 def _counts_under(warehouse: Path, roots: Sequence[str]) -> tuple[int, dict[str, int], dict[str, int]]:
     """How many files the tables hold under the roots, by status, and the sums of their records."""
     path = literal(str(table_file(warehouse, RAW_LEGACY__FILES)))
-    sums = ", ".join(f"sum({name})::BIGINT" for name in COUNTED)
+    sums = ", ".join(f"sum({name})::BIGINT" for name in COUNTS)
     with connect() as connection:
         rows = connection.execute(
             f"SELECT status, count(*), {sums} FROM read_parquet({path}) WHERE {is_under('path', roots)} GROUP BY status"
         ).fetchall()
     by_status = {str(status): int(n_files) for status, n_files, *_ in sorted(rows)}
-    records = {name: sum(row[position] for row in rows) for position, name in enumerate(COUNTED, start=2)}
+    records = {name: sum(row[position] for row in rows) for position, name in enumerate(COUNTS, start=2)}
     return sum(by_status.values()), by_status, records

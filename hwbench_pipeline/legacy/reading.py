@@ -36,7 +36,12 @@ from hwbench_pipeline.legacy.units import (
 )
 from hwbench_pipeline.legacy.zones import zone_text
 from hwbench_pipeline.schema.table import canonical_json
-from hwbench_pipeline.schema.tables.results import CORE_LEGACY__RESULTS, MINIMUM_SAMPLES_FOR_P99, result_id_of
+from hwbench_pipeline.schema.tables.results import (
+    CORE_LEGACY__RESULTS,
+    MINIMUM_SAMPLES_FOR_P99,
+    ORDERED_LATENCY_COLUMNS,
+    result_id_of,
+)
 
 REMARKS_IN_ERROR = 5
 READS = "results of benchmark suites, direct benchmarks and web platforms"
@@ -361,16 +366,6 @@ def _number_columns(record: Record, own: _Numbers, verdict: Verdict, finding: Fi
     return columns
 
 
-_ORDERED_COLUMNS = (
-    "latency_ms_min",
-    "latency_ms_p50",
-    "latency_ms_p90",
-    "latency_ms_p95",
-    "latency_ms_p99",
-    "latency_ms_max",
-)
-
-
 def _without_contradictions(own: _Numbers, n_samples: int | None) -> dict[str, float | None]:
     """The stated statistics without those that cannot all be true, and without a p99 that is only a maximum.
 
@@ -386,7 +381,7 @@ def _without_contradictions(own: _Numbers, n_samples: int | None) -> dict[str, f
 
 
 def _out_of_order(stated: Mapping[str, float | None]) -> set[str]:
-    present = [(name, value) for name in _ORDERED_COLUMNS if (value := stated.get(name)) is not None]
+    present = [(name, value) for name in ORDERED_LATENCY_COLUMNS if (value := stated.get(name)) is not None]
     return {
         name for (low_name, low), (high_name, high) in pairwise(present) if low > high for name in (low_name, high_name)
     }

@@ -13,6 +13,7 @@ from hwbench_pipeline.legacy.identities import STATUS_FIELDS, SUCCESS_FIELDS, sa
 from hwbench_pipeline.legacy.json_values import text
 from hwbench_pipeline.legacy.provenance.evidence import Evidence, FileEvidence
 from hwbench_pipeline.legacy.units import LatencyObservation, unit_by_throughput
+from hwbench_pipeline.schema.tables.results import ORDERED_LATENCY_COLUMNS
 
 FASTEST_CALL_MS = 0.1
 FASTEST_ACCELERATOR_FLOP_PER_S = 50e15
@@ -23,14 +24,6 @@ LEAST_SHARE_OF_TOKEN = 0.1
 """A call may leave out the head, the decoder or a tower; a tenth also leaves room for ten such accelerators."""
 LEAST_SHARE_OF_CALL = 0.01
 """Without tokens the size of the input is not known: a clip or an image may be a hundred times smaller."""
-_ORDERED_COLUMNS = (
-    "latency_ms_min",
-    "latency_ms_p50",
-    "latency_ms_p90",
-    "latency_ms_p95",
-    "latency_ms_p99",
-    "latency_ms_max",
-)
 _ROUNDING = 1.01
 
 
@@ -78,7 +71,7 @@ def attempt_failed(evidence: Evidence, _: FileEvidence) -> str | None:
 
 def statistics_contradict(evidence: Evidence, _: FileEvidence) -> str | None:
     """A stated statistic is above one that cannot be below it, by more than rounding."""
-    ordered = [(name, evidence.stated_ms[name]) for name in _ORDERED_COLUMNS if name in evidence.stated_ms]
+    ordered = [(name, evidence.stated_ms[name]) for name in ORDERED_LATENCY_COLUMNS if name in evidence.stated_ms]
     for (low_name, low), (high_name, high) in itertools.pairwise(ordered):
         if low > _ROUNDING * high:
             return f"{low_name} {low:g} is above {high_name} {high:g}"

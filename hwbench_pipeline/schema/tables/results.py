@@ -40,6 +40,15 @@ LATENCY_COLUMNS = (
     "latency_ms_p99",
     "latency_ms_max",
 )
+ORDERED_LATENCY_COLUMNS = (
+    "latency_ms_min",
+    "latency_ms_p50",
+    "latency_ms_p90",
+    "latency_ms_p95",
+    "latency_ms_p99",
+    "latency_ms_max",
+)
+"""Of one set of samples none of these is above the next."""
 QUANTITY_COLUMNS = (
     *LATENCY_COLUMNS,
     "samples_ms",
@@ -227,8 +236,7 @@ def _failure_says_why(row: Row) -> str | None:
 
 
 def _latencies_are_ordered(row: Row) -> str | None:
-    names = ("latency_ms_min", "latency_ms_p50", "latency_ms_p90", "latency_ms_p95", "latency_ms_p99", "latency_ms_max")
-    present = [(name, row[name]) for name in names if row.get(name) is not None]
+    present = [(name, row[name]) for name in ORDERED_LATENCY_COLUMNS if row.get(name) is not None]
     for (low_name, low), (high_name, high) in pairwise(present):
         if low > high * (1 + 1e-9):
             return f"{low_name} {low:g} is above {high_name} {high:g}"
