@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hwbench_pipeline.cli.accounting import say_what_does_not_add_up
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import JsonOption, WarehouseOption, existing_warehouse, require_readable
 from hwbench_pipeline.cli.output import inert, output, print_json, progress, say, table
@@ -17,6 +18,7 @@ from hwbench_pipeline.cli.output import inert, output, print_json, progress, say
 if TYPE_CHECKING:
     from hwbench_pipeline.legacy.explaining import Explanation
     from hwbench_pipeline.legacy.ingest import Ingested
+    from hwbench_pipeline.legacy.reconciliation import Reconciliation
     from hwbench_pipeline.legacy.zone_evidence import ZoneHint
     from hwbench_pipeline.warehouse.reading import UnreadableFile
 
@@ -120,6 +122,7 @@ def _ingest(
 ) -> list[UnreadableFile]:
     from hwbench_pipeline.analysis.refreshing import refresh_if_older
     from hwbench_pipeline.legacy.ingest import ingest_into
+    from hwbench_pipeline.legacy.reconciliation import reconcile
     from hwbench_pipeline.legacy.zone_evidence import zone_hint
     from hwbench_pipeline.warehouse.writing import require_writable
 
@@ -133,7 +136,8 @@ def _ingest(
             on_progress=lambda done, total, _path: bar.update(task, completed=done, total=total),
         )
         bar.update(task, description="uniting the tables")
-        unreadable = refresh_if_older(folder)
+        reconciliation = reconcile(folder)
+        unreadable = refresh_if_older(folder) if reconciliation.holds else []
     hint = zone_hint(folder, ingested.batch.roots) if zone is None else None
     if as_json:
         print_json(
@@ -145,15 +149,21 @@ def _ingest(
                 "files_by_change": ingested.changes,
                 "files_by_status": ingested.files_by_status,
                 **ingested.records,
+                "records_add_up": reconciliation.holds,
                 "zone_hint": None if hint is None else vars(hint),
             }
         )
     else:
-        _print_ingested(folder, ingested, hint, named=named)
+        _print_ingested(folder, ingested, reconciliation, hint, named=named)
+    if not reconciliation.holds:
+        say_what_does_not_add_up(NAME, folder, reconciliation)
+        raise typer.Exit(WORK_FAILED)
     return unreadable
 
 
-def _print_ingested(folder: Path, ingested: Ingested, hint: ZoneHint | None, *, named: bool) -> None:
+def _print_ingested(
+    folder: Path, ingested: Ingested, reconciliation: Reconciliation, hint: ZoneHint | None, *, named: bool
+) -> None:
     console = output()
 
     def line(text: str) -> None:
@@ -166,6 +176,12 @@ def _print_ingested(folder: Path, ingested: Ingested, hint: ZoneHint | None, *, 
     console.print(table(names, [list(ingested.records.values())], right=names, title="records"))
     changes = ", ".join(f"{count} {change}" for change, count in ingested.changes.items()) or "nothing new"
     line("")
+    if reconciliation.holds:
+        records = ingested.records
+        line(
+            f"{records['n_records']} records read = {ingested.n_rows} rows + {records['n_duplicates']} duplicates + "
+            f"{records['n_quarantined']} quarantined."
+        )
     line(f"Batch {ingested.batch.batch_id}: {changes}, {ingested.n_unchanged} unchanged. Tables in {folder}.")
     if hint is not None:
         line(str(hint))

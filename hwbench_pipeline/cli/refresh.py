@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from hwbench_pipeline.cli.accounting import say_what_does_not_add_up
 from hwbench_pipeline.cli.failing import WORK_FAILED
 from hwbench_pipeline.cli.options import WarehouseOption
 from hwbench_pipeline.cli.output import messages, output, say, table
@@ -22,6 +23,7 @@ def run(warehouse: WarehouseOption = None) -> None:
     from hwbench_pipeline.analysis.refreshing import refresh
     from hwbench_pipeline.catalog.storing import write_models
     from hwbench_pipeline.hardware.storing import write_hardware
+    from hwbench_pipeline.legacy.reconciliation import reconcile
     from hwbench_pipeline.prediction.storing import fit_predictor, write_features, write_predictions
     from hwbench_pipeline.reports.coverage import write_coverage_report
     from hwbench_pipeline.schema.tables import CORE_HARDWARE, CORE_MODELS
@@ -34,6 +36,10 @@ def run(warehouse: WarehouseOption = None) -> None:
         raise WarehouseError(
             f"there is no warehouse {folder}. Fix: `hwbench demo` or `hwbench bench` make one; for another folder use --warehouse"
         )
+    reconciliation = reconcile(folder)
+    if not reconciliation.holds:
+        say_what_does_not_add_up(NAME, folder, reconciliation)
+        raise typer.Exit(WORK_FAILED)
     with messages().status("making the tables anew…"):
         refresh(folder)
         if not table_file(folder, CORE_MODELS).exists():

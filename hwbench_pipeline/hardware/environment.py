@@ -171,7 +171,12 @@ def cpu_features() -> tuple[str, ...]:
 
 def memory_total_mb() -> float:
     """Host memory in MB (1e6 bytes), rounded to 100 MB."""
-    return float(round(psutil.virtual_memory().total / 1e6 / MEMORY_STEP_MB) * MEMORY_STEP_MB)
+    return rounded_memory_mb(psutil.virtual_memory().total / 1e6) or float(MEMORY_STEP_MB)
+
+
+def rounded_memory_mb(memory_mb: float) -> float | None:
+    """Host memory rounded to 100 MB, as environments hold it; None for what rounds to nothing."""
+    return float(round(memory_mb / MEMORY_STEP_MB) * MEMORY_STEP_MB) or None
 
 
 def container_memory_limit_mb() -> float | None:

@@ -61,7 +61,7 @@ def read(data: bytes, name: str) -> Document:  # noqa: ARG001 - the content says
         raise ForeignDocumentError("no JSON, expected summary_results.json of an MLPerf round. Fix: none needed")
     document = json_document(data)
     rows = document if isinstance(document, list) else [document]
-    if not any(_is_result(row) for row in rows):
+    if not any(is_result(row) for row in rows):
         raise ForeignDocumentError(
             "JSON without MLPerf results, expected a list of objects with Submitter, Scenario and Performance_Result. "
             "Fix: none needed if it is no summary_results.json"
@@ -70,7 +70,7 @@ def read(data: bytes, name: str) -> Document:  # noqa: ARG001 - the content says
     refused: list[Refused] = []
     for position, row in enumerate(rows):
         pointer = f"/{position}" if isinstance(document, list) else ""
-        if not isinstance(row, dict) or not _is_result(row):
+        if not isinstance(row, dict) or not is_result(row):
             refused.append(Refused(pointer, "no result object, expected Submitter, Scenario and Performance_Result"))
             continue
         taken = _row(row, pointer)
@@ -78,7 +78,8 @@ def read(data: bytes, name: str) -> Document:  # noqa: ARG001 - the content says
     return Document("mlperf_inference_summary", kept, refused)
 
 
-def _is_result(row: Any) -> bool:
+def is_result(row: Any) -> bool:
+    """Whether a member of a document is a result of an MLPerf summary, by the fields that only those have."""
     return (
         isinstance(row, dict)
         and "Submitter" in row

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hwbench_pipeline.catalog.names import catalog_key
-from hwbench_pipeline.hardware.environment import MEMORY_STEP_MB
+from hwbench_pipeline.hardware.environment import rounded_memory_mb
 from hwbench_pipeline.imports.environments import described_environment
 from hwbench_pipeline.imports.own_export import OwnExport, read_own_export
 from hwbench_pipeline.imports.records import count_of, json_text, quantity_of
@@ -271,9 +271,7 @@ def _environment(
         "os": text(stated.get("platform")) or text(stated.get("system")),
         "cpu_name": text(stated.get("cpu")),
         "cpu_cores_logical": count_of(stated.get("cpu_count")),
-        "memory_total_mb": None
-        if memory_mb is None
-        else float(round(memory_mb / MEMORY_STEP_MB) * MEMORY_STEP_MB) or None,
+        "memory_total_mb": None if memory_mb is None else rounded_memory_mb(memory_mb),
         "device_name": device_name,
         "device_memory_mb": device_memory_mb if hardware == "cuda" else None,
         "python_version": text(stated.get("python_version")),

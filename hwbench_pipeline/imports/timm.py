@@ -7,11 +7,12 @@ nowhere else. Does not belong here: timm's accuracy tables, which hold no times.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any
 
+from hwbench_pipeline.catalog.published_peaks import ANY_DEVICE_HALF_FLOP_PER_S, CLOCK_MARGIN, published_peak
 from hwbench_pipeline.imports.documents import is_json, text_table
 from hwbench_pipeline.imports.environments import described_environment
 from hwbench_pipeline.imports.records import (
@@ -33,11 +34,6 @@ CONSISTENCY = 0.05
 """How far step time × rate may be from the batch size: timm takes the two from separate timers."""
 _HALF_CENT = 0.00501  # samples per second are printed with two decimals
 _HALF_MICROSECOND = 0.000501  # step times in ms with three
-
-# vendor's highest dense rate that any kernel of this precision can use (fp16 tensor cores, fp16 accumulate), in FLOP/s
-_PEAK_FLOPS = {"NVIDIA GeForce RTX 3090": 142e12, "NVIDIA GeForce RTX 4090": 330.3e12}
-_ANY_DEVICE_FLOPS = 1e16
-_CLOCK_MARGIN = 1.25  # boost clocks above the vendor's figure, and multiply-adds rounded to 0.01 G
 
 
 @dataclass(frozen=True)
@@ -124,6 +120,15 @@ def _torch_version(token: str) -> str | None:
     return f"{digits[0]}.{digits[1:-1]}.{digits[-1]}" if len(digits) > 2 else f"{digits[0]}.{digits[1]}"
 
 
+def has_times(columns: Collection[str]) -> bool:
+    """Whether the columns are those of a timm benchmark table, which times a model."""
+    return "model" in columns and bool(_timed_modes(columns))
+
+
+def _timed_modes(columns: Collection[str]) -> list[str]:
+    return [prefix for prefix in _MODES if any(f"{prefix}_{what}" in columns for what in _TIMES)]
+
+
 def read(data: bytes, name: str) -> Document:
     """The rows of a timm benchmark table. Raises ForeignDocumentError and UnreadableDocumentError."""
     if is_json(data):
@@ -131,8 +136,8 @@ def read(data: bytes, name: str) -> Document:
             "JSON, expected a timm benchmark table in CSV. Fix: choose the format the file is in, or none needed"
         )
     table = text_table(data)
-    prefixes = [prefix for prefix in _MODES if any(f"{prefix}_{what}" in table.header for what in _TIMES)]
-    if "model" not in table.header or not prefixes:
+    prefixes = _timed_modes(table.header)
+    if not has_times(table.header):
         raise ForeignDocumentError(
             f"a table without times (columns {', '.join(table.header[:6])!r:.200}), expected model and infer_step_time, "
             "infer_samples_per_sec, train_step_time or train_samples_per_sec. Fix: none needed if it holds no times"
@@ -232,7 +237,9 @@ def _worth(
         "published by timm: an average over repeated steps without raw samples; "
         f"device, precision and software only from the file's name ({evidence.said})"
     )
-    peak = _PEAK_FLOPS.get(evidence.device_name or "", _ANY_DEVICE_FLOPS) * _CLOCK_MARGIN
+    listed = published_peak(evidence.device_name or "")
+    # timm runs in 32 or 16 bit; multiply-adds are rounded to 0.01 G
+    peak = CLOCK_MARGIN * (ANY_DEVICE_HALF_FLOP_PER_S if listed is None else listed[1].half_flop_per_s)
     if flops_per_s is not None and flops_per_s > peak:
         reason = f"{flops_per_s / 1e12:.4g} TFLOP/s claimed, the device can do {peak / 1e12:.4g} at most; {basis}"
         return {"provenance": "unknown", "provenance_reason": reason, "flags": ["faster_than_roofline"]}

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hwbench_pipeline.legacy.facts import fact_of, repeats_within_file
+from hwbench_pipeline.legacy.facts import fact_of, repeats_within_file, timing_of
 from hwbench_pipeline.legacy.finding import FileState
 from hwbench_pipeline.legacy.json_values import pointer_text, storable
 from hwbench_pipeline.legacy.quarantine import keep_bytes, reason_kind
@@ -83,6 +83,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("shape", _TEXT),
             ("status", _TEXT),
             ("error", _TEXT),
+            ("n_records", _INT),
             ("n_quarantined", _INT),
             ("is_kept", pa.bool_()),
             ("naive_zone", _TEXT),
@@ -95,6 +96,7 @@ SCHEMAS: dict[str, pa.Schema] = {
             ("batch_id", _TEXT),
             ("position", _INT),
             ("fact", _TEXT),
+            ("timing", _TEXT),
             ("originality", _INT),
             *_stored_schema(CORE_LEGACY__RESULTS, ("source_path",)),
         ]
@@ -376,6 +378,7 @@ class BatchWriter:
                     "shape": reading.shape,
                     "status": status,
                     "error": error,
+                    "n_records": reading.n_records,
                     "n_quarantined": reading.n_quarantined + n_refused,
                     "is_kept": is_kept,
                     "naive_zone": pending.naive_zone,
@@ -422,7 +425,9 @@ class BatchWriter:
                 if fact is not None and repeats_within_file(fact):
                     seen[fact] += 1
                     fact = f"{fact}:{seen[fact]}"
-                rows.append({**row, "position": position, "fact": fact, "originality": originality})
+                rows.append(
+                    {**row, "position": position, "fact": fact, "timing": timing_of(row), "originality": originality}
+                )
         return self._table(RECORDS, rows)
 
     def _table(self, name: str, rows: Sequence[Row]) -> pa.Table:

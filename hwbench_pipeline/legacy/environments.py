@@ -9,9 +9,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from hwbench_pipeline.hardware.environment import environment_id_of, rounded_memory_mb
 from hwbench_pipeline.legacy.json_values import positive_integer, positive_number, storable, text
 from hwbench_pipeline.legacy.units import memory_from_gb
-from hwbench_pipeline.schema.table import canonical_json, sha256_of
+from hwbench_pipeline.schema.table import canonical_json
 from hwbench_pipeline.schema.tables.catalog import CORE_LEGACY__ENVIRONMENTS
 
 _ARCHITECTURE_NAME = re.compile(r"x86(?:_64)?|amd64|i\d86|aarch64|arm64|armv\w+|ppc64le|riscv64", re.IGNORECASE)
@@ -21,7 +22,6 @@ _LIBRARY_FIELDS = {
     "numpy_version": "numpy",
     "onnxruntime_version": "onnxruntime",
 }
-_MEMORY_STEP_MB = 100
 
 
 def environment_row(run: Mapping[str, Any] | None, hardware: str | None) -> dict[str, Any] | None:
@@ -39,7 +39,7 @@ def environment_row(run: Mapping[str, Any] | None, hardware: str | None) -> dict
         return None
     row = {name: storable(value) if isinstance(value, str) else value for name, value in row.items()}
     del row["environment_id"]
-    return {"environment_id": sha256_of(row)[:32], **row}
+    return {"environment_id": environment_id_of(row), **row}
 
 
 def _system_columns(system: Mapping[str, Any], run: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def _system_columns(system: Mapping[str, Any], run: Mapping[str, Any]) -> dict[s
         "cpu_name": _cpu_name(system, run),
         "cpu_cores_physical": positive_integer(system.get("cpu_count_physical")),
         "cpu_cores_logical": positive_integer(system.get("cpu_count_logical")),
-        "memory_total_mb": None if memory_gb is None else _rounded_mb(memory_from_gb(memory_gb).mb),
+        "memory_total_mb": None if memory_gb is None else rounded_memory_mb(memory_from_gb(memory_gb).mb),
         "python_version": text(system.get("python_version")),
         "torch_version": text(system.get("torch_version")),
         "transformers_version": text(system.get("transformers_version")),
@@ -84,7 +84,3 @@ def _cpu_name(system: Mapping[str, Any], run: Mapping[str, Any]) -> str | None:
     details = run.get("hardware_details")
     devices = details.get("openvino_device_info") if isinstance(details, dict) else None
     return text(devices.get("CPU")) if isinstance(devices, dict) else None
-
-
-def _rounded_mb(mb: float) -> float | None:
-    return float(round(mb / _MEMORY_STEP_MB) * _MEMORY_STEP_MB) or None

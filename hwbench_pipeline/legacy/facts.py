@@ -13,6 +13,8 @@ from hwbench_pipeline.legacy.json_values import significant_digits
 from hwbench_pipeline.schema.tables.results import QUANTITY_COLUMNS
 
 LEAST_SAMPLES = 2
+LEAST_NOISY_SAMPLES = 3
+"""From so many different samples on they are the noise of one run, also where they are not taken as measured."""
 TIMER_DIGITS = 9
 """From this many digits on, two timings agree only if they are one; fewer may be rounded to the same number."""
 
@@ -23,24 +25,45 @@ def fact_of(row: Mapping[str, Any]) -> str | None:
     """The identity of what a result row says happened; None where nothing tells two such runs apart.
 
     A measured mean as a timer gives it is as good as a fingerprint, for the record with its samples and for a summary
-    without them; so are measured samples. Any other record is known by its time stamp together with all that it says:
-    constants of a simulation repeat from run to run and alone identify nothing.
+    without them; so are samples, whatever they are worth, because no two runs share their noise. Any other record is
+    known by its time stamp together with all that it says: constants of a simulation repeat from run to run and alone
+    identify nothing.
     """
-    model = str(row.get("model_id")).casefold()
-    point = (row.get("hardware_requested"), row.get("batch_size"), row.get("sequence_length"))
-    place = (row.get("input_shape"), row.get("scenario"))
-    if row.get("provenance") == "measured":
-        mean, samples = row.get("latency_ms_mean"), row.get("samples_ms")
-        if mean is not None and significant_digits(float(f"{mean:.12g}")) >= TIMER_DIGITS:
-            # eleven digits: the same mean in seconds and in milliseconds, stated or computed, differs in the last ones
-            return _hashed("mean", model, *point, f"{mean:.11g}")
-        if samples is not None and len(samples) >= LEAST_SAMPLES:
-            return _hashed("samples", model, *point, *place, *(f"{sample:.12g}" for sample in samples))
+    if row.get("provenance") == "measured" or _has_noise(row):
+        timing = timing_of(row)
+        if timing is not None:
+            return timing
     if row.get("started_at_text") is None:
         return None
     outcome = (row.get("status"), row.get("provenance"), row.get("error_message"))
     values = (row.get(name) for name in _VALUES)
-    return _hashed("record", model, *point, *place, *outcome, row["started_at_text"], *values)
+    place = (row.get("input_shape"), row.get("scenario"))
+    return _hashed("record", *_point_of(row), *place, *outcome, row["started_at_text"], *values)
+
+
+def timing_of(row: Mapping[str, Any]) -> str | None:
+    """The identity of a row's times at its point, whatever they are worth; None where they are too few or too round.
+
+    Wherever the same times stand, they are of one run: what one place says against them holds in every place.
+    """
+    mean, samples = row.get("latency_ms_mean"), row.get("samples_ms")
+    if mean is not None and significant_digits(float(f"{mean:.12g}")) >= TIMER_DIGITS:
+        # eleven digits: the same mean in seconds and in milliseconds, stated or computed, differs in the last ones
+        return _hashed("mean", *_point_of(row), f"{mean:.11g}")
+    if samples is not None and len(samples) >= LEAST_SAMPLES:
+        place = (row.get("input_shape"), row.get("scenario"))
+        return _hashed("samples", *_point_of(row), *place, *(f"{sample:.12g}" for sample in samples))
+    return None
+
+
+def _has_noise(row: Mapping[str, Any]) -> bool:
+    samples = row.get("samples_ms")
+    return samples is not None and len(set(samples)) >= LEAST_NOISY_SAMPLES
+
+
+def _point_of(row: Mapping[str, Any]) -> tuple[Any, ...]:
+    model = str(row.get("model_id")).casefold()
+    return (model, row.get("hardware_requested"), row.get("batch_size"), row.get("sequence_length"))
 
 
 def repeats_within_file(fact: str) -> bool:

@@ -32,6 +32,29 @@ _NAMES: tuple[tuple[str, re.Pattern[str]], ...] = (
     ("tpu", re.compile(r"tpu(?::\d+)?")),
     ("directml", re.compile(r"directml|dml")),
 )
+# Devices by the words of their makers and product families, CPUs first: `Ryzen 7 with Radeon Graphics` is one.
+_CPU_FAMILY = re.compile(
+    r"\b(?:xeon|pentium|celeron|epyc|ryzen|threadripper|opteron|athlon|graviton\d*|neoverse|cortex-?a\d+|ampere altra)\b"
+    r"|\bcore(?:\(tm\))?(?: ultra)? [im3579]|\bgrace cpu\b|\b(?:intel|amd|arm|apple)\b.*\bcpu\b",
+    re.IGNORECASE,
+)
+_GRAPHICS_OF_CPU = re.compile(r"\b(?:with|w/) (?:amd )?radeon\b.*", re.IGNORECASE)
+_DEVICE_FAMILIES: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (
+        "cuda",
+        re.compile(
+            r"\b(?:nvidia|geforce|quadro|jetson)\b|\btesla [kmptv]\d{1,4}|\btitan (?:xp?|v|rtx)\b|\b[rg]tx ?a?\d{3,4}"
+            # alone only what is no percentile, batch or layer: not p100, b200 or l4
+            r"|^(?:k80|t4|v100s?|a(?:10g|40|100|800|[2-6]000)|h(?:100|200|800)|l40s?|gb[23]00)"
+            r"(?:[ -](?:sxm\d?|pcie|nvl|\d+ ?gb))*$",
+            re.IGNORECASE,
+        ),
+    ),
+    ("rocm", re.compile(r"\b(?:instinct|radeon|firepro)\b|^(?:amd )?mi\d{2,3}[axp]?$", re.IGNORECASE)),
+    ("mps", re.compile(r"^(?:apple m\d+|m\d+ (?:pro|max|ultra))\b", re.IGNORECASE)),
+)
+_LONGEST_DEVICE_NAME = 120
+_KEYS = frozenset(key for key, _ in _NAMES)
 _DEVICE_MEMORY_KEY = re.compile(r"(?:max_)?(?:cuda_|gpu_)?memory_(?:allocated|reserved)(?:_mb|_gb|_bytes)?")
 _HAVE_ALLOCATORS = frozenset({"cuda", "rocm"})
 """Where torch has an allocator of its own, whose word a claim can be held against; elsewhere it is the host's memory."""
@@ -86,11 +109,47 @@ class Finding:
 
 @lru_cache(maxsize=4096)
 def hardware_key(name: str | None) -> str | None:
-    """The key of a hardware name: `CUDA:0` is cuda, `QNN` is qualcomm; other names in lower case; None for none."""
+    """The key of a hardware name: `CUDA:0` and `Tesla T4` are cuda; other names in lower case; None for none."""
     if name is None or not name.strip():
         return None
     lowered = name.strip().lower()
-    return next((key for key, pattern in _NAMES if pattern.fullmatch(lowered)), lowered)
+    return (
+        next((key for key, pattern in _NAMES if pattern.fullmatch(lowered)), None) or device_platform(name) or lowered
+    )
+
+
+@lru_cache(maxsize=4096)
+def device_platform(name: str) -> str | None:
+    """The platform of a device by its own name, `Tesla T4` or `Intel(R) Xeon(R) CPU @ 2.20GHz`; None for other names.
+
+    A name of several devices on different platforms is of none.
+    """
+    if len(name) > _LONGEST_DEVICE_NAME:
+        return None
+    plain = " ".join(re.sub(r"\((?:r|tm|c)\)|[®™_]", " ", name, flags=re.IGNORECASE).split())
+    is_cpu = _CPU_FAMILY.search(plain) is not None
+    if is_cpu:
+        plain = _GRAPHICS_OF_CPU.sub("", plain)
+    found = [key for key, pattern in _DEVICE_FAMILIES if pattern.search(plain)]
+    return (["cpu"] * is_cpu + found)[0] if len(found) + is_cpu == 1 else None
+
+
+def device_name_of(claimed: str | None) -> str | None:
+    """The claimed device's own name where the claim gives one, None where it names a platform only."""
+    if claimed is None or any(pattern.fullmatch(claimed.strip().lower()) for _, pattern in _NAMES):
+        return None
+    return claimed.strip() if device_platform(claimed) is not None else None
+
+
+def requested_hardware(claimed: str | None) -> str | None:
+    """A claim as the results hold it: the key of what is known here, else the name as it was written."""
+    key = hardware_key(claimed)
+    return key if claimed is None or key is None or is_known_platform(key) else claimed.strip()
+
+
+def is_known_platform(key: str) -> bool:
+    """Whether a hardware key is that of a platform known here, so that it can be said to have run something."""
+    return key in _KEYS
 
 
 @lru_cache(maxsize=4096)
@@ -128,10 +187,14 @@ def _finding(attempt: Attempt, siblings: Sequence[Attempt], disproof: str | None
     if claimed is None:
         return Finding(None, "the source names no hardware")
     device = hardware_key(attempt.recorded_device)
-    if attempt.is_simulated:
-        return Finding(claimed)
     if is_remote(claimed):
+        if attempt.is_simulated:
+            return Finding(None)
         return Finding(None, "hardware not known: a remote service ran it and says nothing about its machines")
+    if attempt.is_simulated:
+        return Finding(claimed if is_known_platform(claimed) else None)
+    if not is_known_platform(claimed) and device != "cpu":
+        return Finding(None, f"hardware not known: the name {claimed[:80]!r} is of no platform known here")
     is_load = not _is_reused_object(attempt, siblings)
     if claimed == "cpu":
         if device not in (None, "cpu"):
@@ -146,15 +209,108 @@ def _finding(attempt: Attempt, siblings: Sequence[Attempt], disproof: str | None
         return Finding(None if attempt.is_failure else "cpu", disproof, is_load)
     if attempt.is_failure:
         return Finding(claimed)  # nothing ran: the platform it was tried on
+    absent = _absence(attempt)
+    if absent is not None:
+        ran = attempt.mean_ms is not None
+        return Finding(
+            "cpu" if ran else None,
+            f"{'ran on the CPU' if ran else 'hardware not known'}, not on {claimed}: its run states {absent}",
+            is_load,
+        )
     probed = _probed_device(attempt, siblings)
     if probed is not None:
         return Finding(claimed, f"{claimed} is proven: {probed}", is_load)
     return Finding(
         None,
         f"hardware not known: {claimed} is claimed, but nothing in the file proves it (no memory allocated on the "
-        "device) and no CPU row disproves it",
+        f"device) and {_cpu_rows_beside(attempt, siblings)}",
         is_load,
     )
+
+
+def _cpu_rows_beside(attempt: Attempt, siblings: Sequence[Attempt]) -> str:
+    """In words, what the CPU rows of the same model and configurations say, where that disproves nothing."""
+    if not any(other.claimed == "cpu" for other in siblings):
+        return "no CPU row stands beside it"
+    ratios = list(_ratios_to_cpu(attempt.claimed, siblings))
+    if not ratios:
+        return "the CPU row beside it has no measured time of the same configuration to compare with"
+    median, low = statistics.median(ratios), SAME_DEVICE_RATIO[0]
+    compared = f"{median:.3f} times that of the CPU row beside it (median of {len(ratios)})"
+    if low <= median:
+        return f"its latency, {compared}, speaks against it without disproving it"
+    return f"its latency, {compared}, does not disprove it"
+
+
+_AVAILABILITY = frozenset(
+    {"cuda_available", "is_cuda_available", "torch_cuda_is_available", "gpu_available", "has_cuda"}
+)
+_DEVICE_COUNTS = frozenset({"device_count", "cuda_device_count", "gpu_count", "num_gpus", "n_gpus", "cuda_devices"})
+_OF_THE_SYSTEM = frozenset(
+    {
+        *(
+            "system_info",
+            "system",
+            "environment",
+            "env",
+            "hardware",
+            "hardware_info",
+            "hardware_details",
+            "capabilities",
+        ),
+        *("platform_info", "device_info", "versions", "libraries", "software", "run", "run_info", "run_config"),
+    }
+)
+_OF_THE_FILE = frozenset({"metadata", "meta", "info"})
+_TORCH_VERSIONS = frozenset({"torch_version", "pytorch_version", "torch", "pytorch"})
+_HOSTS = ("hostname", "host", "host_name", "machine", "node")
+_CPU_BUILD = re.compile(r"\d[\w.]*\+cpu(?:[.\w]*)")
+
+
+def _absence(attempt: Attempt) -> str | None:
+    """What the record's own run says that leaves no device for a claim of torch's accelerators.
+
+    The nearest object that speaks of it counts. What is said of another host says nothing about this run.
+    """
+    if attempt.claimed not in _HAVE_ALLOCATORS:
+        return None
+    host: str | None = None
+    for around in (attempt.own, *attempt.enclosing):
+        blocks = [around, *_blocks_in(around, _OF_THE_SYSTEM)]
+        host = host or next((name for block in blocks if (name := _host_of(block)) is not None), None)
+        of_this_host = [block for block in blocks if _host_of(block) in (None, host)]
+        # a file's metadata may be of who wrote the file
+        of_this_host += [block for block in _blocks_in(around, _OF_THE_FILE) if _host_of(block) in (None, host)]
+        if _host_of(around) not in (None, host):
+            continue
+        said = [statement for block in of_this_host for statement in _statements(block, attempt.claimed)]
+        if said:
+            return None if any(is_there for _, is_there in said) else said[0][0]
+    return None
+
+
+def _blocks_in(around: Mapping[str, Any], names: frozenset[str]) -> list[Mapping[str, Any]]:
+    return [value for key, value in around.items() if key.lower() in names and isinstance(value, dict)]
+
+
+def _host_of(block: Mapping[str, Any]) -> str | None:
+    return next((name for field in _HOSTS if (name := text(block.get(field))) is not None), None)
+
+
+def _statements(block: Mapping[str, Any], claimed: str) -> Iterator[tuple[str, bool]]:
+    """What an object says about the devices that torch finds: in words, and whether there are any."""
+    for key, value in block.items():
+        if value is None or isinstance(value, dict):
+            continue
+        lowered = key.lower()
+        if isinstance(value, bool) and (lowered in _AVAILABILITY or lowered == claimed):
+            yield f"{key} is {str(value).lower()}", value
+        elif lowered in _DEVICE_COUNTS:
+            count = len(value) if isinstance(value, list) else finite_number(value)
+            if count is not None:
+                yield f"{key} is {count:g}", count > 0
+        elif lowered in _TORCH_VERSIONS and isinstance(value, str) and _CPU_BUILD.fullmatch(value.strip()):
+            yield f"{key} {value.strip()[:40]}, a build for the CPU alone", False
 
 
 def is_remote(claimed: str | None) -> bool:

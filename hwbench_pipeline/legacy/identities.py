@@ -12,7 +12,7 @@ from typing import Any
 
 from hwbench_pipeline.catalog.names import catalog_key
 from hwbench_pipeline.legacy.configuration import Configuration, parse_configuration
-from hwbench_pipeline.legacy.hardware_claims import hardware_key
+from hwbench_pipeline.legacy.hardware_claims import device_platform, hardware_key
 from hwbench_pipeline.legacy.json_values import positive_integer, text
 from hwbench_pipeline.legacy.outcomes import Failure, failure_of
 from hwbench_pipeline.legacy.quantity_names import words_of
@@ -220,7 +220,16 @@ def hardware_in(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
     ]
     claimed = next((name for name in named if is_platform(name)), None) or next(iter((*platforms, *named)), None)
     device = _name_in(fields.get("device"))
-    return claimed, device if device not in (None, claimed) and is_platform(str(device)) else None
+    recorded = device if device not in (None, claimed) and is_platform(str(device)) else None
+    return _with_device_name(claimed, named), recorded
+
+
+def _with_device_name(claimed: str | None, named: Iterable[str]) -> str | None:
+    """The claim by the name of its device where another field gives one: `gpu_name: Tesla T4` beside `cuda` or `gpu`."""
+    key = hardware_key(claimed)
+    if claimed is None or device_platform(claimed) is not None:
+        return claimed
+    return next((name for name in named if (of := device_platform(name)) is not None and (key in (of, "gpu"))), claimed)
 
 
 def is_platform(name: str) -> bool:

@@ -30,7 +30,7 @@ from hwbench_pipeline.legacy.roles import role_of
 from hwbench_pipeline.legacy.zones import zone_named, zone_text
 from hwbench_pipeline.schema.duckdb_sql import literal
 from hwbench_pipeline.schema.tables import RAW_LEGACY__FILES
-from hwbench_pipeline.schema.tables.accounts import COUNTS
+from hwbench_pipeline.schema.tables.accounts import COUNTS, ROW_COUNTS
 from hwbench_pipeline.warehouse.location import table_file
 from hwbench_pipeline.warehouse.reading import connect
 from hwbench_pipeline.warehouse.writing import one_writer
@@ -61,6 +61,11 @@ class Ingested:
     def changes(self) -> dict[str, int]:
         """Files by what changed; empty where nothing did."""
         return dict(self.batch.counts)
+
+    @property
+    def n_rows(self) -> int:
+        """Records that are rows of the results, those of failed attempts too."""
+        return sum(self.records[name] for name in ROW_COUNTS)
 
 
 def ingest_into(

@@ -71,6 +71,8 @@ _LIKENESS = (
 )
 """What an expected copy has in common with the run it was copied from, beside the model; a copy has its own times."""
 
+ALONE_REMARK = "; this place alone says: "
+
 EXPECTED_REMARK = "known from an expected (golden) copy only, no file of the run itself holds it"
 
 _CURRENT_VERSION = """
@@ -100,18 +102,38 @@ _STEPS: tuple[tuple[str, str], ...] = (
     (
         "record",
         f"""SELECT records.result_id, records.source_sha256 AS sha256, records.position, records.source_pointer AS pointer, records.fact,
+            records.timing,
             records.originality, records.provenance, content.path, content.is_expected,
             hash(lower(records.model_id), {", ".join(f"records.{name}" for name in _LIKENESS)}) AS likeness
         FROM records JOIN content
         ON records.batch_id = content.reading_batch AND records.source_sha256 = content.sha256""",
     ),
     (
+        # a place that says of some times that no model was measured: what it says holds wherever the same times stand
+        "doubt",
+        """SELECT worst.timing, worst.provenance, worst.path, worst.pointer, records.provenance_reason AS reason
+        FROM (
+            SELECT timing, min_by(record, (provenance = 'mock', path, position), 1)[1] AS found
+            FROM record WHERE timing IS NOT NULL AND provenance IN ('simulated', 'mock') GROUP BY timing
+        ) AS doubted, LATERAL (SELECT doubted.timing, unnest(doubted.found)) AS worst
+        JOIN content ON content.sha256 = worst.sha256
+        JOIN records ON records.result_id = worst.result_id AND records.batch_id = content.reading_batch""",
+    ),
+    (
+        "judged",
+        f"""SELECT record.* REPLACE (coalesce(doubt.provenance, record.provenance) AS provenance),
+            'same_times_elsewhere: the same times stand in ' || doubt.path || doubt.pointer || ', whose reason is '
+            || doubt.reason || {literal(ALONE_REMARK)} AS doubt_reason
+        FROM record LEFT JOIN doubt
+        ON doubt.timing = record.timing AND record.provenance IN ('measured', 'unknown')""",
+    ),
+    (
         # of records that are one fact, the one in the most original file of a run stands for all
         "standing",
-        """SELECT record.*, coalesce(holders.holder, record.result_id) AS holder
-        FROM record LEFT JOIN (
+        """SELECT judged.*, coalesce(holders.holder, judged.result_id) AS holder
+        FROM judged LEFT JOIN (
             SELECT fact, arg_min(result_id, (is_expected, originality, path, position)) AS holder
-            FROM record WHERE fact IS NOT NULL GROUP BY fact
+            FROM judged WHERE fact IS NOT NULL GROUP BY fact
         ) AS holders USING (fact)""",
     ),
     (
@@ -156,7 +178,8 @@ _FILES = """
 SELECT version.path, version.sha256, coalesce(reading.bytes, version.size) AS bytes, reading.shape,
     CASE WHEN version.sha256 IS NULL THEN 'quarantined' WHEN version.path <> reading.path THEN 'duplicate'
         ELSE reading.status END AS status,
-    coalesce(account.n_of_content, 0) + coalesce(reading.n_quarantined, 0) AS n_records,
+    -- what the reader counted: were it summed from what is stored, a record that was lost would not be missed
+    coalesce(reading.n_records, coalesce(account.n_of_content, 0) + coalesce(reading.n_quarantined, 0)) AS n_records,
     CASE WHEN version.path = reading.path THEN coalesce(account.n_measured, 0) ELSE 0 END AS n_measured,
     CASE WHEN version.path = reading.path THEN coalesce(account.n_simulated, 0) ELSE 0 END AS n_simulated,
     CASE WHEN version.path = reading.path THEN coalesce(account.n_mock, 0) ELSE 0 END AS n_mock,
@@ -186,8 +209,11 @@ _RESULTS = f"""
 SELECT records.* REPLACE (
         CASE WHEN kept.is_expected THEN list_append(coalesce(records.flags, []), 'expected_copy') ELSE records.flags END
             AS flags,
-        CASE WHEN kept.is_expected THEN concat_ws('; ', records.provenance_reason, {literal(EXPECTED_REMARK)})
-            ELSE records.provenance_reason END AS provenance_reason
+        kept.provenance AS provenance,
+        CASE WHEN kept.is_expected OR kept.doubt_reason IS NOT NULL THEN concat_ws(
+                '', kept.doubt_reason, records.provenance_reason,
+                CASE WHEN kept.is_expected THEN {literal("; " + EXPECTED_REMARK)} END
+            ) ELSE records.provenance_reason END AS provenance_reason
     ), kept.path AS source_path
 FROM records
 JOIN content ON content.sha256 = records.source_sha256 AND content.reading_batch = records.batch_id

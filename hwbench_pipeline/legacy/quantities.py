@@ -21,6 +21,8 @@ from hwbench_pipeline.legacy.quantity_names import (
     Statistic,
     quantity_named,
     rate_in,
+    raw_list_named,
+    says_phase,
     statistic_named,
     time_unit_in,
     words_of,
@@ -28,13 +30,20 @@ from hwbench_pipeline.legacy.quantity_names import (
 from hwbench_pipeline.legacy.tabular import cell_value
 from hwbench_pipeline.legacy.units import MemoryUnit, TimeUnit
 
-_TIME_KINDS = frozenset({"latency", "first_token", "load", "elapsed"})
-_WITH_UNIT = re.compile(r"\s*([0-9]{1,18}(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?)\s*([A-Za-z]{1,12})\s*")
+_TIME_KINDS = frozenset({"latency", "first_token", "output_token", "load", "elapsed"})
+_RATE_KINDS = frozenset({"items", "tokens", "rate"})
+_WITH_UNIT = re.compile(
+    r"\s*([0-9][0-9,]{0,24}(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?)\s*([A-Za-z][A-Za-z/ ]{0,29})\s*"
+)
+# Commas that can only part thousands: a decimal point follows, or there are two of them.
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+\.[0-9]{1,40}|(?:,[0-9]{3}){2,5})")
+_LONGEST_WRITTEN = 80
 _ABSENT_WORDS = frozenset({"", "-", "--", "n/a", "na", "none", "null", "not available", "not measured", "unknown"})
 _UNIT_ENDS = ("_unit", "_units")
 _METRIC_FIELDS = ("metric", "metric_name", "measurement", "quantity")
 _VALUE_FIELDS = ("value", "metric_value", "measured_value")
-_PLURALS = frozenset({"latencies", "times", "durations", "samples", "values", "raw"})
+_NAMING_FIELDS = (*_METRIC_FIELDS, "name", "phase", "stage", "step")
+_PLURALS = frozenset({"latencies", "times", "durations", "samples", "values", "raw", "timings", "measurements"})
 _VOCABULARY_SIZE = 64
 _VOCABULARY_SHARE = 0.9
 
@@ -98,6 +107,7 @@ def _is_telling_field(key: str) -> bool:
     return (
         quantity_named(key) is not None
         or statistic_named(key) is not None
+        or raw_list_named(key) is not None
         or key == "metric"
         or key in _METRIC_FIELDS
         or key.lower().endswith(_UNIT_ENDS)
@@ -126,7 +136,38 @@ def quantities_in(found: Mapping[str, Any]) -> tuple[list[Quantity], frozenset[s
         else:
             quantities.append(_quantity(name, (key,), value, _unit_of(name, found)))
     quantities += _metric_and_value(found)
+    latencies = [quantity for quantity in quantities if quantity.kind == "latency"]
+    if latencies and all(quantity.name.is_bare for quantity in latencies):
+        quantities += _beside_percentiles(found)
+    if not any(quantity.samples is not None for quantity in latencies):
+        quantities += _raw_lists(found)
     return quantities, frozenset(groups)
+
+
+def _beside_percentiles(found: Mapping[str, Any]) -> list[Quantity]:
+    """The other statistics of an object whose percentiles are named like `P95 (ms)`: `Mean (ms)`, `std_ms`."""
+    quantities = []
+    for key, value in found.items():
+        named = None if quantity_named(key) is not None else statistic_named(key)
+        if named is not None and named[0] != "samples" and named[1] is not None and not isinstance(value, dict | list):
+            name = QuantityName("latency", named[0], named[1], (), words_of(key))
+            quantities.append(_quantity(name, (key,), value, named[1]))
+    return quantities
+
+
+def _raw_lists(found: Mapping[str, Any]) -> list[Quantity]:
+    """The lists of raw times of an object, named so and nothing more, where their name or a field beside states a unit."""
+    quantities: list[Quantity] = []
+    for key, value in found.items():
+        name = raw_list_named(key) if isinstance(value, list) and _are_numbers(value) else None
+        unit = None if name is None else _unit_of(name, found)
+        if name is None or unit is None:
+            continue
+        said = [stated for field in _NAMING_FIELDS if (stated := text(found.get(field)))]
+        named = [quantity for stated in said if (quantity := quantity_named(stated)) is not None]
+        if not any(map(says_phase, said)) and all(quantity.kind == "latency" for quantity in named):
+            quantities.append(Quantity(name, (key,), unit, samples=value, is_list=_is_list(key, found)))
+    return quantities
 
 
 def pivots_in(found: Mapping[str, Any], groups: frozenset[str]) -> list[str]:
@@ -164,26 +205,50 @@ def _is_number(value: Any) -> bool:
 
 def _quantity(name: QuantityName, path: tuple[str, ...], value: Any, unit: TimeUnit | MemoryUnit | None) -> Quantity:
     if isinstance(value, str):
-        written = _WITH_UNIT.fullmatch(value) if len(value) <= 80 else None
-        if written:
-            said = _unit_word(name.kind, written[2])
-            value, unit = (float(written[1]), said) if said is not None and unit in (None, said) else (None, unit)
-        else:
-            value = cell_value(value)
+        name, value, unit = _of_text(name, value, unit)
     if name.kind == "load" and unit is None:
         value = None
     if name.statistic == "samples":  # one number where several are named
         name = replace(name, statistic="mean")
     number, is_zero = positive_number(value), finite_number(value) == 0
-    unusable = None if number is not None or is_zero else _unusable(value, unit)
+    states_unit = unit is not None or name.kind in ("items", "tokens")
+    unusable = None if number is not None or is_zero else _unusable(value, states_unit=states_unit)
     return Quantity(name, path, unit, number, is_zero=is_zero, unusable=unusable)
 
 
-def _unusable(value: Any, unit: TimeUnit | MemoryUnit | None) -> str | None:
-    """What stands where a number should, in words: NaN, a negative number, or text under a name that states a unit."""
+def _of_text(
+    name: QuantityName, written: str, unit: TimeUnit | MemoryUnit | None
+) -> tuple[QuantityName, Any, TimeUnit | MemoryUnit | None]:
+    """A quantity written as text: its name with what its unit counts, its number, or the text if none, and its unit."""
+    match = _WITH_UNIT.fullmatch(written) if len(written) <= _LONGEST_WRITTEN else None
+    if match is None:
+        number = _written_number(written.strip()) if "," in written and len(written) <= _LONGEST_WRITTEN else None
+        return name, cell_value(written) if number is None else number, unit
+    number = _written_number(match[1])
+    if number is None:
+        return name, written, unit
+    if name.kind in _RATE_KINDS:
+        counted = rate_in(match[2])
+        is_said = counted is not None and name.kind in ("rate", counted)
+        return (replace(name, kind=counted), number, unit) if counted and is_said else (name, written, unit)
+    said = _unit_word(name.kind, match[2].strip())
+    return (name, number, said) if said is not None and unit in (None, said) else (name, written, unit)
+
+
+def _written_number(written: str) -> float | None:
+    """A number with or without commas between thousands; None where a comma may as well be a decimal one."""
+    if "," in written:
+        return float(written.replace(",", "")) if _GROUPED.fullmatch(written) else None
+    return finite_number(float(written))
+
+
+def _unusable(value: Any, *, states_unit: bool) -> str | None:
+    """What stands where a number should, in words: NaN, a negative number, or text that begins or is named like one."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return str(value)[:40]
-    is_said = isinstance(value, str) and unit is not None and value.strip().lower() not in _ABSENT_WORDS
+    if not isinstance(value, str) or value.strip().lower() in _ABSENT_WORDS:
+        return None
+    is_said = states_unit or (value.isascii() and value.strip()[:1].isdigit())
     return repr(value[:40]) if is_said else None
 
 

@@ -13,9 +13,22 @@ from typing import Literal, cast
 
 from hwbench_pipeline.legacy.units import MemoryUnit, TimeUnit
 
-Kind = Literal["latency", "items", "tokens", "rate", "memory", "first_token", "load", "elapsed", "foretold"]
-"""`rate` is a throughput of what the name does not say; `elapsed` a time that need not be one call of a model;
-`foretold` a number that the name itself calls predicted, estimated or simulated."""
+Kind = Literal[
+    "latency",
+    "items",
+    "tokens",
+    "rate",
+    "memory",
+    "first_token",
+    "output_token",
+    "load",
+    "elapsed",
+    "foretold",
+    "no_column",
+]
+"""`rate` is a throughput of what the name does not say; `output_token` the time per token after the first; `elapsed` a
+time that need not be one call of a model; `foretold` a number that the name itself calls predicted, estimated or
+simulated; `no_column` a quantity that the result table has no column for: energy, power, the time between tokens."""
 
 Statistic = Literal["mean", "minimum", "maximum", "std", "p50", "p90", "p95", "p99", "samples"]
 
@@ -87,15 +100,19 @@ _CALL_TIMES = _set_of(
     "inference infer forward step iteration iter response generation generate decode prefill encode encoding "
     "prediction predict call batch"
 )
-_LATENCIES = frozenset({"latency", "latencies"})
+_LATENCIES = frozenset({"latency", "latencies", "e2el"})
 _TIMES = frozenset({"time", "times", "duration", "durations"})
 _ELAPSED = frozenset({"elapsed", "processing", "execution", "total", "wall", "runtime", "duration", "time", "times"})
 _MEMORY = frozenset({"memory", "mem", "vram", "ram", "rss"})
 _MEMORY_IS_CAPACITY = frozenset(
     {"total", "size", "device", "system", "host", "physical", "installed", "min", "minimum"}
 )
+_ENERGY = _set_of("energy joule joules wh kwh mwh")
+_POWER_UNITS = frozenset({"w", "mw", "watt", "watts"})
+_RAW_LISTS = _set_of("samples values times timings durations measurements raw")
+_PLACES = _set_of("metrics metric stats statistics summary timing timings forward generate serving report details data")
 _NEUTRAL = _set_of(
-    "latency latencies time times duration durations inference infer forward response iteration iter call run runs "
+    "latency latencies e2el time times duration durations inference infer forward response iteration iter call run runs "
     "model overall e2e end to wall clock query request batch measured observed per in of the op step throughput single "
     "item items sample samples image images frame frames sequence sequences token tokens tok toks tps fps rate "
     "benchmark result results perf performance percentile dev standard deviation raw values list all"
@@ -106,7 +123,7 @@ _NEUTRAL = _set_of(
 class QuantityName:
     """What a field name says. `unit` is None where it says none; `qualifier` are the words that tell it from others.
 
-    `words` are all words of the name, in lower case.
+    `words` are all words of the name, in lower case; `is_bare` where they are nothing but a statistic and a unit of time.
     """
 
     kind: Kind
@@ -114,6 +131,11 @@ class QuantityName:
     unit: TimeUnit | MemoryUnit | None
     qualifier: tuple[str, ...]
     words: tuple[str, ...]
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether the name says which statistic and in which unit, but not of what: `P95 (ms)`, `samples_us`."""
+        return all(word in _STATISTICS or word in TIME_UNITS or word in _RAW_LISTS for word in self.words)
 
 
 @lru_cache(maxsize=65536)
@@ -173,7 +195,29 @@ def time_unit_in(text: str) -> TimeUnit | None:
 def rate_in(text: str) -> Kind | None:
     """What a unit of throughput such as `samples/s` or `tokens per second` counts, None where it is no such unit."""
     words = words_of(text.replace("/", " per "))
-    return _rate_of(words) if 2 <= len(words) <= 3 else None
+    return _rate_of(words) if 2 <= len(words) <= 3 or words == ("fps",) else None
+
+
+@lru_cache(maxsize=65536)
+def raw_list_named(name: str) -> QuantityName | None:
+    """What a name says that means a list of raw times and nothing else: `samples`, `values`, `times_us`."""
+    words = words_of(name)
+    if not any(word in _RAW_LISTS for word in words):
+        return None
+    if not all(word in _RAW_LISTS or word in TIME_UNITS for word in words):
+        return None
+    return QuantityName("latency", "samples", _time_unit_of(words), (), words)
+
+
+def is_plain_place(key: str) -> bool:
+    """Whether a key says no more of what is within it than that it is a call's result: `metrics`, `latency`, `3`."""
+    words = words_of(key)
+    return all(word in _NEUTRAL or word in _STATISTICS or word in _PLACES or word.isdigit() for word in words)
+
+
+def says_phase(name: str) -> bool:
+    """Whether a name speaks of a phase before or after the model's answer, or of what is no quantity of a run."""
+    return not (_PHASES | _OTHER).isdisjoint(words_of(name))
 
 
 def _kind_of(
@@ -188,6 +232,8 @@ def _kind_of(
         return _memory_of(words, present, statistic)
     if "throughput" in present or present & {"qps", "rps", "ips"}:
         return "rate", None, statistic
+    if present & _ENERGY or ("power" in present and present & _POWER_UNITS):
+        return "no_column", None, statistic
     return _time_of(words, present, statistic)
 
 
@@ -196,9 +242,11 @@ def _rate_of(words: tuple[str, ...]) -> Kind | None:
         return "items"
     if "tps" in words:
         return "rate"
+    # the time of a token in seconds is no rate: `first_token_s`
+    is_rate = {"time", "first", "latency"}.isdisjoint(words)
     for position, word in enumerate(words[:-1]):
         follower = words[position + 1 : position + 3]
-        if follower[0] in _SECOND or (follower[0] == "per" and follower[1:] and follower[1] in _SECOND):
+        if (follower[0] in _SECOND and is_rate) or (follower[0] == "per" and follower[1:] and follower[1] in _SECOND):
             if word in _TOKENS:
                 return "tokens"
             if word in _ITEMS and (follower[0] == "per" or word != "inference"):
@@ -225,6 +273,16 @@ def _time_of(
         return None
     if "ttft" in present or ("first" in present and "token" in present):
         return "first_token", unit, statistic
+    if "tpot" in present or {"time", "per", "output", "token"} <= present:
+        return "output_token", unit, statistic
+    if "itl" in present or {"inter", "token"} <= present:
+        return "no_column", unit, statistic
+    if (
+        unit is not None
+        and statistic.startswith("p")
+        and all(word in _STATISTICS or word in TIME_UNITS for word in words)
+    ):
+        return "latency", unit, statistic
     is_time = bool(present & (_LATENCIES | _TIMES)) or unit is not None
     if not is_time:
         return None

@@ -6,6 +6,7 @@ other files and earlier ingests have to say (`ingest`).
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,12 +20,20 @@ from hwbench_pipeline.catalog.names import catalog_key
 from hwbench_pipeline.legacy.contents import FileContent
 from hwbench_pipeline.legacy.documents import UnreadableDocumentError, parse_document
 from hwbench_pipeline.legacy.environments import environment_row
-from hwbench_pipeline.legacy.hardware_claims import Attempt, Finding, hardware_key, settle_hardware
+from hwbench_pipeline.legacy.hardware_claims import (
+    Attempt,
+    Finding,
+    device_name_of,
+    hardware_key,
+    requested_hardware,
+    settle_hardware,
+)
 from hwbench_pipeline.legacy.json_values import pointer_text, positive_number, storable
+from hwbench_pipeline.legacy.living_formats import living_format_of
 from hwbench_pipeline.legacy.provenance import Evidence, FileEvidence, Verdict, judge
 from hwbench_pipeline.legacy.records import Record, Shape, Timing, Unreadable
 from hwbench_pipeline.legacy.resemblance import result_objects
-from hwbench_pipeline.legacy.shapes import shape_of
+from hwbench_pipeline.legacy.shapes import generic, shape_of
 from hwbench_pipeline.legacy.timestamps import derive_zone, parse_time_stamp
 from hwbench_pipeline.legacy.units import (
     MS_PER,
@@ -44,7 +53,14 @@ from hwbench_pipeline.schema.tables.results import (
 )
 
 REMARKS_IN_ERROR = 5
-READS = "results of benchmark suites, direct benchmarks and web platforms"
+READS = "a latency, a throughput or an amount of used memory in a stated unit, and the model and hardware it belongs to"
+NAMING_FIX = (
+    "Fix: if it holds results, write numbers with a decimal point, state the unit in the field (latency_ms, "
+    "items_per_second, peak_memory_mb) and add the fields model and hardware, then ingest it again"
+)
+
+
+_GENERIC = (generic.SHAPE, generic.TABLE)
 
 
 @dataclass(frozen=True)
@@ -52,8 +68,9 @@ class Reading:
     """What one file gave: its identity, what became of it, its rows and the environments they name.
 
     `error` says why it gave no rows, or what in it is no row. `quarantined` holds the places that were put aside; none
-    where the file as a whole was, although it may count `n_quarantined` records. `derived_zone` is the zone of its local
-    times that the file itself proves, as text.
+    where the file as a whole was, although it may count `n_quarantined` records. `n_records` is how many records the shape
+    found, counted before anything is made of them: what is lost on the way to the tables is missed by it. `derived_zone`
+    is the zone of its local times that the file itself proves, as text.
     """
 
     path: str
@@ -64,6 +81,7 @@ class Reading:
     error: str | None
     rows: tuple[dict[str, Any], ...] = ()
     environments: dict[str, dict[str, Any]] = field(default_factory=dict)
+    n_records: int = 0
     n_quarantined: int = 0
     quarantined: tuple[Unreadable, ...] = ()
     derived_zone: str | None = None
@@ -90,15 +108,32 @@ def read_file(path: Path, content: FileContent, naive_zone: tzinfo | None) -> Re
 def _read_document(document: Any, name: str, content: FileContent, naive_zone: tzinfo | None) -> Reading:
     n_bytes = len(content.data or b"")
     shape = shape_of(document)
+    if (shape is None or shape in _GENERIC) and (format_name := living_format_of(document)) is not None:
+        n_found = result_objects(document)
+        error = storable(
+            f"{format_name} results, which have a reader of their own that corrects the known errors of the format; expected "
+            f"old results. Fix: hwbench import {format_name} {shlex.quote(name)}"
+        )
+        return Reading(
+            name, content.sha256, n_bytes, None, "quarantined", error, n_records=n_found, n_quarantined=n_found
+        )
     if shape is None:
         n_found = result_objects(document)
         if n_found:
             error = (
-                f"looks like benchmark results ({n_found} objects with a latency or throughput) in a shape that is "
-                f"not read yet; expected {READS}. Fix: add a module for it to hwbench_pipeline/legacy/shapes"
+                f"looks like benchmark results: saw {n_found} object{'s' if n_found > 1 else ''} with a number under a name "
+                f"like latency or throughput ({_outline(document)}), none of which is a record for certain; "
+                f"expected {READS}. {NAMING_FIX}"
             )
-            return Reading(name, content.sha256, n_bytes, None, "quarantined", error, n_quarantined=n_found)
-        error = f"no latency or throughput in it ({_outline(document)}); expected {READS}. Fix: none needed"
+            error = storable(error)
+            return Reading(
+                name, content.sha256, n_bytes, None, "quarantined", error, n_records=n_found, n_quarantined=n_found
+            )
+        seen = "; ".join(generic.remarks(document)[:REMARKS_IN_ERROR])
+        error = (
+            f"no latency or throughput in it ({_outline(document)}{f'; {seen}' if seen else ''}); expected {READS}. "
+            f"{NAMING_FIX if seen else 'Fix: none needed'}"
+        )
         return Reading(name, content.sha256, n_bytes, None, "no_results", storable(error))
     found = list(shape.read(document))
     records = [_named(record, shape, name) for record in found if isinstance(record, Record)]
@@ -114,7 +149,7 @@ def _read_document(document: Any, name: str, content: FileContent, naive_zone: t
     if rows:
         status, error_text = "ingested", said or None
     elif unreadable:
-        status, error_text = "quarantined", f"{said}. Fix: correct what wrote it, or the shape {shape.name}"
+        status, error_text = "quarantined", f"{said}; expected {READS}. {NAMING_FIX}"
     else:
         status = "no_results"
         error_text = f"{shape.name} without a result: {said or 'it holds no attempt'}. Fix: none needed"
@@ -127,6 +162,7 @@ def _read_document(document: Any, name: str, content: FileContent, naive_zone: t
         error=error_text,
         rows=tuple(rows),
         environments=environments,
+        n_records=len(found),
         n_quarantined=len(unreadable),
         quarantined=tuple(unreadable),
         derived_zone=zone_text(derived_zone),
@@ -149,12 +185,16 @@ def _outline(document: Any) -> str:
 
 @dataclass(frozen=True)
 class _Numbers:
-    """The numbers of one record in milliseconds; `stated` holds its statistics by result column."""
+    """The numbers of one record in milliseconds; `stated` holds its statistics by result column.
+
+    `unit_note` says in words where their unit is not the one that the field or its shape says.
+    """
 
     samples_ms: tuple[float, ...] | None = None
     samples_are_usable: bool = False
     mean_ms: float | None = None
     stated: dict[str, float | None] = field(default_factory=dict)
+    unit_note: str | None = None
 
 
 _STATED_COLUMNS = {
@@ -166,14 +206,18 @@ _STATED_COLUMNS = {
     "latency_ms_p99": "p99",
     "latency_ms_max": "maximum",
     "first_token_ms": "first_token",
+    "time_per_output_token_ms": "output_token",
 }
+
+
+_TIMES_ALONE = ("latency_ms_p50", "first_token_ms", "time_per_output_token_ms")
 
 
 def _holds_number(record: Record, own: _Numbers) -> bool:
     """Whether a record has a quantity at all: a latency, a throughput or an amount of memory."""
     timing = record.timing
     has_rate = timing is not None and (timing.throughput is not None or timing.tokens_per_s is not None)
-    has_time = own.mean_ms is not None or own.stated.get("latency_ms_p50") is not None
+    has_time = own.mean_ms is not None or any(own.stated.get(name) is not None for name in _TIMES_ALONE)
     return has_time or has_rate or record.memory is not None
 
 
@@ -207,7 +251,7 @@ def _rows_of(
         if environment is not None:
             environments[environment["environment_id"]] = environment
             row["environment_id"] = environment["environment_id"]
-            row["device_name"] = environment["device_name"]
+            row["device_name"] = environment["device_name"] or row["device_name"]
         if verdict is None:
             row.update(_failure_columns(record, finding))
         else:
@@ -249,7 +293,9 @@ def _in_ms(record: Record, units: Mapping[TimeUnit, TimeUnit]) -> _Numbers:
     timing = record.timing
     if timing is None:
         return _Numbers()
-    factor = MS_PER[unit_by_throughput(_observation(record, timing)) or units[timing.declared_unit]]
+    proven = unit_by_throughput(_observation(record, timing))
+    unit = proven or units[timing.declared_unit]
+    factor = MS_PER[unit]
     samples = _usable_samples(timing.samples)
     samples_ms = None if samples is None else tuple(sample * factor for sample in samples)
     mean_ms = None if timing.mean is None else timing.mean * factor
@@ -261,6 +307,15 @@ def _in_ms(record: Record, units: Mapping[TimeUnit, TimeUnit]) -> _Numbers:
             column: None if (value := getattr(timing, name)) is None else value * factor
             for column, name in _STATED_COLUMNS.items()
         },
+        unit_note=None if unit == timing.declared_unit else _unit_note(unit, timing, is_own=proven is not None),
+    )
+
+
+def _unit_note(unit: TimeUnit, timing: Timing, *, is_own: bool) -> str:
+    """In words, that the throughput settled a unit against what the field's name or its shape says."""
+    whose = "its throughput follows" if is_own else "the throughputs of the file's other records follow"
+    return (
+        f"unit: its times are taken as {unit}, not as {timing.declared_unit}: {whose} from batch size / latency so only"
     )
 
 
@@ -284,6 +339,7 @@ def _evidence(record: Record, own: _Numbers) -> Evidence:
         stated_ms={column: value for column, value in own.stated.items() if value is not None},
         platform=record.platform,
         sequence_length=record.configuration.sequence_length,
+        device_name=device_name_of(record.claimed_hardware),
     )
 
 
@@ -307,13 +363,15 @@ def _attempt(record: Record, own: _Numbers, verdict: Verdict | None) -> Attempt:
 
 def _identity_columns(record: Record, finding: Finding, zone: tzinfo | None) -> dict[str, Any]:
     time_stamp = parse_time_stamp(record.started_at, zone)
+    ran_as_claimed = finding.hardware in (None, hardware_key(record.claimed_hardware))
     return {
         "source_pointer": pointer_text(record.pointer),
         "model_id": record.model_id,
         "model": None if record.model_id is None else catalog_key(record.model_id),
         "options": None if record.model_class is None else canonical_json({"class": record.model_class}),
         "hardware": finding.hardware,
-        "hardware_requested": hardware_key(record.claimed_hardware),
+        "hardware_requested": requested_hardware(record.claimed_hardware),
+        "device_name": device_name_of(record.claimed_hardware) if ran_as_claimed else None,
         "mode": record.mode,
         "scenario": record.scenario,
         "precision": record.precision,
@@ -345,12 +403,15 @@ def _number_columns(record: Record, own: _Numbers, verdict: Verdict, finding: Fi
     contradictions = None if own.samples_ms else _contradictions(own, n_samples)
     columns: dict[str, Any] = {
         "provenance": verdict.provenance,
-        "provenance_reason": "; ".join(part for part in (verdict.reason, finding.reason, contradictions) if part),
+        "provenance_reason": "; ".join(
+            part for part in (verdict.reason, finding.reason, own.unit_note, contradictions, *record.notes) if part
+        ),
         "status": "ok",
         "flags": [*record.flags, *verdict.flags] or None,
         "latency_ms_mean": own.mean_ms,
         **({} if own.samples_ms else _without_contradictions(own, n_samples)),
         "first_token_ms": own.stated.get("first_token_ms"),
+        "time_per_output_token_ms": own.stated.get("time_per_output_token_ms"),
     }
     if timing is not None:
         columns["throughput_items_per_s"] = timing.throughput

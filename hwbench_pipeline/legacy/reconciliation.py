@@ -114,7 +114,8 @@ def fix_of(warehouse: Path) -> str:
     """What brings tables that do not add up in order again."""
     return (
         f"Fix: delete the folder {warehouse / TABLES_FOLDER} and ingest again: the tables are made anew from the batches, "
-        "which hold every file's account"
+        "which hold every file's account; where it says the same again, a record was lost on the way to them: report it, with "
+        "the file, as a fault"
     )
 
 

@@ -34,6 +34,7 @@ class Timing:
     p95: float | None = None
     p99: float | None = None
     first_token: float | None = None
+    output_token: float | None = None
     n_samples: int | None = None
     throughput: float | None = None
     tokens_per_s: float | None = None
@@ -58,7 +59,7 @@ class Record:
     `precision` and `backend` only where the source states them. `flags` are of the result table, e.g. `is_aggregate` for
     a mean over several configurations. `platform` is what the source says about the hardware beside the record: how its
     initialisation went, its other calls; records of one platform share one object. Either `failure` is given, or at
-    least one of `timing` and `memory`.
+    least one of `timing` and `memory`. `notes` say what the record states beside, which no column of the results holds.
     """
 
     pointer: tuple[str, ...]
@@ -80,6 +81,7 @@ class Record:
     backend: str | None = None
     flags: tuple[str, ...] = ()
     run_document: Mapping[str, Any] | None = None
+    notes: tuple[str, ...] = ()
     platform: Mapping[str, Any] = field(default_factory=dict)
 
 

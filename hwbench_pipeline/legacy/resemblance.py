@@ -7,7 +7,7 @@ here: reading such a file.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -33,20 +33,20 @@ def result_objects(document: Any) -> int:
 
     A vocabulary, which maps thousands of words to numbers, holds none, whatever its words are.
     """
-    return sum(1 for _ in _resembling(document))
+    return sum(is_result_object(found) for found in objects_within(document))
 
 
-def _resembling(document: Any) -> Iterator[Mapping[str, Any]]:
-    for found in objects_within(document):
-        if not _PROCESS_KEYS.isdisjoint(found):  # times of a process that was started are no inference times
-            continue
-        if len(found) > _VOCABULARY_SIZE and all(finite_number(value) is not None for value in found.values()):
-            continue
-        for key, value in found.items():
-            # a type test first: most values are neither a number nor a list, most keys are no quantity
-            if isinstance(value, (int, float, list)) and _means_quantity(key) and _holds_number(value):
-                yield found
-                break
+def is_result_object(found: Mapping[str, Any]) -> bool:
+    """Whether an object holds a number of its own under a key that means latency or throughput."""
+    if not _PROCESS_KEYS.isdisjoint(found):  # times of a process that was started are no inference times
+        return False
+    if len(found) > _VOCABULARY_SIZE and all(finite_number(value) is not None for value in found.values()):
+        return False
+    # a type test first: most values are neither a number nor a list, most keys are no quantity
+    return any(
+        isinstance(value, (int, float, list)) and _means_quantity(key) and _holds_number(value)
+        for key, value in found.items()
+    )
 
 
 @lru_cache(maxsize=1 << 16)

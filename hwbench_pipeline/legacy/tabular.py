@@ -20,6 +20,11 @@ _LONGEST_COLUMN_NAME = 200
 _DELIMITERS = (",", "\t", ";")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _DECIMAL = re.compile(r"[-+]?(?:[0-9]{1,400}\.[0-9]{0,400}|\.[0-9]{1,400}|[0-9]{1,18})(?:[eE][-+]?[0-9]{1,4})?")
+_COMMA_DELIMITERS = ("\t", ";")
+"""Only between these can a comma be a decimal one without quotes."""
+_COMMA_NUMBER = re.compile(
+    r"[-+]?(?P<whole>[0-9]{1,18}|[1-9][0-9]{0,2}(?:\.[0-9]{3}){1,5}),(?P<decimals>[0-9]{1,40})(?:[eE][-+]?[0-9]{1,3})?"
+)
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
 csv.field_size_limit(LONGEST_FIELD)  # lists of raw samples make cells far longer than the default limit
@@ -43,7 +48,8 @@ def parse_table(content: str) -> list[dict[str, Any]]:
     """The rows below the header as objects by column name.
 
     An empty cell is absent. A cell that is written exactly like a number or a truth value is one; anything else, also a
-    number with a unit or a leading zero, stays text. Raises UnreadableDocumentError where columns cannot be told.
+    number with a unit or a leading zero, stays text. Decimal commas are read between semicolons or tabs where all numbers
+    of the table have them and nothing else explains them; else such cells stay text. Raises UnreadableDocumentError where columns cannot be told.
     """
     found = _header_of(content)
     if found is None:
@@ -77,7 +83,32 @@ def parse_table(content: str) -> list[dict[str, Any]]:
         raise UnreadableDocumentError(
             f"not a usable table: {error}, expected CSV or TSV. Fix: restore the file from its writer or backup"
         ) from None
+    if delimiter in _COMMA_DELIMITERS and "," in content:
+        _read_decimal_commas(table)
     return table
+
+
+def _read_decimal_commas(table: Sequence[dict[str, Any]]) -> None:
+    """Turns `6,83` into 6.83 throughout a table, where it is certain that its commas are decimal ones.
+
+    A number with a decimal point beside speaks against it. Groups of three digits alone may be thousands.
+    """
+    if any(isinstance(value, float) for row in table for value in row.values()):
+        return
+    written = [
+        (row, name, value.strip(), match)
+        for row in table
+        for name, value in row.items()
+        if isinstance(value, str) and "," in value and (match := _COMMA_NUMBER.fullmatch(value.strip()))
+    ]
+    if all(_may_be_thousands(match["whole"], match["decimals"]) for *_, match in written):
+        return
+    for row, name, value, _ in written:
+        row[name] = float(value.replace(".", "").replace(",", "."))
+
+
+def _may_be_thousands(whole: str, decimals: str) -> bool:
+    return len(decimals) == 3 and len(whole) <= 3 and whole != "0"
 
 
 def cell_value(cell: str) -> Any:

@@ -55,8 +55,12 @@ class _Draw(random.Random):
         return self.choice(_MODELS)
 
     def seconds(self, typical: float = 0.05) -> float:
-        """A timer's full-precision value around `typical`."""
-        return typical * self.uniform(0.8, 1.6)
+        """The difference of two readings of the system's clock, around `typical`."""
+        return round(typical * self.uniform(0.8, 1.6) * 2**22) / 2**22
+
+    def milliseconds(self, typical: float) -> float:
+        """As `seconds`, converted as old writers do."""
+        return 1000 * self.seconds(typical / 1000)
 
     def epoch(self) -> float:
         return 1740000000 + self.uniform(0, 3e6)
@@ -481,7 +485,7 @@ def direct_benchmark(draw: _Draw) -> JsonObject:
         if draw.random() < 0.15:
             batches[str(batch_size)] = {"success": False, "error": "CUDA out of memory", "batch_size": batch_size}
             continue
-        latencies = [draw.seconds(25) for _ in range(5)]
+        latencies = [draw.milliseconds(25) for _ in range(5)]
         batches[str(batch_size)] = {
             "success": True,
             "batch_size": batch_size,
@@ -608,7 +612,7 @@ def suite_summary(draw: _Draw) -> JsonObject:
                 "models_tested": names,
                 "hardware_results": {
                     "cpu": {
-                        "latency_ms": [draw.seconds(900) for _ in names],
+                        "latency_ms": [draw.milliseconds(900) for _ in names],
                         "throughput": [draw.uniform(5, 30) for _ in names],
                     }
                 },

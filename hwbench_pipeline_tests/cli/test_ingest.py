@@ -11,11 +11,12 @@ from rich.console import Console
 
 from hwbench_pipeline.cli import ingest
 from hwbench_pipeline.cli.output import inert
+from hwbench_pipeline.legacy import reading
 from hwbench_pipeline.legacy.explaining import explain
 from hwbench_pipeline.schema.tables import CORE_LEGACY__RESULTS, RAW_LEGACY__FILES
 from hwbench_pipeline.warehouse.reading import read_rows
 
-SAMPLES_MS = [12.345678901, 12.987654321, 12.555555123]
+SAMPLES_MS = [12.345678, 12.987654, 12.555551]
 MEAN_MS = sum(SAMPLES_MS) / len(SAMPLES_MS)
 NASTY_NAMES = [
     "line\nbreak.json",
@@ -155,6 +156,37 @@ def test_names_and_texts_are_printed_inert(call, tmp_path, name):
 )
 def test_inert(text, shown):
     assert inert(text) == shown
+
+
+# ---- accounting ------------------------------------------------------------------------------------------------------
+
+
+def test_an_ingest_says_that_its_records_add_up(call, old, tmp_path):
+    called = call("ingest", old, "--warehouse", tmp_path / "w")
+    assert (called.code, called.err) == (0, "")
+    assert "\n4 records read = 3 rows + 0 duplicates + 1 quarantined.\n" in called.out
+    assert call("ingest", old, "--warehouse", tmp_path / "w", "--json").document["records_add_up"] is True
+
+
+def test_what_was_lost_is_named_and_nothing_is_made_of_it(call, old, tmp_path, monkeypatch):
+    rows_of = reading._rows_of
+
+    def lose_the_first(*arguments):
+        rows, environments, without_number = rows_of(*arguments)
+        return rows[1:], environments, without_number
+
+    monkeypatch.setattr(reading, "_rows_of", lose_the_first)
+    warehouse = tmp_path / "w"
+    called = call("ingest", old, "--warehouse", warehouse)
+    assert called.code == 1
+    assert "records read =" not in called.out
+    assert any(f"hwbench ingest: {old}/run.json: n_records is 4, expected 3 = " in line for line in called.lines)
+    assert "Fix: " in called.lines[-1]
+    assert not (warehouse / "out__results.parquet").exists()
+    refreshed = call("refresh", "--warehouse", warehouse)
+    assert (refreshed.code, refreshed.out) == (1, "")
+    assert any(f"hwbench refresh: {old}/run.json: n_records is 4" in line for line in refreshed.lines)
+    assert not (warehouse / "out__results.parquet").exists()
 
 
 # ---- list, undo ------------------------------------------------------------------------------------------------------

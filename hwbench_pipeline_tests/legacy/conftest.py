@@ -17,10 +17,11 @@ from hwbench_pipeline.warehouse.location import table_file
 from hwbench_pipeline_tests.legacy.killing import LEGACY_TABLES, OF_THE_INGEST
 
 CLASSES = ("measured", "simulated", "mock", "unknown", "failed")
+TICKS_PER_S = 2**22
 
 
 class Builder:
-    """Documents of the four shapes with varied full-precision samples."""
+    """Documents of the four shapes with varied samples as a clock gives them."""
 
     def __init__(self) -> None:
         self.random = random.Random(7)
@@ -29,8 +30,12 @@ class Builder:
     def dumped(document):
         return json.dumps(document).encode()
 
-    def samples(self, mean, n=10):
-        return [mean * self.random.uniform(0.9, 1.2) for _ in range(n)]
+    def samples(self, mean, n=10, units_per_s=1):
+        """Times around `mean` as the difference of two readings of the system's clock gives them."""
+        return [
+            round(mean / units_per_s * self.random.uniform(0.9, 1.2) * TICKS_PER_S) / TICKS_PER_S * units_per_s
+            for _ in range(n)
+        ]
 
     def result(self, mean_s, batch):
         samples = self.samples(mean_s)
@@ -81,7 +86,7 @@ class Builder:
         return {"timestamp": "20250102_030400", "models": {}, "performance_benchmarks": families}
 
     def batch(self, mean_ms, batch_size, **changes):
-        samples = self.samples(mean_ms, 5)
+        samples = self.samples(mean_ms, 5, units_per_s=1000)
         mean = sum(samples) / 5
         return {
             "success": True,

@@ -2,7 +2,8 @@
 
 Belongs here: an own reading of the bytes, the table of named unit factors, and the check that every number of a row
 is one of the file's numbers times such a factor, or a statistic of the row's own samples. Does not belong here: what
-a field means. A number passes wherever in its record it stands; that it is the right one the truth of the corpus says.
+a field means. A number passes wherever in its record it stands, in any unit; that column and
+unit are the right ones `test_exact_columns` says, document by document.
 """
 
 from __future__ import annotations

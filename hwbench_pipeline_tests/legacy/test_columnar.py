@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -126,3 +127,21 @@ def test_rows_that_unpack_to_too_much_are_refused(monkeypatch):
     monkeypatch.setattr(columnar, "_MOST_BYTES", 1000)
     with pytest.raises(UnreadableDocumentError, match=r"once unpacked.*Fix: "):
         parse_document(parquet(pa.table({"a": ["x" * 2000]})), "a.parquet")
+
+
+def test_time_stamps_of_columns_reach_the_results(put, run, tmp_path):
+    moment = dt.datetime(2025, 1, 2, 3, 4, 5, 678000)  # noqa: DTZ001 - columns without a zone are the case
+    rows = {"model": ["bert"], "device": ["cpu"], "latency_ms": [12.3456789]}
+    for name, kind in (("utc", pa.timestamp("ns", "UTC")), ("naive", pa.timestamp("ms"))):
+        put(f"{name}.parquet", parquet(pa.table({**rows, "started_at": pa.array([moment], kind)})))
+    with duckdb.connect(tmp_path / "a.duckdb") as connection:
+        connection.execute(
+            "CREATE TABLE t AS SELECT 'bert' AS model, 'cpu' AS device, 12.5678901 AS latency_ms, "
+            "TIMESTAMP '2025-01-02 03:04:05.678' AS started_at"
+        )
+    put("a.duckdb", (tmp_path / "a.duckdb").read_bytes())
+    found = {Path(row["source_path"]).stem: row for row in run().results}
+    assert found["utc"]["started_at"] == moment.replace(tzinfo=dt.UTC)
+    for name in ("naive", "a"):
+        assert found[name]["started_at"] is None
+        assert found[name]["started_at_text"].startswith("2025-01-02T03:04:05.678")

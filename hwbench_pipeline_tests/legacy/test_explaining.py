@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hwbench_pipeline.legacy.explaining import FAILED_ATTEMPT, explain
 
-SAMPLES_MS = [12.3456789, 12.9876543, 12.5555551]
+SAMPLES_MS = [12.345678, 12.987654, 12.555551]
 
 
 def _direct(path: Path, batches: dict[str, object]) -> Path:

@@ -339,11 +339,30 @@ KEYS = (
     "model model_name model_id name hardware device platform backend batch_size latency latency_ms avg_latency_s p50 p95_ms latency_p50_ms latency_p90_ms latency_p99_ms min_latency_ms max_latency_ms "
     "mean min unit throughput throughput_items_per_second tokens_per_second tps ttft_ms memory_mb peak_memory_gb memory "
     "metrics results summary cpu cuda_latency_ms bert status error success metric value samples latencies_ms iterations "
-    "load load_time_ms result_id hardware_id config dtype total_time_seconds x"
+    "load load_time_ms result_id hardware_id config dtype total_time_seconds x "
+    "samples_us times values p50_ms mean_ms tpot_ms p99_ttft_ms itl_ms e2el_ms output_throughput energy_j loss"
 )
 KEY = st.sampled_from(KEYS.split())
 LEAF = (
-    st.sampled_from(["bert", "resnet50", "cpu", "cuda", "Linux", "ms", "s", "fp16", "failed", "12.5 ms", "7.25", ""])
+    st.sampled_from(
+        [
+            "bert",
+            "resnet50",
+            "cpu",
+            "cuda",
+            "Linux",
+            "ms",
+            "s",
+            "fp16",
+            "failed",
+            "12.5 ms",
+            "7.25",
+            "1,234.5",
+            "6,83",
+            "237.5 samples/s",
+            "",
+        ]
+    )
     | st.floats(1e-3, 1e4)
     | st.integers(-3, 100)
     | st.sampled_from([None, True, False, math.nan, math.inf, 10**400, "\ud800"])
@@ -366,7 +385,9 @@ def numbers_within(value):
         elif isinstance(found, list):
             waiting += found
         else:
-            number = finite_number(cell_value(found.split()[0]) if isinstance(found, str) and found.split() else found)
+            number = finite_number(
+                cell_value(found.split()[0].replace(",", "")) if isinstance(found, str) and found.split() else found
+            )
             if number is not None:
                 numbers.add(number)
     return numbers
@@ -387,7 +408,7 @@ def test_no_document_raises_and_every_number_stands_at_its_pointer(document):
         timing = place.timing
         stated = numbers_within(target)
         factors = {MS_PER[unit] / MS_PER[timing.declared_unit] for unit in MS_PER}
-        for name in (*STATISTICS, "first_token"):
+        for name in (*STATISTICS, "first_token", "output_token"):
             value = getattr(timing, name)
             assert value is None or any(
                 math.isclose(value, number * factor) for number in stated for factor in factors
@@ -447,3 +468,198 @@ def test_a_number_that_is_absent_is_nothing(tmp_path, value):
     path = tmp_path / "run.json"
     path.write_text(f'{{"model": "gpt2", "device": "cpu", "latency_ms": {value}}}')
     assert read_file(path, read_content(path), None).status == "no_results"
+
+
+def row_of(document):
+    reading = read_file(Path("/in/a.json"), FileContent(json.dumps(document).encode(), "0" * 64), None)
+    (row,) = reading.rows
+    assert reading.quarantined == ()
+    return row
+
+
+def test_a_throughput_that_contradicts_the_latency_reaches_the_rules():
+    row = row_of({**BASE, "latency_ms": 12.3312345, "throughput": 100.5})
+    assert row["provenance_reason"].startswith("throughput_contradicts_latency")
+    assert (row["provenance"], row["throughput_items_per_s"]) == ("simulated", 100.5)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"throughput": 81.0949},  # calls per second: one over the latency
+        {"request_throughput": 100.5},
+        {"qps": 100.5},
+        {"throughput": 100.5, "concurrency": 4},
+    ],
+)
+def test_a_rate_of_something_else_contradicts_nothing_and_is_named(fields):
+    row = row_of({**BASE, "latency_ms": 12.3312345, **fields})
+    assert (row["provenance"], row["throughput_items_per_s"], row["tokens_per_s"]) == ("unknown", None, None)
+    key, value = next(iter(fields.items()))
+    assert f"stated beside and not stored: {key}={value:g} without a unit" in row["provenance_reason"]
+
+
+def test_a_throughput_of_the_input_tokens():
+    row = row_of({**BASE, "seq_len": 128, "latency_ms": 12.3312345, "throughput": 8 * 128 / 0.0123312345})
+    assert (row["throughput_items_per_s"], row["tokens_per_s"]) == (None, pytest.approx(83041.2, rel=1e-5))
+
+
+@pytest.mark.parametrize("name", ["throughput", "throughput_items_per_second"])
+def test_a_unit_that_the_throughput_settles_against_the_name_is_said(name):
+    row = row_of({**BASE, "latency_ms": 0.0123312345, name: 648.75})
+    assert row["latency_ms_mean"] == pytest.approx(12.3312345)
+    assert "its times are taken as s, not as ms: its throughput follows" in row["provenance_reason"]
+    assert "taken as" not in row_of({**BASE, "latency_ms": 12.3312345, name: 648.75})["provenance_reason"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "column", "value"),
+    [
+        ({"throughput": "237.5 samples/sec"}, "throughput_items_per_s", 237.5),
+        ({"throughput": "1,237.5 images per second"}, "throughput_items_per_s", 1237.5),
+        ({"speed": {"throughput": "51.25 tok/s"}}, "tokens_per_s", 51.25),
+        ({"throughput": "60 fps"}, "throughput_items_per_s", 60.0),
+        ({"latency_ms": "1,234.5"}, "latency_ms_mean", 1234.5),
+        ({"latency": "1,234,567 us"}, "latency_ms_mean", 1234.567),
+        ({"P50 (ms)": 12.5, "P95 (ms)": 15.5}, "latency_ms_p95", 15.5),
+        ({"p50_ms": 12.5, "p99_ms": 15.5, "mean_ms": 13.25}, "latency_ms_mean", 13.25),
+        ({"latency_ms": 12.5, "p99_ms": 15.5}, "latency_ms_p99", 15.5),
+        ({"latency": 12.5, "latency_p95": 15.5, "unit": "ms"}, "latency_ms_p95", 15.5),
+        ({"ttft_ms": 12.5}, "first_token_ms", 12.5),
+        ({"tpot_ms": 12.5}, "time_per_output_token_ms", 12.5),
+        ({"mean_tpot_ms": 12.5, "p99_tpot_ms": 20.5}, "time_per_output_token_ms", 12.5),
+        ({"time_per_output_token_s": 0.0125}, "time_per_output_token_ms", 12.5),
+        ({"first_token_s": 0.0125}, "first_token_ms", 12.5),
+        ({"tok_s": 12.5}, "tokens_per_s", 12.5),
+        ({"median_e2el_ms": 12.5}, "latency_ms_p50", 12.5),
+        ({"latency_s": 2.5, "mean_tpot_ms": 12.5}, "time_per_output_token_ms", 12.5),
+        ({"samples": [12331, 12400], "unit": "us"}, "samples_ms", [12.331, 12.4]),
+        ({"values": [12331, 12400], "units": "microseconds"}, "samples_ms", [12.331, 12.4]),
+        ({"times": [0.012331, 0.0124], "unit": "s"}, "samples_ms", [12.331, 12.4]),
+        ({"samples_us": [12331, 12400]}, "samples_ms", [12.331, 12.4]),
+        ({"metric": "latency", "values": [12.331, 12.4], "unit": "ms"}, "samples_ms", [12.331, 12.4]),
+        ({"latency_ms": 12.3655, "samples_us": [12331, 12400]}, "samples_ms", [12.331, 12.4]),
+    ],
+)
+def test_no_value_is_lost_for_how_it_is_written(fields, column, value):
+    assert row_of({**BASE, **fields})[column] == pytest.approx(value)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"energy_j": 3.25}, "energy_j=3.25"),
+        ({"avg_power_w": 215.5}, "avg_power_w=215.5"),
+        ({"mean_itl_ms": 12.5}, "mean_itl_ms=12.5"),
+        ({"inter_token_latency_ms": 12.5}, "inter_token_latency_ms=12.5"),
+        ({"total_time_s": 12.5}, "total_time_s=12.5"),
+        ({"latency_p95": 15.5}, "latency_p95=15.5 without a unit"),
+        ({"items_per_second": "1,234"}, "no number above zero: items_per_second='1,234'"),
+    ],
+)
+def test_what_has_no_column_or_no_certain_value_is_named_in_the_reason(fields, said):
+    row = row_of({**BASE, "latency_ms": 12.3312345, **fields})
+    assert row["latency_ms_mean"] == 12.3312345
+    assert said in row["provenance_reason"]
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"model": "bert", "peak_memory_mb": 812.5}, ["peak_memory_mb=812.5", "model 'bert'", "no hardware"]),
+        ({"model": "bert", "elapsed_time_ms": 812.5}, ["elapsed_time_ms=812.5", "no hardware"]),
+        ({**BASE, "latency_ms": "1,234"}, ["latency_ms='1,234'", "a decimal or a thousands one"]),
+        ({"model": "bert", "latency_ms": "6,83"}, ["latency_ms='6,83'", "no hardware"]),
+        ({**BASE, "latency": "12.5 parsecs"}, ["latency='12.5 parsecs'"]),
+        ({**BASE, "queue": {"p50_ms": 12.5, "p95_ms": 15.5}}, ["the times of 'queue'"]),
+    ],
+)
+def test_nothing_uncertain_vanishes(document, words):
+    put_aside(document, *words)
+
+
+@pytest.mark.parametrize(
+    ("document", "words"),
+    [
+        ({"total_time_ms": 812.5}, ["total_time_ms=812.5", "no model; no hardware"]),
+        ({"model": "bert", "total_time_ms": 812.5}, ["total_time_ms=812.5", "model 'bert'; no hardware"]),
+        ({"peak_memory_mb": 812.5}, ["peak_memory_mb=812.5", "memory alone"]),
+        ({**BASE, "energy_j": 3.25}, ["energy_j=3.25", "no column"]),
+    ],
+)
+def test_what_is_no_record_is_named_for_the_user(document, words):
+    reading = read_file(Path("/in/a.json"), FileContent(json.dumps(document).encode(), "0" * 64), None)
+    assert (reading.status, reading.rows) == ("no_results", ())
+    assert all(word in reading.error for word in words)
+
+
+SERVED = {
+    "date": "20240612-215931",
+    "backend": "vllm",
+    "model_id": "meta-llama/Llama-2-7b-hf",
+    "num_prompts": 1000,
+    "request_rate": "inf",
+    "duration": 123.4,
+    "completed": 1000,
+    "total_output_tokens": 185616,
+    "request_throughput": 8.125,
+    "output_throughput": 1503.25,
+    "total_token_throughput": 3000.5,
+    "mean_ttft_ms": 120.5,
+    "median_ttft_ms": 110.25,
+    "p99_ttft_ms": 400.5,
+    "mean_tpot_ms": 12.5,
+    "p99_tpot_ms": 14.5,
+    "mean_itl_ms": 12.25,
+    "mean_e2el_ms": 2500.5,
+    "median_e2el_ms": 2400.5,
+    "p99_e2el_ms": 5500.5,
+    "input_lens": [217, 218],
+    "errors": ["", ""],
+}
+
+
+def test_a_serving_benchmark(put, run):
+    put("a.jsonl", "\n".join(json.dumps({**SERVED, "gpu": "A100", "duration": second}) for second in (1.5, 2.5)))
+    rows = run().results
+    assert [row["source_pointer"] for row in rows] == ["/0", "/1"]
+    row = rows[0]
+    assert (row["latency_ms_mean"], row["latency_ms_p50"], row["latency_ms_p99"]) == (2500.5, 2400.5, 5500.5)
+    assert (row["first_token_ms"], row["time_per_output_token_ms"]) == (120.5, 12.5)
+    assert (row["tokens_per_s"], row["throughput_items_per_s"]) == (1503.25, None)
+    assert (row["backend"], row["mode"], row["batch_size"]) == ("vllm", "inference", None)
+    for said in ("request_throughput=8.125", "total_token_throughput=3000.5", "p99_ttft_ms=400.5", "mean_itl_ms=12.25"):
+        assert said in row["provenance_reason"]
+
+
+def test_a_serving_benchmark_names_no_hardware():
+    put_aside(SERVED, "output_throughput=1503.25", "model 'meta-llama/Llama-2-7b-hf'; no hardware")
+
+
+@pytest.mark.parametrize(
+    ("changes", "mode"),
+    [
+        ({"latency_ms": 12.5}, None),
+        ({"inference_time_ms": 12.5}, "inference"),
+        ({"latency_ms": 12.5, "ttft_ms": 3.5}, "inference"),
+        ({"output_tokens_per_second": 12.5}, "inference"),
+        ({"tokens_per_second": 12.5}, None),
+        ({"prefill": {"latency_ms": 12.5}}, "inference"),
+        ({"scenario": "text generation", "latency_ms": 12.5}, "inference"),
+        ({"step_time_ms": 12.5}, "training"),
+        ({"latency_ms": 12.5, "loss": 0.25}, "training"),
+        ({"latency_ms": 12.5, "backward_ms": 7.5, "forward_calls": 3}, "training"),
+        ({"training": {"latency_ms": 12.5}}, "training"),
+        ({"train_loss": 0.25, "inference_time_ms": 12.5}, None),
+        ({"latency_ms": 12.5, "training": False, "gpu_generation": "Ampere"}, None),
+        ({"test_type": "inference", "latency_ms": 12.5, "loss": 0.25}, "inference"),
+    ],
+)
+def test_the_mode_is_what_the_records_own_words_say(changes, mode):
+    records, _ = read({**BASE, **changes})
+    assert [record.mode for record in records] == [mode]
+
+
+def test_a_failed_attempt_with_the_time_it_took_is_a_failure():
+    record = only({**BASE, "error": "CUDA error", "total_time_s": 4.5})
+    assert (record.failure.error_message, record.timing) == ("CUDA error", None)

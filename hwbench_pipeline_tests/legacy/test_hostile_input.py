@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import threading
+import zlib
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,8 @@ GOOD = {
 def direct(seed, **changes):
     """A document with one measured record and one failure, like no other file's."""
     document = document_of("direct_benchmark", f"hostile-{seed}")
-    latencies = [25.123456 + number * 0.789123 + len(str(seed)) * 0.0123 + hash_of(seed) for number in range(5)]
+    ticks = [105_373 + number * 3_310 + number % 2 + len(str(seed)) * 52 + hash_of(seed) for number in range(5)]
+    latencies = [1000 * count / 2**22 for count in ticks]
     document["batch_results"] = {
         "1": {
             "success": True,
@@ -58,8 +60,8 @@ def direct(seed, **changes):
 
 
 def hash_of(seed):
-    """A small number that is another for every seed."""
-    return sum(ord(character) * 0.001 ** (position % 3 + 1) for position, character in enumerate(str(seed)))
+    """A small whole number that is another for every seed."""
+    return zlib.crc32(str(seed).encode("utf-8", "surrogatepass")) % 3_001
 
 
 def text_of(seed, **changes):

@@ -54,7 +54,7 @@ FAILURES = [("status", "FAIL"), ("status", "crashed"), ("passed", False), ("ok",
 def provenance(tmp_path, on_record=(), around=()):
     """The provenance of the one number of a direct benchmark with the given fields."""
     draw = random.Random(3)
-    samples = [12 * draw.uniform(0.9, 1.2) for _ in range(10)]
+    samples = [1000 * draw.randrange(45_000, 60_000) / 2**22 for _ in range(10)]
     batch = {"success": True, "avg_latency_ms": sum(samples) / 10, "latencies_ms": samples, **dict(on_record)}
     document = {"model": "bert-base-uncased", "hardware": "cpu", "batch_results": {"1": batch}, **dict(around)}
     path = tmp_path / "direct.json"

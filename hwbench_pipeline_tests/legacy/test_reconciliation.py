@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from hwbench_pipeline.legacy import reading
 from hwbench_pipeline.legacy.ingest import ingest_into, undo
 from hwbench_pipeline.legacy.publishing import FOLDER
 from hwbench_pipeline.legacy.reconciliation import fix_of, reconcile
@@ -60,6 +61,34 @@ def test_what_was_ingested_reconciles(warehouse):
 
 def test_nothing_ingested_reconciles(tmp_path):
     assert reconcile(tmp_path).holds
+
+
+def test_a_record_that_is_lost_between_reader_and_tables_is_missed(build, put, tmp_path, monkeypatch):
+    rows_of = reading._rows_of
+
+    def lose_the_last(*arguments):
+        rows, environments, without_number = rows_of(*arguments)
+        return rows[:-1], environments, without_number
+
+    monkeypatch.setattr(reading, "_rows_of", lose_the_last)
+    document = build.direct(b1=build.batch(3.1, 1), b2=build.batch(6.0, 2))
+    folder = put("run.json", document).parent
+    put("z_copy.json", document)
+    ingest_into(tmp_path / "lossy", [folder])
+    found = reconcile(tmp_path / "lossy")
+    assert not found.holds
+    assert {each.path.rpartition("/")[2] for each in found.discrepancies} == {"run.json", "z_copy.json"}
+    assert any(each.problem.startswith("n_records is 2, expected 1 = 1 rows") for each in found.discrepancies)
+
+
+def test_batches_from_before_the_readers_count_reconcile(warehouse, put):
+    for path in warehouse.glob("legacy_batches/*/contents.parquet"):
+        pq.write_table(pq.read_table(path).drop_columns(["n_records"]), path)
+    before = pq.read_table(table_file(warehouse, RAW_LEGACY__FILES))["n_records"].to_pylist()
+    shutil.rmtree(warehouse / FOLDER)
+    ingest_into(warehouse, [put("nothing.json", "{}")])
+    assert reconcile(warehouse).holds
+    assert pq.read_table(table_file(warehouse, RAW_LEGACY__FILES))["n_records"].to_pylist() == before
 
 
 def test_an_undone_batch_reconciles(warehouse, put, build):

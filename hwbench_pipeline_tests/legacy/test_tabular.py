@@ -96,3 +96,33 @@ def test_prose_is_no_table():
     with pytest.raises(UnreadableDocumentError) as caught:
         parse_document(b"First, we load it.\nThen, after that, we run it.\n", "notes.txt")
     assert caught.value.is_foreign
+
+
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_decimal_commas_where_they_are_certain(delimiter):
+    lines = ["model;batch;ms", "a;1;6,83", "b;2;1.027,125", "c;4;0,125", "d;8;2,5e-3"]
+    data = "\n".join(lines).replace(";", delimiter).encode()
+    table = parse_document(data, "a.csv")
+    assert [row["ms"] for row in table] == [6.83, 1027.125, 0.125, 0.0025]
+    assert [row["batch"] for row in table] == [1, 2, 4, 8]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "model;ms\na;6,831\nb;12,125\n",  # thousands or decimals
+        "model;ms;s\na;6,83;0.5\n",  # a decimal point beside
+        'model,ms\na,"6,83"\n',  # the comma parts columns
+    ],
+)
+def test_commas_that_are_not_certain_stay_text(data):
+    assert "," in parse_document(data.encode(), "a.csv")[0]["ms"]
+
+
+@pytest.mark.parametrize("data", ["model;device;latency_ms\na;cpu;6,831\n", 'model,device,latency_ms\na,cpu,"6,83"\n'])
+def test_a_table_with_uncertain_commas_is_quarantined(put, run, file_of, data):
+    put("a.csv", data)
+    file = file_of(run(), "a.csv")
+    assert (file["status"], file["n_quarantined"]) == ("quarantined", 1)
+    assert "a decimal or a thousands one" in file["error"]
+    assert "Fix: " in file["error"]

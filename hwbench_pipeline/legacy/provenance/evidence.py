@@ -23,7 +23,8 @@ class Evidence:
     `stated_*` are the source's own statistics; `samples_are_usable` is False where something stood in place of the
     samples that no clock gives. `n_runs` is over how many runs they are stated; `is_aggregate` marks a mean over several
     configurations; `stated_ms` holds all its statistics by result column. `platform` is what the source says about the
-    hardware beside the record; records of one platform share one object. `sequence_length` is in tokens. `point` names model, claimed hardware and
+    hardware beside the record; records of one platform share one object. `sequence_length` is in tokens. `device_name` is the claimed device's own name, None where only
+    its platform is claimed. `point` names model, claimed hardware and
     configuration.
     """
 
@@ -44,6 +45,7 @@ class Evidence:
     stated_ms: Mapping[str, float] = field(default_factory=dict)
     platform: Mapping[str, Any] = field(default_factory=dict)
     sequence_length: int | None = None
+    device_name: str | None = None
 
     @property
     def mean_ms(self) -> float | None:

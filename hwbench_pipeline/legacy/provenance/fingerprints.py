@@ -10,6 +10,7 @@ import itertools
 
 from hwbench_pipeline.legacy.json_values import significant_digits
 from hwbench_pipeline.legacy.provenance.evidence import FORMULA_POINTS, Evidence, FileEvidence, profile_of, series_of
+from hwbench_pipeline.legacy.provenance.plausibility import throughput_contradicts
 
 TYPED_IN_DIGITS = 3
 PRECISE_DIGITS = 5
@@ -97,10 +98,49 @@ def digits_of(number: float) -> int:
 
 
 def typed_in(evidence: Evidence, _: FileEvidence) -> str | None:
-    """A single time has so few digits that a person typed it."""
-    mean = evidence.stated_mean_ms
-    if evidence.samples_ms or mean is None or digits_of(mean) > TYPED_IN_DIGITS:
+    """The time of a single call beside its platform has so few digits that a person typed it.
+
+    The writers of such calls store what their clock gave; those of other records round.
+    """
+    if not evidence.platform or not has_few_digits(evidence):
         return None
-    if evidence.claimed_hardware in _BROWSER_HARDWARE and not mean.is_integer() and (10 * mean).is_integer():
+    mean = evidence.stated_mean_ms
+    if mean is None or (
+        evidence.claimed_hardware in _BROWSER_HARDWARE and not mean.is_integer() and (10 * mean).is_integer()
+    ):
         return None
     return f"{mean:g} ms"
+
+
+def has_few_digits(evidence: Evidence) -> bool:
+    """Whether a time without samples has so few digits that it was rounded or typed in."""
+    mean = evidence.stated_mean_ms
+    return not evidence.samples_ms and mean is not None and digits_of(mean) <= TYPED_IN_DIGITS
+
+
+def beside_invented(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
+    """A time of few digits, and other numbers of the same writer that show how it made them up.
+
+    The other points of its series over the batch size have rates that do not follow from their times, or the file gives
+    spreads that are round multiples of the mean.
+    """
+    if not has_few_digits(evidence):
+        return None
+    contradictions = file_evidence.once(
+        "contradictions by series",
+        lambda: {
+            series_of(other): said
+            for other in file_evidence.members
+            if has_few_digits(other) and (said := throughput_contradicts(other, file_evidence)) is not None
+        },
+    )
+    beside = contradictions.get(series_of(evidence))
+    if beside is not None:
+        return f"another batch size of it: {beside}"
+    template = file_evidence.once(
+        "a spread of the file that is typed in",
+        lambda: next(
+            (said for other in file_evidence.members if (said := spread_is_typed_in(other, file_evidence))), None
+        ),
+    )
+    return None if template is None else f"another record: {template}"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 
 from hwbench_pipeline.catalog.call_floors import counted_call
+from hwbench_pipeline.catalog.published_peaks import ANY_COMPUTER, CLOCK_MARGIN, fastest_of, published_peak
 from hwbench_pipeline.legacy.identities import STATUS_FIELDS, SUCCESS_FIELDS, says_failed
 from hwbench_pipeline.legacy.json_values import text
 from hwbench_pipeline.legacy.provenance.evidence import Evidence, FileEvidence
@@ -16,10 +17,6 @@ from hwbench_pipeline.legacy.units import LatencyObservation, unit_by_throughput
 from hwbench_pipeline.schema.tables.results import ORDERED_LATENCY_COLUMNS
 
 FASTEST_CALL_MS = 0.1
-FASTEST_ACCELERATOR_FLOP_PER_S = 50e15
-"""Dense 4-bit peak of the fastest single accelerator announced (NVIDIA Rubin, 50 PFLOP/s NVFP4, CES 2026)."""
-FASTEST_CPU_FLOP_PER_S = 2e15
-"""Above the 8-bit matrix peak of two Xeon 6980P: 2 sockets × 128 cores × 2048 operations a cycle (AMX) × 3.2 GHz."""
 LEAST_SHARE_OF_TOKEN = 0.1
 """A call may leave out the head, the decoder or a tower; a tenth also leaves room for ten such accelerators."""
 LEAST_SHARE_OF_CALL = 0.01
@@ -36,8 +33,23 @@ def too_fast(evidence: Evidence, _: FileEvidence) -> str | None:
 def faster_than_any_computer(evidence: Evidence, _: FileEvidence) -> str | None:
     """The arithmetic of this model alone takes longer, at the peak of the fastest computer there is.
 
-    What is not stated counts least: one item, one token. A claim of the CPU is held against the fastest CPU.
+    A claim of the CPU is held against the fastest CPU: nothing falls back to something faster.
     """
+    fastest = fastest_of("cpu") if evidence.claimed_hardware == "cpu" else ANY_COMPUTER
+    return _beyond(evidence, f"the fastest {fastest[0]}", fastest[1])
+
+
+def faster_than_its_device(evidence: Evidence, _: FileEvidence) -> str | None:
+    """The arithmetic of this model alone takes longer, at the peak of the device it claims or of its platform's fastest."""
+    listed = None if evidence.device_name is None else published_peak(evidence.device_name)
+    if listed is not None:
+        return _beyond(evidence, f"the {listed[0]}", listed[1].any_precision_flop_per_s * CLOCK_MARGIN)
+    name, peak = fastest_of(evidence.claimed_hardware)
+    return _beyond(evidence, f"the fastest {name}", peak)
+
+
+def _beyond(evidence: Evidence, device: str, flop_per_s: float) -> str | None:
+    """In words, that a device of this peak could not do it. What is not stated counts least: one item, one token."""
     call = None if evidence.model_id is None else counted_call(evidence.model_id)
     if call is None:
         return None
@@ -45,8 +57,7 @@ def faster_than_any_computer(evidence: Evidence, _: FileEvidence) -> str | None:
         flops_per_item = LEAST_SHARE_OF_TOKEN * call.flops * (evidence.sequence_length or 1)
     else:
         flops_per_item = LEAST_SHARE_OF_CALL * call.flops
-    is_cpu = evidence.claimed_hardware == "cpu"
-    most_items_per_s = (FASTEST_CPU_FLOP_PER_S if is_cpu else FASTEST_ACCELERATOR_FLOP_PER_S) / flops_per_item
+    most_items_per_s = flop_per_s / flops_per_item
     mean = evidence.mean_ms
     rates = [evidence.throughput or 0.0]
     if mean is not None:
@@ -55,7 +66,7 @@ def faster_than_any_computer(evidence: Evidence, _: FileEvidence) -> str | None:
         return None
     return (
         f"{max(rates):.3g} items/s of {evidence.model_id}, at least {flops_per_item:.3g} operations each; "
-        f"the fastest {'CPU' if is_cpu else 'accelerator'} could do {most_items_per_s:.3g}"
+        f"{device} could do {most_items_per_s:.3g}"
     )
 
 

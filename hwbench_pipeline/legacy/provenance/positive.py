@@ -13,10 +13,12 @@ from typing import Any
 from hwbench_pipeline.legacy.json_values import finite_number, positive_integer, positive_number, significant_digits
 from hwbench_pipeline.legacy.provenance import clock, markers
 from hwbench_pipeline.legacy.provenance.evidence import Evidence, FileEvidence
+from hwbench_pipeline.legacy.provenance.fingerprints import has_few_digits
 
 FULL_PRECISION_DIGITS = 7
 MEAN_TOLERANCE = 0.01
 LEAST_RUNS = 3
+LEAST_PRECISE = 2
 _RATE_TOLERANCE = 1e-6
 _TOKEN_COUNTS = ("completion_tokens", "output_tokens", "generated_tokens", "total_tokens", "tokens")
 _RATES = ("tokens_per_second", "tokens_per_s", "tokens_per_sec")
@@ -27,21 +29,33 @@ _OUTPUT_VALUE = re.compile(
 
 
 def samples_prove(evidence: Evidence, _: FileEvidence) -> str | None:
-    """Raw samples with the digits of a clock, whose mean is the stated one."""
+    """Raw samples on the grid of a clock, whose mean is the stated one."""
     samples, stated = evidence.samples_ms, evidence.stated_mean_ms
     if not samples or not evidence.samples_are_usable or stated is None or not _means_agree(samples, stated):
         return None
     precise = _precise(samples)
-    return f"{len(samples)} samples, {precise} distinct at full precision" if precise > 1 else None
+    if precise < LEAST_PRECISE or not _on_grid(samples):
+        return None
+    return f"{len(samples)} samples, {precise} distinct at full precision, all on the grid of a clock"
+
+
+def _on_grid(samples_ms: Sequence[float]) -> bool:
+    return clock.are_clock_differences([sample / 1000 for sample in samples_ms])
 
 
 def _precise(samples: Iterable[float]) -> int:
-    return len({sample for sample in samples if significant_digits(sample) >= FULL_PRECISION_DIGITS})
+    # twelve digits: a change of unit adds more to a rounded number
+    return len({sample for sample in samples if significant_digits(float(f"{sample:.12g}")) >= FULL_PRECISION_DIGITS})
 
 
 def _means_agree(samples: Sequence[float], stated_mean: float) -> bool:
     mean = sum(samples) / len(samples)
     return abs(mean - stated_mean) <= MEAN_TOLERANCE * mean
+
+
+def rounded_value(evidence: Evidence, _: FileEvidence) -> str | None:
+    """A time without samples, of so few digits that no grid of a clock can be seen in it."""
+    return f"{evidence.stated_mean_ms:g} ms" if has_few_digits(evidence) else None
 
 
 def spread_of_runs(evidence: Evidence, _: FileEvidence) -> str | None:
@@ -128,4 +142,6 @@ def what_is_missing(evidence: Evidence) -> str:
         return "it states no average that its samples could confirm"
     if not _means_agree(samples, evidence.stated_mean_ms):
         return f"the samples' mean {evidence.mean_ms:g} ms is not the stated {evidence.stated_mean_ms:g} ms"
-    return "fewer than two distinct samples have the precision of a clock"
+    if _precise(samples) < LEAST_PRECISE:
+        return "fewer than two distinct samples have the precision of a clock: they were rounded or made up"
+    return "its samples lie on the grid of no clock: they were computed, drawn at random or converted"

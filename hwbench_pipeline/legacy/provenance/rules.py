@@ -38,7 +38,7 @@ def judge(evidence: Evidence, file_evidence: FileEvidence) -> Verdict:
 
     Its flags are of the result table: `faster_than_roofline` whatever rule decided, since it holds beside the others.
     """
-    is_impossible = plausibility.faster_than_any_computer(evidence, file_evidence) is not None
+    is_impossible = plausibility.faster_than_its_device(evidence, file_evidence) is not None
     flags = ("faster_than_roofline",) if is_impossible else ()
     for rule in RULES:
         detail = rule.holds(evidence, file_evidence)
@@ -75,7 +75,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "single_typed_in_value",
         "simulated",
-        f"a single time of at most {fingerprints.TYPED_IN_DIGITS} significant digits was typed in, a clock gives more",
+        f"a single call's time of at most {fingerprints.TYPED_IN_DIGITS} significant digits was typed in, a clock gives more",
         fingerprints.typed_in,
     ),
     Rule(
@@ -151,10 +151,28 @@ RULES: tuple[Rule, ...] = (
         plausibility.throughput_contradicts,
     ),
     Rule(
+        "beside_invented_values",
+        "simulated",
+        f"it has at most {fingerprints.TYPED_IN_DIGITS} significant digits, and its writer made up the numbers beside it",
+        fingerprints.beside_invented,
+    ),
+    Rule(
+        "faster_than_its_device",
+        "unknown",
+        "the device it claims cannot do the arithmetic of this model in that time, so another ran it or none",
+        plausibility.faster_than_its_device,
+    ),
+    Rule(
         "time_of_failed_attempt",
         "unknown",
         "it gives a time although it says that the attempt failed",
         plausibility.attempt_failed,
+    ),
+    Rule(
+        "rounded_value",
+        "unknown",
+        f"it was rounded to at most {fingerprints.TYPED_IN_DIGITS} significant digits, so nothing proves that it was measured",
+        positive.rounded_value,
     ),
     Rule("raw_samples", "measured", "raw samples of a clock agree with the stated average", positive.samples_prove),
     Rule(

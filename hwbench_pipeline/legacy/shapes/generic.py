@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any, cast
 
 from hwbench_pipeline.legacy.configuration import Configuration
@@ -43,8 +45,9 @@ from hwbench_pipeline.legacy.quantities import (
     quantities_in,
     unnamed_statistics,
 )
-from hwbench_pipeline.legacy.quantity_names import words_of
+from hwbench_pipeline.legacy.quantity_names import is_plain_place, words_of
 from hwbench_pipeline.legacy.records import MemoryStatement, Record, Shape, Timing, Unreadable
+from hwbench_pipeline.legacy.resemblance import is_result_object
 from hwbench_pipeline.legacy.units import MS_PER, LatencyObservation, MemoryUnit, TimeUnit, unit_by_throughput
 
 _MEMORY_COVERS = "as the source names it; what it covers is not recorded"
@@ -64,6 +67,7 @@ _CATALOGUE_FIELDS = frozenset(
 _LEAST_CATALOGUE_FIELDS = 3
 _SAME = 1e-3
 _QUANTITIES_IN_REASON = 5
+_QUANTITIES_IN_NOTE = 20
 _MOST_LABELS = 200
 _ROWS_TO_JUDGE = 20
 
@@ -88,13 +92,28 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Remark:
-    """A place with numbers that are no record, and why."""
+    """A place with numbers that are no record, and why; `is_faint` where they alone do not make a document results."""
 
     pointer: tuple[str, ...]
     said: str
+    is_faint: bool = False
 
 
-_TELLING_KINDS = frozenset({"latency", "items", "tokens", "rate", "first_token"})
+_RATE_KINDS = frozenset({"items", "tokens", "rate"})
+_TELLING_KINDS = frozenset({"latency", "items", "tokens", "rate", "first_token", "output_token"})
+_INFERENCE_WORDS = frozenset(
+    {"inference", "inferences", "infer", "forward", "prefill", "decode", "generation", "generate", "generated"}
+    | {"serve", "serving", "ttft", "tpot", "itl"}
+)
+_TRAINING_WORDS = frozenset({"train", "training", "backward", "optimizer", "loss", "finetune", "finetuning"})
+_DESCRIBING_FIELDS = frozenset(
+    {"scenario", "phase", "type", "test", "test_name", "benchmark", "benchmark_name", "metric", "operation"}
+)
+# Of several calls at a time the throughput is not one batch over one latency.
+_CONCURRENCY_WORDS = frozenset(
+    {"concurrency", "concurrent", "clients", "workers", "streams", "num_threads", "parallel"}
+)
+_CALL_WORDS = frozenset({"request", "requests", "query", "queries", "qps", "rps", "step", "steps", "batches", "calls"})
 
 _Outcome = Record | Unreadable | _Remark
 
@@ -135,7 +154,7 @@ def _recognises_table(document: Any) -> bool:
 
 def recognises(document: Any) -> bool:
     """True where anything in the document may be a result: a quantity, also one of zero, or a failed attempt."""
-    return any(True for _ in _outcomes(document))
+    return any(not (isinstance(outcome, _Remark) and outcome.is_faint) for outcome in _outcomes(document))
 
 
 def read(document: Any) -> Iterator[Record | Unreadable]:
@@ -248,7 +267,8 @@ class _Survey:
             yield from found or self._unusable(place, quantities)
             return
         if not any(_is_telling(quantity) for quantity in stated):
-            yield from self._elapsed(place, stated)
+            # its times may be those of the attempt until it failed
+            yield from list(self.failed_attempt(place, [])) or self._elapsed(place, stated)
             return
         if any(not _DEMAND_WORDS.isdisjoint(words_of(key)) for key in place.pointer):
             yield _Remark(place.pointer, "says what is demanded, not what was measured")
@@ -259,6 +279,7 @@ class _Survey:
         identity = self._identity(place)
         is_memory_only = not any(_is_telling(quantity) and quantity.kind != "memory" for quantity in stated)
         if is_memory_only and (identity.model is None or identity.hardware is None or _memory(stated) is None):
+            yield from self._memory_of_unknown(place, stated, identity)
             return
         if identity.hardware is None and self._describes_model(place):
             yield _Remark(place.pointer, "describes a published model; what its numbers were measured on is not said")
@@ -266,27 +287,53 @@ class _Survey:
         if self._is_detail(place):
             yield _Remark(place.pointer, "details a record of another table")
             return
-        yield from self._records(place, own, stated, identity)
+        unusable = [f"{'.'.join(q.path)[:80]}={q.unusable}" for q in quantities if q.unusable]
+        yield from self._records(place, own, stated, identity, unusable)
+
+    def _memory_of_unknown(self, place: _Place, stated: Sequence[Quantity], identity: _Identity) -> Iterator[_Outcome]:
+        """Used memory without model, hardware or one certain amount: put aside where a model is named, else remarked."""
+        used = [quantity for quantity in stated if quantity.kind == "memory" and is_peak(quantity)]
+        if used and identity.model is not None:
+            yield Unreadable(place.pointer, f"{_saw(used, identity)}; memory alone is no result without the rest")
+        elif used:
+            said = f"{_saw(used, identity)}; memory alone is no result without the rest"
+            yield _Remark(place.pointer, said, is_faint=True)
 
     def _elapsed(self, place: _Place, stated: Sequence[Quantity]) -> Iterator[_Outcome]:
-        """Times that need not be those of one call, put aside where a model and its hardware are named with them."""
-        if any(quantity.kind in ("elapsed", "foretold") and quantity.unit is not None for quantity in stated):
-            identity = self._identity(place)
-            if identity.model is not None and identity.hardware is not None:
-                said = "a time that need not be one call of the model"
-                if any(quantity.kind == "foretold" for quantity in stated):
-                    said = "a number that its own name calls foretold or simulated"
-                yield Unreadable(place.pointer, f"{_saw(stated, identity)}; {said}")
+        """Numbers that need not be those of one call: put aside where a model and its hardware are named, or where
+        they may well be a latency, else remarked."""
+        timed = [
+            quantity for quantity in stated if quantity.kind in ("elapsed", "foretold") and quantity.unit is not None
+        ]
+        if not timed:
+            if any(quantity.kind == "no_column" for quantity in stated):
+                identity = self._identity(place)
+                if identity.model is not None and identity.hardware is not None:
+                    yield _Remark(place.pointer, f"{_saw(stated, identity)}; the results have no column for it")
+            return
+        identity = self._identity(place)
+        is_named = identity.model is not None and identity.hardware is not None
+        said = "a time that need not be one call of the model"
+        if any(quantity.kind == "foretold" for quantity in timed):
+            said = "a number that its own name calls foretold or simulated"
+        if is_named or (identity.model is not None and is_result_object(place.value)):
+            yield Unreadable(place.pointer, f"{_saw(timed, identity)}; {said}")
+        else:
+            yield _Remark(place.pointer, f"{_saw(timed, identity)}; {said}", is_faint=True)
 
     def _unusable(self, place: _Place, quantities: Sequence[Quantity]) -> Iterator[_Outcome]:
         """What names a model, its hardware and a quantity, with something in the number's place that is none."""
         unusable = [quantity for quantity in quantities if quantity.unusable and quantity.kind in _TELLING_KINDS]
         if unusable:
             identity = self._identity(place)
-            if identity.model is not None and identity.hardware is not None:
-                saw = ", ".join(f"{'.'.join(quantity.path)[:80]}={quantity.unusable}" for quantity in unusable)
-                said = f"saw {saw}; model {identity.model!r:.80}; hardware {identity.hardware!r:.80}"
-                yield Unreadable(place.pointer, f"no number above zero: {said}")
+            saw = ", ".join(f"{'.'.join(quantity.path)[:80]}={quantity.unusable}" for quantity in unusable)
+            said = f"no number above zero: saw {saw}; {_named(identity)}"
+            if any("," in str(quantity.unusable) for quantity in unusable):
+                said += "; whether its comma is a decimal or a thousands one is not certain"
+            if identity.model is not None:
+                yield Unreadable(place.pointer, said)
+            else:
+                yield _Remark(place.pointer, said)
 
     def failed_attempt(self, place: _Place, quantities: Sequence[Quantity]) -> Iterator[_Outcome]:
         """A record of a failure, where an object without a number is certainly a benchmark that was tried."""
@@ -300,13 +347,19 @@ class _Survey:
         if failure is not None and is_attempt:
             identity = self._identity(place)
             if identity.model is not None and identity.hardware is not None:
+                identity = self._with_mode(identity, place, quantities)
                 yield self._record(place, place.pointer, place.value, identity, failure=failure)
                 return
         if is_zero and any(_is_telling(quantity, even_zero=True) for quantity in quantities):
             yield _Remark(place.pointer, "every quantity is zero: nothing was measured")
 
     def _records(
-        self, place: _Place, own: Mapping[str, Any], stated: Sequence[Quantity], identity: _Identity
+        self,
+        place: _Place,
+        own: Mapping[str, Any],
+        stated: Sequence[Quantity],
+        identity: _Identity,
+        unusable: Sequence[str],
     ) -> Iterator[_Outcome]:
         saw = _saw(stated, identity)
         failure = failure_in(own)
@@ -315,12 +368,13 @@ class _Survey:
             return
         is_numbered = identity.model is None and identity.hardware is None and has_numbered_identity(own)
         by_hardware = _by_hardware(stated)
+        identity = self._with_mode(identity, place, stated)
         if not is_numbered and (identity.model is None or (identity.hardware is None and not by_hardware)):
             yield Unreadable(place.pointer, saw)
             return
         if by_hardware:
             for key_hardware, members in by_hardware.items():
-                numbers = _numbers(members, identity.configuration)
+                numbers = _numbers(members, identity.configuration, is_concurrent=False)
                 pointer = (*place.pointer, *members[0].path)
                 if isinstance(numbers, str):
                     yield Unreadable(pointer, f"{saw}; {numbers}")
@@ -330,13 +384,56 @@ class _Survey:
                         place, pointer, own_object, identity, numbers=numbers, hardware=key_hardware, around=place.value
                     )
             return
-        numbers = _numbers(stated, identity.configuration)
+        bare = [quantity for quantity in stated if quantity.kind == "latency" and quantity.name.is_bare]
+        if bare and not is_plain_place(place.key) and not self._names_run(place):
+            yield Unreadable(place.pointer, f"{saw}; what the times of {place.key!r:.80} are times of is not certain")
+            return
+        is_concurrent = any(map(_says_concurrency, own))
+        numbers = _numbers(stated, identity.configuration, is_concurrent=is_concurrent)
         if isinstance(numbers, str):
             yield Unreadable(place.pointer, f"{saw}; {numbers}")
             return
         if is_numbered:
             yield _Remark(place.pointer, "model and hardware are numbers of a database that is not here")
+        if unusable:
+            numbers = replace(numbers, notes=(*numbers.notes, f"no number above zero: {', '.join(unusable)}"))
         yield self._record(place, place.pointer, place.value, identity, numbers=numbers)
+
+    def _names_run(self, place: _Place) -> bool:
+        """Whether the key of an object stands for a model, a platform or a configuration."""
+        section = "" if place.around is None else place.around.key
+        return (
+            is_platform(place.key)
+            or model_of_key(place.key, section) is not None
+            or configuration_of_key(place.key, section) != Configuration()
+        )
+
+    def _with_mode(self, identity: _Identity, place: _Place, stated: Sequence[Quantity]) -> _Identity:
+        mode = identity.mode or self._mode_in_words(place, stated)
+        return identity if mode == identity.mode else replace(identity, mode=mode)
+
+    def _mode_in_words(self, place: _Place, stated: Sequence[Quantity]) -> str | None:
+        """Inference or training, where the words of a record and of its keys speak of one of them only."""
+        words: set[str] = set()
+        for key, value in place.value.items():
+            # a switch that is off and a name say nothing: `"training": false`, `"generation": "Ampere"`
+            if (told := _words_of_mode(key)) and value is not False and isinstance(value, int | float | dict | list):
+                words |= told
+        for key in place.pointer:
+            words.update(_words_of_mode(key))
+        for level in (place.value, *self._objects_around(place)):
+            fields = self._fields_of(level)
+            for name in _DESCRIBING_FIELDS & fields.keys():
+                if isinstance(said := fields[name], str):
+                    words |= _words_of_mode(said)
+        if any(q.kind in ("tokens", "rate") and "output" in q.name.words for q in stated):
+            words.add("generate")
+        is_training = not _TRAINING_WORDS.isdisjoint(words)
+        # a training step runs forward too
+        is_inference = not _INFERENCE_WORDS.isdisjoint(words - {"forward"} if is_training else words)
+        if is_training == is_inference:
+            return None
+        return "training" if is_training else "inference"
 
     def _record(
         self,
@@ -373,6 +470,7 @@ class _Survey:
             scenario=place.key if place.key in _SCENARIOS else None,
             precision=identity.precision,
             backend=identity.backend,
+            notes=() if numbers is None else numbers.notes,
             flags=("is_aggregate",) if identity.is_aggregate else (),
         )
 
@@ -543,9 +641,27 @@ def _is_telling(quantity: Quantity, *, even_zero: bool = False) -> bool:
 def _saw(stated: Sequence[Quantity], identity: _Identity) -> str:
     shown = ", ".join(quantity.in_words for quantity in stated[:_QUANTITIES_IN_REASON])
     more = f" and {len(stated) - _QUANTITIES_IN_REASON} more" if len(stated) > _QUANTITIES_IN_REASON else ""
+    return f"saw {shown}{more}; {_named(identity)}"
+
+
+def _named(identity: _Identity) -> str:
     model = "no model" if identity.model is None else f"model {identity.model!r:.80}"
     hardware = "no hardware" if identity.hardware is None else f"hardware {identity.hardware!r:.80}"
-    return f"saw {shown}{more}; {model}; {hardware}"
+    return f"{model}; {hardware}"
+
+
+@lru_cache(maxsize=1 << 14)
+def _says_concurrency(name: str) -> bool:
+    return name in _CONCURRENCY_WORDS or not _CONCURRENCY_WORDS.isdisjoint(words_of(name))
+
+
+@lru_cache(maxsize=1 << 14)
+def _words_of_mode(name: str) -> frozenset[str]:
+    """The words of a name that tell inference from training; the time of a step is one of training."""
+    words = words_of(name)
+    told = (_INFERENCE_WORDS | _TRAINING_WORDS).intersection(words)
+    is_step_time = any(pair in (("step", "time"), ("step", "latency"), ("fine", "tuning")) for pair in pairwise(words))
+    return told | {"train"} if is_step_time else told
 
 
 @dataclass(frozen=True)
@@ -553,6 +669,7 @@ class _RecordNumbers:
     timing: Timing | None
     memory: MemoryStatement | None
     load_s: float | None
+    notes: tuple[str, ...] = ()
 
 
 def _by_hardware(stated: Sequence[Quantity]) -> dict[str, list[Quantity]]:
@@ -566,25 +683,29 @@ def _by_hardware(stated: Sequence[Quantity]) -> dict[str, list[Quantity]]:
     return grouped
 
 
-def _numbers(stated: Sequence[Quantity], configuration: Configuration) -> _RecordNumbers | str:
+def _numbers(stated: Sequence[Quantity], configuration: Configuration, *, is_concurrent: bool) -> _RecordNumbers | str:
     """The numbers of one record, or why they are not certain."""
     by_kind: dict[str, list[Quantity]] = {}
     for quantity in stated:
         by_kind.setdefault(quantity.kind, []).append(quantity)
-    items = _one(by_kind.get("items", []))
     first = _of_one_group(by_kind.get("first_token", [])) or []
-    rates = by_kind.get("rate", [])
+    per_token = _of_one_group(by_kind.get("output_token", [])) or []
     # only what generates tokens has a first one
-    tokens = _one(by_kind.get("tokens", []) or [q for q in rates if first and "tps" in q.name.words])
+    token_rates = [q for q in by_kind.get("rate", []) if (first or per_token) and _counts_tokens(q)]
+    rates = [q for q in by_kind.get("rate", []) if q not in token_rates]
+    items = _one(by_kind.get("items", []))
+    tokens = _one(_of_output(by_kind.get("tokens", []) or token_rates))
     rate = _one(rates)
     if "several" in (items, tokens):
         return "several throughputs, and nothing says which one is the model's"
-    throughput = cast("float | None", items)
+    throughput, tokens_per_s = cast("float | None", items), cast("float | None", tokens)
     latencies = _of_one_group(by_kind.get("latency", []))
     if latencies is None:
         return "several latencies, and nothing says which one is the model's"
     if any(_may_be_positional(quantity, latencies) for quantity in latencies):
         return "a list that may hold raw samples, or one value for each of several configurations"
+    if any(quantity.unit is not None for quantity in latencies):
+        latencies = [quantity for quantity in latencies if quantity.unit is not None]
     unit = _unit_of_times(latencies, throughput, rate, configuration)
     values: dict[str, float] = {}
     samples: list[Any] | None = None
@@ -595,36 +716,111 @@ def _numbers(stated: Sequence[Quantity], configuration: Configuration) -> _Recor
         if found is None:
             return "its latency stands there twice with different values"
         values, samples = found
-    if throughput is None and isinstance(rate, float) and unit is not None:
-        observation = LatencyObservation(values.get("mean") or values.get("p50"), rate, configuration.batch_size)
-        if unit_by_throughput(observation) == unit:
-            throughput = rate  # batch size over latency: items per second
-    first_token = next((q.number for q in first if q.statistic in ("mean", "p50") and q.unit is not None), None)
-    first_unit = next((cast("TimeUnit", q.unit) for q in first if q.number == first_token and q.unit is not None), None)
-    timing_unit = unit or first_unit or "ms"
-    if first_token is not None and first_unit is not None:
-        values["first_token"] = first_token * MS_PER[first_unit] / MS_PER[timing_unit]
+    if isinstance(rate, float) and unit is not None:
+        meaning = _meaning_of_rate(
+            rate, _central(values, samples), unit, configuration, may_contradict=not is_concurrent and _are_plain(rates)
+        )
+        if meaning == "items" and throughput is None:
+            throughput = rate
+        elif meaning == "tokens" and tokens_per_s is None:
+            tokens_per_s = rate
+    per_call = [("first_token", _central_of(first)), ("output_token", _central_of(per_token))]
+    timing_unit: TimeUnit = (
+        unit if unit is not None else next((cast("TimeUnit", q.unit) for _, q in per_call if q is not None), "ms")
+    )
+    for name, chosen in per_call:
+        if chosen is not None:
+            factor = MS_PER[cast("TimeUnit", chosen.unit)] / MS_PER[timing_unit]
+            values[name] = cast("float", chosen.number) * factor
     memory = _memory(by_kind.get("memory", []))
-    has_time = samples is not None or not values.keys().isdisjoint({"mean", "p50"})
-    if not has_time and not (throughput or tokens) and memory is None:
+    has_time = samples is not None or not values.keys().isdisjoint({"mean", "p50", "first_token", "output_token"})
+    if not has_time and not (throughput or tokens_per_s) and memory is None:
         return "no mean, no median and no throughput in it has a certain unit"
     load = _one([quantity for quantity in by_kind.get("load", []) if quantity.unit is not None])
     load_unit = next((q.unit for q in by_kind.get("load", []) if q.number == load), None)
+    used = {id(quantity) for quantity in (*latencies, *(chosen for _, chosen in per_call))}
+    left = [
+        quantity
+        for quantity in stated
+        if id(quantity) not in used
+        and quantity.kind != "load"
+        and not (quantity.kind in _RATE_KINDS and quantity.number in (throughput, tokens_per_s))
+        and not (quantity.kind == "memory" and memory is not None)
+    ]
     return _RecordNumbers(
         timing=Timing(
             declared_unit=timing_unit,
             samples=samples,
             throughput=throughput,
-            tokens_per_s=cast("float | None", tokens),
+            tokens_per_s=tokens_per_s,
             **cast("dict[str, Any]", values),
         )
-        if has_time or throughput or tokens
+        if has_time or throughput or tokens_per_s
         else None,
         memory=memory,
         load_s=None
         if not isinstance(load, float) or load_unit is None
         else load * MS_PER[cast("TimeUnit", load_unit)] / 1000,
+        notes=_notes_of(left),
     )
+
+
+def _notes_of(left: Sequence[Quantity]) -> tuple[str, ...]:
+    """What a record states beside the numbers that are stored of it, with the values."""
+    if not left:
+        return ()
+    shown = ", ".join(quantity.in_words for quantity in left[:_QUANTITIES_IN_NOTE])
+    more = f" and {len(left) - _QUANTITIES_IN_NOTE} more" if len(left) > _QUANTITIES_IN_NOTE else ""
+    return (f"stated beside and not stored: {shown}{more}: no column holds it, or what it counts is not certain",)
+
+
+def _counts_tokens(rate: Quantity) -> bool:
+    """Whether the rate of what generates tokens counts tokens: `tps`, `output_throughput`, `total_token_throughput`."""
+    return not {"tps", "output", "token", "tokens"}.isdisjoint(rate.name.words)
+
+
+def _of_output(rates: Sequence[Quantity]) -> Sequence[Quantity]:
+    """The rates of the tokens that came out, where others stand beside that count what went in, or both together."""
+    output = [rate for rate in rates if "output" in rate.name.words]
+    other = [rate for rate in rates if not {"total", "input"}.isdisjoint(rate.name.words)]
+    return output if output and len(output) + len(other) == len(rates) else rates
+
+
+def _are_plain(rates: Sequence[Quantity]) -> bool:
+    """Whether rates are called throughput and nothing more, so that they are one batch over its latency or are wrong."""
+    return all("throughput" in rate.name.words and _CALL_WORDS.isdisjoint(rate.name.words) for rate in rates)
+
+
+def _central(values: Mapping[str, float], samples: Sequence[Any] | None) -> float | None:
+    stated = values.get("mean") or values.get("p50")
+    numbers = [number for sample in samples or () if (number := positive_number(sample)) is not None]
+    return sum(numbers) / len(numbers) if stated is None and numbers else stated
+
+
+def _central_of(times: Sequence[Quantity]) -> Quantity | None:
+    """The mean, else the median, of times in a stated unit."""
+    stated = [quantity for quantity in times if quantity.number is not None and quantity.unit is not None]
+    return next((q for name in ("mean", "p50") for q in stated if q.statistic == name), None)
+
+
+def _meaning_of_rate(
+    rate: float, latency: float | None, unit: TimeUnit, configuration: Configuration, *, may_contradict: bool
+) -> str | None:
+    """What a throughput counts whose name does not say it: items, tokens of the input, or None where nothing tells.
+
+    Where it follows from the latency in another unit than the stated one, it counts items: the file's unit is then
+    settled by it. Where it follows in no way, it contradicts the latency and is kept as items for the rules to judge.
+    """
+    batch_size, length = configuration.batch_size, configuration.sequence_length
+    if latency is None or batch_size is None:
+        return None
+    proven = unit_by_throughput(LatencyObservation(latency, rate, batch_size))
+    if proven == unit or (proven is not None and may_contradict):
+        return "items"
+    if length is not None and unit_by_throughput(LatencyObservation(latency, rate, batch_size * length)) == unit:
+        return "tokens"
+    is_of_calls = unit_by_throughput(LatencyObservation(latency, rate, 1)) == unit
+    return "items" if may_contradict and not is_of_calls else None
 
 
 def _one(quantities: Sequence[Quantity]) -> float | str | None:
@@ -659,9 +855,11 @@ def _unit_of_times(
     latencies: Sequence[Quantity], throughput: float | None, rate: float | str | None, configuration: Configuration
 ) -> TimeUnit | None:
     """The unit of the latencies: stated by one of them, or proven by the throughput."""
-    stated = next((cast("TimeUnit", quantity.unit) for quantity in latencies if quantity.unit is not None), None)
+    # raw samples stay as they stand: the other times are turned into their unit
+    ordered = sorted(latencies, key=lambda quantity: quantity.samples is None)
+    stated = next((cast("TimeUnit", quantity.unit) for quantity in ordered if quantity.unit is not None), None)
     if stated is not None:
-        return stated if all(quantity.unit is not None for quantity in latencies) else None
+        return stated
     proof = throughput if throughput is not None else rate if isinstance(rate, float) else None
     central = next((q.number for q in latencies if q.statistic == "mean" and q.number is not None), None)
     return unit_by_throughput(LatencyObservation(central, proof, configuration.batch_size))

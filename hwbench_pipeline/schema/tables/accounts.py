@@ -26,6 +26,8 @@ COUNT_COLUMNS = (
     _count("n_quarantined", "Records kept out of the results because they are invalid or not understood."),
 )
 COUNTS = tuple(column.name for column in COUNT_COLUMNS)
+ROW_COUNTS = tuple(name for name in COUNTS if name not in ("n_records", "n_duplicates", "n_quarantined"))
+"""The counts of records that are rows of the results, by what they are worth."""
 
 
 def parts_add_up(row: Row) -> str | None:

@@ -170,7 +170,12 @@ RESULT_COLUMNS: tuple[Column, ...] = (
         "flags",
         ColumnType.LIST_STRING,
         "Validity flags of the number. noisy: upper spread over 25 %, or median over twice the fastest sample; "
-        "loaded_machine: something else used over a quarter of the cores while sampling.",
+        "loaded_machine: something else used over a quarter of the cores while sampling; "
+        "throttled: the clock fell while sampling; software_adapter: software ran what a GPU should have; "
+        "cpu_fallback: a part ran on the CPU; faster_than_roofline: the device, or the fastest of its platform, cannot do "
+        "the model's arithmetic in that time; is_aggregate: a mean over several configurations or runs, which stand in "
+        "rows of their own where they are known; expected_copy: known from an expected (golden) copy alone, no file of "
+        "the run itself holds it.",
         allowed=FLAGS,
     ),
     Column("load_avg_1m", FLOAT64, "The host's 1-minute load average just before sampling.", at_least=0),
