@@ -1,13 +1,18 @@
 """The grid of a clock, held against this machine's own clock and against numbers that no clock gave."""
 
 import random
+import struct
 import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwbench_pipeline.legacy.provenance.clock import is_clock_difference, is_mean_of_clock_differences
+from hwbench_pipeline.legacy.provenance.clock import (
+    are_clock_differences,
+    is_clock_difference,
+    is_mean_of_clock_differences,
+)
 
 TICKS_PER_S = 2**22
 
@@ -59,3 +64,39 @@ def test_random_numbers_miss_it_but_for_chance(low, high):
     drawn = [source.uniform(low, high) for _ in range(5000)]
     assert sum(map(is_clock_difference, drawn)) < 50
     assert sum(map(is_mean_of_clock_differences, drawn)) < 50
+
+
+@pytest.mark.parametrize("clock", [time.time, time.perf_counter, time.monotonic])
+@pytest.mark.parametrize("factor", [1.0, 1000.0])
+def test_samples_of_this_machines_clocks(clock, factor):
+    assert are_clock_differences([timed(clock) * factor / factor for _ in range(5)])
+
+
+@pytest.mark.parametrize("uptime_s", [40, 900, 5_000, 90_000, 5_000_000])
+def test_samples_of_a_monotonic_clock_at_any_age_of_the_machine(uptime_s):
+    source = random.Random(uptime_s)
+    starts = [uptime_s * 10**9 + source.randrange(10**9) for _ in range(8)]
+    samples = [(start + source.randrange(40_000_000, 60_000_000)) * 1e-9 - start * 1e-9 for start in starts]
+    assert are_clock_differences(samples)
+    assert are_clock_differences([source.randrange(40_000_000, 60_000_000) / 1e9 for _ in range(8)])
+
+
+def test_samples_that_are_each_a_mean_of_several_calls():
+    source = random.Random(3)
+    assert are_clock_differences([source.randrange(10**6, 10**7) / TICKS_PER_S / 10 for _ in range(8)])
+
+
+@pytest.mark.parametrize("typical", [0.0005, 0.05, 1.5, 40.0])
+@pytest.mark.parametrize("decimals", [None, 7, 6, 4])
+@pytest.mark.parametrize("n_samples", [3, 30])
+def test_samples_that_were_drawn_or_rounded(typical, decimals, n_samples):
+    source = random.Random(9)
+    for _ in range(200):
+        drawn = [source.gauss(typical, typical / 10) for _ in range(n_samples)]
+        assert not are_clock_differences(drawn if decimals is None else [round(value, decimals) for value in drawn])
+
+
+def test_samples_in_single_precision():
+    source = random.Random(9)
+    drawn = [struct.unpack("f", struct.pack("f", source.gauss(0.05, 0.005)))[0] for _ in range(10)]
+    assert not are_clock_differences(drawn)

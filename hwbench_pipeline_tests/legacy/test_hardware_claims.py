@@ -1,6 +1,13 @@
 import pytest
 
-from hwbench_pipeline.legacy.hardware_claims import Attempt, hardware_key, is_remote, settle_hardware
+from hwbench_pipeline.legacy.hardware_claims import (
+    Attempt,
+    device_name_of,
+    hardware_key,
+    is_remote,
+    requested_hardware,
+    settle_hardware,
+)
 
 
 def by_claim(ingested):
@@ -129,3 +136,104 @@ def test_remote_services_keep_their_machines_to_themselves(claim):
 def test_words_that_only_begin_like_remote():
     assert not is_remote("remotely")
     assert not is_remote(None)
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("Tesla T4", "cuda"),
+        ("NVIDIA A100-SXM4-80GB", "cuda"),
+        ("H100 PCIe", "cuda"),
+        ("Quadro P4000", "cuda"),
+        ("RTX A6000", "cuda"),
+        ("AMD Instinct MI250", "rocm"),
+        ("Radeon RX 7900 XTX", "rocm"),
+        ("Apple M2 Max", "mps"),
+        ("Intel(R) Xeon(R) CPU @ 2.20GHz", "cpu"),
+        ("Intel(R) Core(TM) i7-12700H", "cpu"),
+        ("AMD Ryzen 7 5800H with Radeon Graphics", "cpu"),
+        ("AMD EPYC 7763 64-Core Processor", "cpu"),
+    ],
+)
+def test_devices_by_their_own_names(name, key):
+    assert (hardware_key(name), requested_hardware(name), device_name_of(name)) == (key, key, name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Groq LPU", "p50", "p100", "b200", "m1", "l4", "Intel Arc A770", "GeForce RTX 3090, AMD EPYC 7763", "x" * 500],
+)
+def test_names_of_no_one_platform(name):
+    assert (requested_hardware(name), device_name_of(name)) == (name, None)
+    assert hardware_of(attempt(hardware_key(name), is_simulated=True), attempt(hardware_key(name))) == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"device": "Tesla T4", "is_simulated": True}, ("cuda", "cuda", "Tesla T4")),
+        ({"gpu": "NVIDIA A100"}, (None, "cuda", "NVIDIA A100")),
+        ({"device": "cuda", "gpu_name": "Tesla T4"}, (None, "cuda", "Tesla T4")),
+        ({"device": "gpu", "gpu_name": "Tesla T4"}, (None, "cuda", "Tesla T4")),
+        ({"device": "cpu", "gpu_name": "Tesla T4"}, ("cpu", "cpu", None)),
+        ({"hardware": "Tesla T4", "device": "cpu"}, ("cpu", "cuda", None)),
+        ({"hardware": "Intel(R) Xeon(R) CPU"}, ("cpu", "cpu", "Intel(R) Xeon(R) CPU")),
+        ({"hardware": "Frobnicator 9000", "is_simulated": True}, (None, "Frobnicator 9000", None)),
+    ],
+)
+def test_device_names_in_rows(put, run, fields, expected):
+    put("a.json", [{"model": "bert-base-uncased", "batch_size": 1, "latency_ms": 8.123456, **fields}])
+    (row,) = run().results
+    assert (row["hardware"], row["hardware_requested"], row["device_name"]) == expected
+
+
+ABSENT = [
+    {"cuda_available": False},
+    {"device_count": 0},
+    {"torch_version": "2.1.0+cpu"},
+    {"system_info": {"cuda_available": False}},
+    {"environment": {"torch_version": "2.1.0+cpu"}},
+    {"hardware": {"cuda": False}},
+    {"metadata": {"cuda_available": False}},
+]
+
+
+@pytest.mark.parametrize("said", ABSENT, ids=str)
+def test_a_run_without_the_device_disproves_the_claim(said):
+    around = settle_hardware([attempt("cuda", recorded_device=None, enclosing=(said,))])[0]
+    assert around.hardware == "cpu"
+    assert around.reason.startswith("ran on the CPU, not on cuda: its run states ")
+    assert hardware_of(attempt("cuda", own=said, recorded_device=None, enclosing=())) == ["cpu"]
+    assert hardware_of(attempt("cuda", own=said, mean_ms=None, recorded_device=None, enclosing=())) == [None]
+
+
+@pytest.mark.parametrize(
+    ("own", "around"),
+    [
+        ({"hostname": "gpu-box"}, {"metadata": {"hostname": "laptop", "cuda_available": False}}),
+        ({}, {"metadata": {"hostname": "laptop", "torch_version": "2.1.0+cpu"}}),
+        ({"hostname": "gpu-box"}, {"hostname": "laptop", "cuda_available": False}),
+        ({"cuda_available": True}, {"cuda_available": False}),
+        ({}, {"other_run": {"cuda_available": False}}),
+        ({}, {"torch_version": "2.1.0+cu121", "device_count": 2}),
+    ],
+)
+def test_what_is_said_of_another_host_or_run_disproves_nothing(own, around):
+    assert (
+        "on the CPU"
+        not in settle_hardware([attempt("cuda", own=own, recorded_device=None, enclosing=(around,))])[0].reason
+    )
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"),
+    [
+        ((), "no CPU row stands beside it"),
+        ((("cpu", 8.6),), "times that of the CPU row beside it (median of 1), speaks against it without disproving it"),
+        ((("cpu", 80.0),), "0.106 times that of the CPU row beside it (median of 1), does not disprove it"),
+        ((("cpu", None),), "the CPU row beside it has no measured time of the same configuration to compare with"),
+    ],
+)
+def test_what_is_said_of_the_cpu_row_is_true(beside, said):
+    others = [attempt(claimed, mean_ms, enclosing=()) for claimed, mean_ms in beside]
+    assert said in settle_hardware([attempt("cuda", enclosing=()), *others])[0].reason

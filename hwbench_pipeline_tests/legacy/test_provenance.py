@@ -1,5 +1,7 @@
 """Every rule, seen through the rows of whole files."""
 
+import random
+
 import pytest
 
 
@@ -67,7 +69,7 @@ def test_simulated_hardware_list_holds_for_the_listed_hardware_only(build, put, 
             "samples_follow_formula",
         ),
         ({"throughput": 1.0}, "simulated", "throughput_contradicts_latency"),
-        ({"latencies": None, "avg_latency": 0.25, "throughput": 4.0}, "simulated", "single_typed_in_value"),
+        ({"latencies": None, "avg_latency": 0.25, "throughput": 4.0}, "unknown", "rounded_value"),
         ({"latencies": [], "avg_latency": 0.0512345678, "throughput": None}, "unknown", "no_evidence"),
         ({"latencies": [0.05, 0.052, 0.058], "avg_latency": 0.0533333}, "unknown", "no_evidence"),
         ({"latencies": [0.05123456, -1, 0.0512345]}, "unknown", "no_evidence"),
@@ -121,8 +123,61 @@ def test_samples_that_are_another_devices_samples_times_a_factor(build, put, run
 def test_real_label_is_no_evidence(build, put, run):
     put("a.json", build.web(is_simulation=False, platform_support={"available": True}))
     (row,) = run().results
-    assert row["provenance"] == "simulated"
+    assert row["provenance"] == "unknown"
     assert "'REAL_WEBGPU' is no evidence" in row["provenance_reason"]
     put("a.json", build.web(is_simulation=False, platform_support={}, metrics={"inference_time_ms": 81.2345678}))
     (row,) = run().results
     assert row["provenance"] == "unknown"
+
+
+def rule_of(build, run, put, samples_ms, **changes):
+    batch = {
+        "success": True,
+        "avg_latency_ms": sum(samples_ms) / len(samples_ms),
+        "latencies_ms": samples_ms,
+        **changes,
+    }
+    put("a.json", build.direct(b1=batch))
+    (row,) = run().results
+    return row["provenance"], row["provenance_reason"]
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda draw: 1000 * draw.gauss(0.05, 0.005), "its samples lie on the grid of no clock"),
+        (lambda draw: draw.gauss(50, 5), "its samples lie on the grid of no clock"),
+        (lambda draw: draw.lognormvariate(3, 0.1), "its samples lie on the grid of no clock"),
+        (lambda draw: round(draw.gauss(150, 5), 4), "its samples lie on the grid of no clock"),
+        (lambda draw: round(draw.gauss(50, 5), 2), "fewer than two distinct samples have the precision of a clock"),
+        (lambda draw: 1000 * round(draw.gauss(0.05, 0.005), 6), "fewer than two distinct samples have the precision"),
+    ],
+)
+def test_samples_that_no_clock_gave(build, run, put, make, said):
+    draw = random.Random(11)
+    provenance, reason = rule_of(build, run, put, [make(draw) for _ in range(30)])
+    assert provenance == "unknown"
+    assert said in reason
+
+
+def test_one_made_up_sample_among_those_of_a_clock(build, run, put):
+    samples = build.samples(50, units_per_s=1000)
+    assert rule_of(build, run, put, samples)[0] == "measured"
+    assert rule_of(build, run, put, [*samples, 51.23456789012345])[0] == "unknown"
+
+
+def test_a_rounded_number_may_be_real(build, run, put):
+    put("a.json", [{"model": "bert-base-uncased", "device": "cpu", "batch_size": 1, "latency_ms": 6.83}])
+    (row,) = run().results
+    assert row["provenance"] == "unknown"
+    assert row["provenance_reason"].startswith("rounded_value: it was rounded to at most 3 significant digits")
+
+
+def test_a_rounded_number_beside_a_made_up_series(build, run, put):
+    batches = {
+        "1": {"latency_ms": 20, "throughput": 50, "success": "true"},
+        "4": {"latency_ms": 50, "throughput": 200, "success": "true"},
+    }
+    put("a.json", {"model_path": "bert-base-uncased", "hardware_key": "cpu", "batch_sizes": batches})
+    rules = {row["batch_size"]: row["provenance_reason"].split(":")[0] for row in run().results}
+    assert rules == {1: "beside_invented_values", 4: "throughput_contradicts_latency"}

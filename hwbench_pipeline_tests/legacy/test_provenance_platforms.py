@@ -145,3 +145,21 @@ def test_faster_than_any_computer(build, model, hardware, batch, sequence, mean_
     assert (row["provenance_reason"].split(":")[0] == "faster_than_any_computer") == impossible
     assert (row["flags"] == ["faster_than_roofline"]) == impossible
     assert (row["provenance"] == "measured") != impossible
+
+
+@pytest.mark.parametrize(
+    ("device", "mean_ms", "expected"),
+    [
+        ("Tesla T4", 30.0, ("unknown", "faster_than_its_device", ["faster_than_roofline"])),
+        ("Tesla T4", 300.0, ("measured", "raw_samples", None)),
+        ("NVIDIA H200", 30.0, ("measured", "raw_samples", None)),
+        ("cuda", 30.0, ("measured", "raw_samples", None)),
+        ("mediatek", 30.0, ("unknown", "faster_than_its_device", ["faster_than_roofline"])),
+    ],
+)
+def test_faster_than_the_device_it_claims(build, device, mean_ms, expected):
+    document = build.direct(device, b64=build.batch(mean_ms, 64, device=device, sequence_length=2048))
+    document["model"] = "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
+    results = [{**batch, "model": document["model"]} for batch in document["batch_results"].values()]
+    (row,) = rows(results)
+    assert (row["provenance"], row["provenance_reason"].split(":")[0], row["flags"]) == expected
