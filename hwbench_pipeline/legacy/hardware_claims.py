@@ -59,6 +59,36 @@ _DEVICE_MEMORY_KEY = re.compile(r"(?:max_)?(?:cuda_|gpu_)?memory_(?:allocated|re
 _HAVE_ALLOCATORS = frozenset({"cuda", "rocm"})
 """Where torch has an allocator of its own, whose word a claim can be held against; elsewhere it is the host's memory."""
 
+# What a run says of the devices that torch finds, and where it says it.
+_AVAILABILITY = frozenset(
+    {"cuda_available", "is_cuda_available", "torch_cuda_is_available", "gpu_available", "has_cuda"}
+)
+_DEVICE_COUNTS = frozenset({"device_count", "cuda_device_count", "gpu_count", "num_gpus", "n_gpus", "cuda_devices"})
+_OF_THE_SYSTEM = frozenset(
+    {
+        "system_info",
+        "system",
+        "environment",
+        "env",
+        "hardware",
+        "hardware_info",
+        "hardware_details",
+        "capabilities",
+        "platform_info",
+        "device_info",
+        "versions",
+        "libraries",
+        "software",
+        "run",
+        "run_info",
+        "run_config",
+    }
+)
+_OF_THE_FILE = frozenset({"metadata", "meta", "info"})
+_TORCH_VERSIONS = frozenset({"torch_version", "pytorch_version", "torch", "pytorch"})
+_HOSTS = ("hostname", "host", "host_name", "machine", "node")
+_CPU_BUILD = re.compile(r"\d[\w.]*\+cpu(?:[.\w]*)")
+
 REMOTE = "remote"
 """The claim of a number that a remote service gave, alone or as `remote:<provider>`."""
 
@@ -164,7 +194,8 @@ def settle_hardware(attempts: Sequence[Attempt]) -> list[Finding]:
 
     A claim of the CPU is taken: nothing falls back to something faster. Any other claim needs the device's own word
     (memory allocated there, or a run that states the device it used beside a probe that found one); it is disproved where
-    the timings and load times are those of the CPU row beside it. What a remote service ran on is not known.
+    the timings and load times are those of the CPU row beside it, or its run says that there is no such device. What a
+    remote service ran on is not known.
     """
     by_model: dict[Hashable, list[Attempt]] = defaultdict(list)
     by_run: dict[Hashable, list[Attempt]] = defaultdict(list)
@@ -240,31 +271,6 @@ def _cpu_rows_beside(attempt: Attempt, siblings: Sequence[Attempt]) -> str:
     if low <= median:
         return f"its latency, {compared}, speaks against it without disproving it"
     return f"its latency, {compared}, does not disprove it"
-
-
-_AVAILABILITY = frozenset(
-    {"cuda_available", "is_cuda_available", "torch_cuda_is_available", "gpu_available", "has_cuda"}
-)
-_DEVICE_COUNTS = frozenset({"device_count", "cuda_device_count", "gpu_count", "num_gpus", "n_gpus", "cuda_devices"})
-_OF_THE_SYSTEM = frozenset(
-    {
-        *(
-            "system_info",
-            "system",
-            "environment",
-            "env",
-            "hardware",
-            "hardware_info",
-            "hardware_details",
-            "capabilities",
-        ),
-        *("platform_info", "device_info", "versions", "libraries", "software", "run", "run_info", "run_config"),
-    }
-)
-_OF_THE_FILE = frozenset({"metadata", "meta", "info"})
-_TORCH_VERSIONS = frozenset({"torch_version", "pytorch_version", "torch", "pytorch"})
-_HOSTS = ("hostname", "host", "host_name", "machine", "node")
-_CPU_BUILD = re.compile(r"\d[\w.]*\+cpu(?:[.\w]*)")
 
 
 def _absence(attempt: Attempt) -> str | None:

@@ -10,7 +10,7 @@ from hwbench_pipeline.schema.arrow import arrow_schema, arrow_table, typed_panda
 from hwbench_pipeline.schema.duckdb_sql import cast_columns, column_definitions
 from hwbench_pipeline.schema.table import ColumnType
 from hwbench_pipeline.schema.tables import TABLE_BY_NAME, TABLES, table_named
-from hwbench_pipeline.schema.tables.results import IMPORTED_KEY, OWN_KEY, result_id_of
+from hwbench_pipeline.schema.tables.results import FLAGS, IMPORTED_KEY, OWN_KEY, result_id_of
 
 RESULT_ROW = """
     result_id string
@@ -271,3 +271,8 @@ def test_every_column_says_what_it_means_and_in_which_unit(table):
 def test_an_unknown_table_names_those_there_are():
     with pytest.raises(KeyError, match=r"no table 'nosuch'.*out__results"):
         table_named("nosuch")
+
+
+def test_every_flag_that_excludes_or_marks_a_number_is_described():
+    description = table_named("core_legacy__results").column_by_name["flags"].description
+    assert [flag for flag in FLAGS if f"{flag}: " not in description] == []
