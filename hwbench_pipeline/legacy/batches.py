@@ -17,14 +17,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from hwbench_pipeline.legacy.facts import fact_of, repeats_within_file, timing_of
+from hwbench_pipeline.legacy.facts import identities_of, repeats_within_file
 from hwbench_pipeline.legacy.finding import FileState
 from hwbench_pipeline.legacy.json_values import pointer_text, storable
 from hwbench_pipeline.legacy.quarantine import keep_bytes, reason_kind
@@ -417,26 +419,28 @@ class BatchWriter:
 
     def _records(self, readings: Sequence[_Pending]) -> pa.Table:
         rows: list[dict[str, Any]] = []
+        own: list[tuple[int, str | None, str | None, int]] = []
         for pending in readings:
             originality = originality_of(pending.reading.shape)
             seen: Counter[str] = Counter()
             for position, row in enumerate(pending.rows):
-                fact = fact_of(row)
+                fact, timing = identities_of(row)
                 if fact is not None and repeats_within_file(fact):
                     seen[fact] += 1
                     fact = f"{fact}:{seen[fact]}"
-                rows.append(
-                    {**row, "position": position, "fact": fact, "timing": timing_of(row), "originality": originality}
-                )
-        return self._table(RECORDS, rows)
+                rows.append(row)
+                own.append((position, fact, timing, originality))
+        names = ("position", "fact", "timing", "originality")
+        return self._table(RECORDS, rows, dict(zip(names, zip(*own, strict=True), strict=True)) if own else {})
 
-    def _table(self, name: str, rows: Sequence[Row]) -> pa.Table:
+    def _table(
+        self, name: str, rows: Sequence[Row], beside: Mapping[str, Sequence[object]] = MappingProxyType({})
+    ) -> pa.Table:
+        """The rows as Arrow; `beside` holds columns that are not in the rows, which hold all others."""
         schema = SCHEMAS[name]
+        given = {"batch_id": [self.batch_id] * len(rows), **beside}
         columns = [
-            pa.array(
-                [self.batch_id] * len(rows) if field.name == "batch_id" else [row.get(field.name) for row in rows],
-                field.type,
-            )
+            pa.array(given[field.name] if field.name in given else list(map(itemgetter(field.name), rows)), field.type)
             for field in schema
         ]
         return pa.Table.from_arrays(columns, schema=schema)

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
-from hwbench_pipeline.legacy.json_values import significant_digits
+from hwbench_pipeline.legacy.json_values import digits_without_blur
 from hwbench_pipeline.schema.tables.results import QUANTITY_COLUMNS
 
 LEAST_SAMPLES = 2
@@ -29,10 +29,18 @@ def fact_of(row: Mapping[str, Any]) -> str | None:
     known by its time stamp together with all that it says: constants of a simulation repeat from run to run and alone
     identify nothing.
     """
-    if row.get("provenance") == "measured" or _has_noise(row):
-        timing = timing_of(row)
-        if timing is not None:
-            return timing
+    return identities_of(row)[0]
+
+
+def identities_of(row: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """`fact_of` a row and `timing_of` it, found together: the second mostly is the first."""
+    timing = timing_of(row)
+    return _fact_of(row, timing), timing
+
+
+def _fact_of(row: Mapping[str, Any], timing: str | None) -> str | None:
+    if timing is not None and (row.get("provenance") == "measured" or _has_noise(row)):
+        return timing
     if row.get("started_at_text") is None:
         return None
     outcome = (row.get("status"), row.get("provenance"), row.get("error_message"))
@@ -47,7 +55,7 @@ def timing_of(row: Mapping[str, Any]) -> str | None:
     Wherever the same times stand, they are of one run: what one place says against them holds in every place.
     """
     mean, samples = row.get("latency_ms_mean"), row.get("samples_ms")
-    if mean is not None and significant_digits(float(f"{mean:.12g}")) >= TIMER_DIGITS:
+    if mean is not None and digits_without_blur(mean) >= TIMER_DIGITS:
         # eleven digits: the same mean in seconds and in milliseconds, stated or computed, differs in the last ones
         return _hashed("mean", *_point_of(row), f"{mean:.11g}")
     if samples is not None and len(samples) >= LEAST_SAMPLES:

@@ -164,6 +164,7 @@ def device_platform(name: str) -> str | None:
     return (["cpu"] * is_cpu + found)[0] if len(found) + is_cpu == 1 else None
 
 
+@lru_cache(maxsize=4096)
 def device_name_of(claimed: str | None) -> str | None:
     """The claimed device's own name where the claim gives one, None where it names a platform only."""
     if claimed is None or any(pattern.fullmatch(claimed.strip().lower()) for _, pattern in _NAMES):
@@ -171,6 +172,7 @@ def device_name_of(claimed: str | None) -> str | None:
     return claimed.strip() if device_platform(claimed) is not None else None
 
 
+@lru_cache(maxsize=4096)
 def requested_hardware(claimed: str | None) -> str | None:
     """A claim as the results hold it: the key of what is known here, else the name as it was written."""
     key = hardware_key(claimed)

@@ -62,6 +62,13 @@ def significant_digits(number: float) -> int:
     return len(mantissa.strip("0")) or 1
 
 
+def digits_without_blur(number: float) -> int:
+    """Significant digits of a number, without the last ones that a change of unit adds: 1000 × 0.0023 has 2."""
+    # the twelve digits that `g` writes are those that `repr` would of the number they stand for
+    mantissa = f"{number:.12g}".lstrip("-").partition("e")[0].replace(".", "")
+    return len(mantissa.strip("0")) or 1
+
+
 def pointer_text(parts: Iterable[str | int]) -> str:
     """The RFC 6901 JSON pointer of a path of keys and positions; the whole document is the empty pointer."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in parts)

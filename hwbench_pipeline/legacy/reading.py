@@ -44,7 +44,7 @@ from hwbench_pipeline.legacy.units import (
     unit_by_throughput,
 )
 from hwbench_pipeline.legacy.zones import zone_text
-from hwbench_pipeline.schema.table import canonical_json
+from hwbench_pipeline.schema.table import ColumnType, canonical_json
 from hwbench_pipeline.schema.tables.results import (
     CORE_LEGACY__RESULTS,
     MINIMUM_SAMPLES_FOR_P99,
@@ -210,6 +210,7 @@ _STATED_COLUMNS = {
 }
 
 
+_TEXT_COLUMNS = tuple(column.name for column in CORE_LEGACY__RESULTS.columns if column.type is ColumnType.STRING)
 _TIMES_ALONE = ("latency_ms_p50", "first_token_ms", "time_per_output_token_ms")
 
 
@@ -225,17 +226,13 @@ def _rows_of(
     records: Sequence[Record], name: str, sha256: str | None, zone: tzinfo | None
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]], list[Unreadable]]:
     """The result rows of a file's records, the environments they name, and the records that hold no number."""
-    numbers = _numbers_of(records)
-    without_number = [
-        Unreadable(record.pointer, "its latency is no number above zero")
-        for record, own in zip(records, numbers, strict=True)
-        if record.failure is None and not _holds_number(record, own)
-    ]
-    kept = [
-        (record, own)
-        for record, own in zip(records, numbers, strict=True)
-        if record.failure is not None or _holds_number(record, own)
-    ]
+    kept: list[tuple[Record, _Numbers]] = []
+    without_number: list[Unreadable] = []
+    for record, own in zip(records, _numbers_of(records), strict=True):
+        if record.failure is not None or _holds_number(record, own):
+            kept.append((record, own))
+        else:
+            without_number.append(Unreadable(record.pointer, "its latency is no number above zero"))
     evidence = [_evidence(record, own) if record.failure is None else None for record, own in kept]
     file_evidence = FileEvidence(tuple(member for member in evidence if member is not None))
     verdicts = [None if member is None else judge(member, file_evidence) for member in evidence]
@@ -244,8 +241,12 @@ def _rows_of(
     )
     rows: list[dict[str, Any]] = []
     environments: dict[str, dict[str, Any]] = {}
+    described: dict[tuple[int, str | None], dict[str, Any] | None] = {}
     for (record, own), verdict, finding in zip(kept, verdicts, findings, strict=True):
-        environment = environment_row(record.run_document, finding.hardware)
+        run = (id(record.run_document), finding.hardware)  # the records of one run share its object
+        if run not in described:
+            described[run] = environment_row(record.run_document, finding.hardware)
+        environment = described[run]
         row = CORE_LEGACY__RESULTS.complete({"source": "legacy", "source_path": name, "source_sha256": sha256})
         row.update(_identity_columns(record, finding, zone))
         if environment is not None:
@@ -256,7 +257,8 @@ def _rows_of(
             row.update(_failure_columns(record, finding))
         else:
             row.update(_number_columns(record, own, verdict, finding))
-        for column, value in row.items():
+        for column in _TEXT_COLUMNS:
+            value = row[column]
             if isinstance(value, str) and not value.isascii():
                 row[column] = storable(value)
         row["result_id"] = result_id_of(row)
@@ -265,39 +267,50 @@ def _rows_of(
 
 
 def _numbers_of(records: Sequence[Record]) -> list[_Numbers]:
-    observations: dict[TimeUnit, list[LatencyObservation]] = defaultdict(list)
-    for record in records:
-        if record.timing is not None:
-            observations[record.timing.declared_unit].append(_observation(record, record.timing))
-    units = {declared: decide_time_unit(found, declared) for declared, found in observations.items()}
-    return [_in_ms(record, units) for record in records]
+    samples = [None if record.timing is None else _usable_samples(record.timing.samples) for record in records]
+    proven: list[TimeUnit | None] = []
+    by_declared: dict[TimeUnit, list[TimeUnit]] = defaultdict(list)
+    for record, own_samples in zip(records, samples, strict=True):
+        timing = record.timing
+        unit = None if timing is None else _proven_unit(timing, own_samples, record.configuration.batch_size)
+        proven.append(unit)
+        if timing is not None and unit is not None:
+            by_declared[timing.declared_unit].append(unit)
+    units = {declared: decide_time_unit(found, declared) for declared, found in by_declared.items()}
+    return [_in_ms(*own, units) for own in zip(records, samples, proven, strict=True)]
 
 
-def _observation(record: Record, timing: Timing) -> LatencyObservation:
-    mean = timing.mean
-    samples = _usable_samples(timing.samples)
-    if samples:
-        mean = sum(samples) / len(samples)
-    return LatencyObservation(mean, timing.throughput, record.configuration.batch_size)
+def _proven_unit(timing: Timing, samples: Sequence[float] | None, batch_size: int | None) -> TimeUnit | None:
+    mean = sum(samples) / len(samples) if samples else timing.mean
+    return unit_by_throughput(LatencyObservation(mean, timing.throughput, batch_size))
 
 
 def _usable_samples(samples: Any) -> tuple[float, ...] | None:
     """The samples as floats; None unless every one is a number above zero."""
     if not isinstance(samples, list) or not samples:
         return None
-    numbers = tuple(number for sample in samples if (number := positive_number(sample)) is not None)
-    return numbers if len(numbers) == len(samples) else None
+    numbers: list[float] = []
+    for sample in samples:
+        number = positive_number(sample)
+        if number is None:
+            return None
+        numbers.append(number)
+    return tuple(numbers)
 
 
-def _in_ms(record: Record, units: Mapping[TimeUnit, TimeUnit]) -> _Numbers:
+def _in_ms(
+    record: Record,
+    samples: tuple[float, ...] | None,
+    proven: TimeUnit | None,
+    units: Mapping[TimeUnit, TimeUnit],
+) -> _Numbers:
+    """A record's numbers in the unit that is `proven` for it, else in that of `units`, by what is declared."""
     timing = record.timing
     if timing is None:
         return _Numbers()
-    proven = unit_by_throughput(_observation(record, timing))
-    unit = proven or units[timing.declared_unit]
+    unit = proven or units.get(timing.declared_unit, timing.declared_unit)
     factor = MS_PER[unit]
-    samples = _usable_samples(timing.samples)
-    samples_ms = None if samples is None else tuple(sample * factor for sample in samples)
+    samples_ms = None if samples is None else tuple([sample * factor for sample in samples])
     mean_ms = None if timing.mean is None else timing.mean * factor
     return _Numbers(
         samples_ms=samples_ms,

@@ -43,8 +43,12 @@ def parse_time_stamp(value: Any, naive_zone: tzinfo | None = None) -> TimeStamp 
     if number is not None:
         return TimeStamp(str(value), _epoch_instant(number))
     written = text(value)
-    if written is None:
-        return None
+    return None if written is None else _time_stamp_in(written, naive_zone)
+
+
+@lru_cache(maxsize=1024)
+def _time_stamp_in(written: str, naive_zone: tzinfo | None) -> TimeStamp:
+    """The time stamp in a text; the records of one run repeat theirs."""
     if _EPOCH_TEXT.fullmatch(written):
         return TimeStamp(written, _epoch_instant(float(written)))
     stated = _stated_time(written)

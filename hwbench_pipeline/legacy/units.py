@@ -6,7 +6,6 @@ here: which field holds what (`shapes/`).
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
@@ -48,13 +47,13 @@ def unit_by_throughput(observation: LatencyObservation) -> TimeUnit | None:
     return None
 
 
-def decide_time_unit(observations: Iterable[LatencyObservation], declared: TimeUnit) -> TimeUnit:
+def decide_time_unit(proven: Iterable[TimeUnit], declared: TimeUnit) -> TimeUnit:
     """The unit of a file's latencies: what its throughputs prove, else the one declared for its shape.
 
-    A file whose throughputs prove both units at once keeps the declared one.
+    A file whose throughputs prove several units keeps the declared one.
     """
-    proven = Counter(unit for unit in map(unit_by_throughput, observations) if unit)
-    return next(iter(proven)) if len(proven) == 1 else declared
+    units = set(proven)
+    return units.pop() if len(units) == 1 else declared
 
 
 @dataclass(frozen=True)

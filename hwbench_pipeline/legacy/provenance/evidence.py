@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, TypeVar
+
+from hwbench_pipeline.legacy.json_values import digits_without_blur
 
 T = TypeVar("T")
 
+FULL_PRECISION_DIGITS = 7
 FORMULA_POINTS = 3
 """From so many values on a pattern can be told from chance."""
 
@@ -47,17 +51,42 @@ class Evidence:
     sequence_length: int | None = None
     device_name: str | None = None
 
-    @property
+    # found once each: many rules ask for them
+    @cached_property
     def mean_ms(self) -> float | None:
         """The mean of the samples, or as stated where there are none; the stated median where there is no mean."""
         if self.samples_ms:
             return sum(self.samples_ms) / len(self.samples_ms)
         return self.stated_mean_ms if self.stated_mean_ms is not None else self.stated_ms.get("latency_ms_p50")
 
-    @property
+    @cached_property
     def point(self) -> Hashable:
         """Model, claimed hardware and configuration."""
         return (self.model_id, self.claimed_hardware, self.batch_size, self.input_key)
+
+    @cached_property
+    def profile(self) -> Hashable:
+        """The samples up to a common factor; None where they are too few to be a pattern."""
+        samples = self.samples_ms
+        if samples is None or len(samples) < FORMULA_POINTS or len(set(samples)) == 1:
+            return None
+        first = samples[0]
+        return tuple([f"{sample / first:.9g}" for sample in samples])
+
+    @cached_property
+    def series(self) -> Hashable:
+        """What the points of one series over the batch size have in common."""
+        return (self.model_id, self.claimed_hardware, self.input_key)
+
+    @cached_property
+    def mean_digits(self) -> int | None:
+        """Significant digits of the stated mean, without those that a change of unit adds: 1000 × 0.0023 has 2."""
+        return None if self.stated_mean_ms is None else digits_without_blur(self.stated_mean_ms)
+
+    @cached_property
+    def n_precise_samples(self) -> int:
+        """How many different samples have the digits of a clock."""
+        return sum(digits_without_blur(sample) >= FULL_PRECISION_DIGITS for sample in set(self.samples_ms or ()))
 
 
 @dataclass(frozen=True)
@@ -77,13 +106,12 @@ class FileEvidence:
         series: dict[Hashable, dict[int, float]] = defaultdict(dict)
         fastest: dict[Hashable, float] = {}
         for member in self.members:
-            profile = profile_of(member)
-            if profile is not None:
-                profiles[profile].add(member.point)
+            if member.profile is not None:
+                profiles[member.profile].add(member.point)
             if not member.samples_ms and member.stated_mean_ms is not None:
                 constants[member.stated_mean_ms].add(member.point)
             if member.batch_size is not None and member.mean_ms is not None:
-                series[series_of(member)][member.batch_size] = member.mean_ms
+                series[member.series][member.batch_size] = member.mean_ms
             if member.platform and member.mean_ms is not None:
                 key = id(member.platform)
                 fastest[key] = min(member.mean_ms, fastest.get(key, member.mean_ms))
@@ -103,15 +131,3 @@ class FileEvidence:
         """The answer to a question about a record's platform, found once for all its records."""
         return self.once((id(evidence.platform), question), answer)
 
-
-def profile_of(evidence: Evidence) -> Hashable:
-    """The samples up to a common factor; None where they are too few to be a pattern."""
-    samples = evidence.samples_ms
-    if samples is None or len(samples) < FORMULA_POINTS or len(set(samples)) == 1:
-        return None
-    return tuple(f"{sample / samples[0]:.9g}" for sample in samples)
-
-
-def series_of(evidence: Evidence) -> Hashable:
-    """What the points of one series over the batch size have in common."""
-    return (evidence.model_id, evidence.claimed_hardware, evidence.input_key)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 
 from hwbench_pipeline.legacy.json_values import significant_digits
-from hwbench_pipeline.legacy.provenance.evidence import FORMULA_POINTS, Evidence, FileEvidence, profile_of, series_of
+from hwbench_pipeline.legacy.provenance.evidence import FORMULA_POINTS, Evidence, FileEvidence
 from hwbench_pipeline.legacy.provenance.plausibility import throughput_contradicts
 
 TYPED_IN_DIGITS = 3
@@ -42,7 +42,7 @@ def samples_progress(evidence: Evidence, _: FileEvidence) -> str | None:
 
 def samples_scaled(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
     """The samples are those of another point of the file, times a factor."""
-    profile = profile_of(evidence)
+    profile = evidence.profile
     points = file_evidence.by_profile.get(profile, set()) if profile is not None else set()
     return f"{len(points)} rows of the file share one pattern of samples" if len(points) > 1 else None
 
@@ -51,7 +51,7 @@ def formula_over_batch(evidence: Evidence, file_evidence: FileEvidence) -> str |
     """The latencies of the series lie exactly on a line over the batch size."""
     if evidence.batch_size is None:
         return None
-    series = file_evidence.by_series.get(series_of(evidence), {})
+    series = file_evidence.by_series.get(evidence.series, {})
     if len(series) < FORMULA_POINTS:
         return None
     (b0, y0), (b1, y1), *rest = sorted(series.items())
@@ -92,11 +92,6 @@ def percentile_is_typed_in(evidence: Evidence, _: FileEvidence) -> str | None:
     return None
 
 
-def digits_of(number: float) -> int:
-    """Significant digits of a number, without the last ones that a change of unit adds: 1000 × 0.0023 has 2."""
-    return significant_digits(float(f"{number:.12g}"))
-
-
 def typed_in(evidence: Evidence, _: FileEvidence) -> str | None:
     """The time of a single call beside its platform has so few digits that a person typed it.
 
@@ -114,8 +109,8 @@ def typed_in(evidence: Evidence, _: FileEvidence) -> str | None:
 
 def has_few_digits(evidence: Evidence) -> bool:
     """Whether a time without samples has so few digits that it was rounded or typed in."""
-    mean = evidence.stated_mean_ms
-    return not evidence.samples_ms and mean is not None and digits_of(mean) <= TYPED_IN_DIGITS
+    digits = evidence.mean_digits
+    return digits is not None and digits <= TYPED_IN_DIGITS and not evidence.samples_ms
 
 
 def beside_invented(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
@@ -129,12 +124,12 @@ def beside_invented(evidence: Evidence, file_evidence: FileEvidence) -> str | No
     contradictions = file_evidence.once(
         "contradictions by series",
         lambda: {
-            series_of(other): said
+            other.series: said
             for other in file_evidence.members
             if has_few_digits(other) and (said := throughput_contradicts(other, file_evidence)) is not None
         },
     )
-    beside = contradictions.get(series_of(evidence))
+    beside = contradictions.get(evidence.series)
     if beside is not None:
         return f"another batch size of it: {beside}"
     template = file_evidence.once(

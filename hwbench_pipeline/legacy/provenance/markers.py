@@ -7,7 +7,7 @@ that says REAL is no evidence: the writers of old files put it on simulations.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, NamedTuple
@@ -143,9 +143,9 @@ _WARNING_TEXT = re.compile(
     re.IGNORECASE,
 )
 
-Mark = Callable[[Iterable[tuple[str, Any]]], str | None]
-"""Looks for a mark among keys and values, and answers in words which it found."""
-
+_FLAGS_AS_NUMBERS = (0.0, 1.0)
+_HOLD_OTHERS = (dict, list)
+_NOT_NUMBERS = (dict, list, str)
 
 class _Key(NamedTuple):
     """What a key by itself says of its value."""
@@ -256,6 +256,9 @@ class Marks:
                 self.real_label = value.strip()[:80]
 
 
+_NO_MARKS = Marks()
+
+
 def _is_label(key: _Key, value: str) -> bool:
     return key.may_label and len(value) <= _LONGEST_LABEL and "/" not in value
 
@@ -270,9 +273,14 @@ def _said(name: str, value: str, pattern: re.Pattern[str]) -> str | None:
 def marks_in(members: Iterable[tuple[str, Any]]) -> Marks:
     """The marks among keys and values."""
     marks = Marks()
+    note = marks.note
     for name, value in members:
-        if value is not None:
-            marks.note(name, value)
+        if type(value) is float and value not in _FLAGS_AS_NUMBERS:
+            # by far the most values, which can say nothing: only their key can
+            if _key(name).names_implementation:
+                marks.names_implementation = True
+        elif value is not None:
+            note(name, value)
     return marks
 
 
@@ -284,7 +292,7 @@ def members_within(own: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
         if isinstance(value, dict):
             waiting.extend(value.items())
         elif isinstance(value, list):
-            waiting.extend((key, inner) for inner in value if isinstance(inner, dict | list | str))
+            waiting += [(key, inner) for inner in value if isinstance(inner, _NOT_NUMBERS)]
         else:
             yield key, value
 
@@ -293,7 +301,7 @@ def _labels_around(around: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     """Key and value of an object that encloses a record: its own, and those of objects in it that hold nothing deeper."""
     for key, value in around.items():
         if isinstance(value, dict):
-            if not any(isinstance(inner, dict | list) for inner in value.values()):
+            if not any(isinstance(inner, _HOLD_OTHERS) for inner in value.values()):
                 yield from value.items()
         elif not isinstance(value, list):
             yield key, value
@@ -303,33 +311,28 @@ def _marks_around(around: Mapping[str, Any]) -> Marks:
     return marks_in(_labels_around(around))
 
 
-def _marks_of(evidence: Evidence, file_evidence: FileEvidence) -> Iterator[Marks]:
+def _marks_of(evidence: Evidence, file_evidence: FileEvidence) -> tuple[Marks, ...]:
     """The marks of a record's own object, all of it, then of each object around it; each object is looked at once."""
-    yield file_evidence.once((id(evidence.own), "own"), lambda: marks_in(members_within(evidence.own)))
-    for around in evidence.enclosing:
-        yield file_evidence.once((id(around), "around"), partial(_marks_around, around))
+    return file_evidence.once((id(evidence), "marks"), lambda: _find_marks(evidence, file_evidence))
 
 
-def mock_mark_in(members: Iterable[tuple[str, Any]]) -> str | None:
-    """A label or an output that says that a stand-in ran."""
-    found = marks_in(members)
-    return found.mock or found.mock_output
-
-
-def simulation_mark_in(members: Iterable[tuple[str, Any]]) -> str | None:
-    """A flag, a label or an output that says that something was simulated."""
-    found = marks_in(members)
-    return found.simulated or found.simulated_output
+def _find_marks(evidence: Evidence, file_evidence: FileEvidence) -> tuple[Marks, ...]:
+    own = file_evidence.once((id(evidence.own), "own"), lambda: marks_in(members_within(evidence.own)))
+    around = [
+        file_evidence.once((id(around), "around"), partial(_marks_around, around)) for around in evidence.enclosing
+    ]
+    # what says nothing at all need not be asked again
+    return (own, *(marks for marks in around if marks != _NO_MARKS))
 
 
 def output_is_mock(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
     """What the call gave back says that it is a stand-in's."""
-    return next(_marks_of(evidence, file_evidence)).mock_output
+    return _marks_of(evidence, file_evidence)[0].mock_output
 
 
 def output_is_simulated(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
     """What the call gave back says that it is simulated."""
-    return next(_marks_of(evidence, file_evidence)).simulated_output
+    return _marks_of(evidence, file_evidence)[0].simulated_output
 
 
 def marked_simulated(evidence: Evidence, file_evidence: FileEvidence) -> str | None:

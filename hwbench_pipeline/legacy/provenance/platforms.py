@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from hwbench_pipeline.legacy.json_values import finite_number, positive_number
+from hwbench_pipeline.legacy.json_values import digits_without_blur, finite_number, positive_number
 from hwbench_pipeline.legacy.provenance import markers
 from hwbench_pipeline.legacy.provenance.evidence import Evidence, FileEvidence
-from hwbench_pipeline.legacy.provenance.fingerprints import TYPED_IN_DIGITS, digits_of
+from hwbench_pipeline.legacy.provenance.fingerprints import TYPED_IN_DIGITS
 from hwbench_pipeline.legacy.provenance.plausibility import FASTEST_CALL_MS
 
 LEAST_MODEL_MB = 1.0
@@ -41,12 +41,14 @@ Members = Iterable[tuple[str, Any]]
 
 def platform_is_mock(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
     """A label or a text of the record's platform says that a stand-in ran there."""
-    return _asked_of_all(evidence, file_evidence, "mock", markers.mock_mark_in)
+    found = _marks_on_platform(evidence, file_evidence)
+    return None if found is None else found.mock or found.mock_output
 
 
 def platform_is_simulated(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
     """A flag, a label or a text of the record's platform says that it was simulated."""
-    return _asked_of_all(evidence, file_evidence, "simulated", markers.simulation_mark_in)
+    found = _marks_on_platform(evidence, file_evidence)
+    return None if found is None else found.simulated or found.simulated_output
 
 
 def start_failed(evidence: Evidence, file_evidence: FileEvidence) -> str | None:
@@ -78,7 +80,7 @@ def other_time_is_typed_in(evidence: Evidence, file_evidence: FileEvidence) -> s
 def _typed_in_time(members: Members) -> str | None:
     for key, value in members:
         number = positive_number(value)
-        if number is not None and _CALL_TIME.search(key.lower()) and digits_of(number) <= TYPED_IN_DIGITS:
+        if number is not None and _CALL_TIME.search(key.lower()) and digits_without_blur(number) <= TYPED_IN_DIGITS:
             return f"{key} is {number:g}"
     return None
 
@@ -128,8 +130,9 @@ def _asked_once(
     return file_evidence.on_platform(evidence, question, lambda: find(evidence.platform.items()))
 
 
-def _asked_of_all(evidence: Evidence, file_evidence: FileEvidence, question: str, find: markers.Mark) -> str | None:
-    """As `_asked_once`, of everything on the platform: also of what its objects hold."""
-    if not evidence.platform:
+def _marks_on_platform(evidence: Evidence, file_evidence: FileEvidence) -> markers.Marks | None:
+    """The marks of everything on the record's platform, also of what its objects hold."""
+    platform = evidence.platform
+    if not platform:
         return None
-    return file_evidence.on_platform(evidence, question, lambda: find(markers.members_within(evidence.platform)))
+    return file_evidence.once((id(platform), "marks"), lambda: markers.marks_in(markers.members_within(platform)))

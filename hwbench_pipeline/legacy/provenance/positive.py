@@ -7,15 +7,14 @@ against a number, which stand before it (`rules`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from hwbench_pipeline.legacy.json_values import finite_number, positive_integer, positive_number, significant_digits
 from hwbench_pipeline.legacy.provenance import clock, markers
-from hwbench_pipeline.legacy.provenance.evidence import Evidence, FileEvidence
+from hwbench_pipeline.legacy.provenance.evidence import FULL_PRECISION_DIGITS, Evidence, FileEvidence
 from hwbench_pipeline.legacy.provenance.fingerprints import has_few_digits
 
-FULL_PRECISION_DIGITS = 7
 MEAN_TOLERANCE = 0.01
 LEAST_RUNS = 3
 LEAST_PRECISE = 2
@@ -33,7 +32,7 @@ def samples_prove(evidence: Evidence, _: FileEvidence) -> str | None:
     samples, stated = evidence.samples_ms, evidence.stated_mean_ms
     if not samples or not evidence.samples_are_usable or stated is None or not _means_agree(samples, stated):
         return None
-    precise = _precise(samples)
+    precise = evidence.n_precise_samples
     if precise < LEAST_PRECISE or not _on_grid(samples):
         return None
     return f"{len(samples)} samples, {precise} distinct at full precision, all on the grid of a clock"
@@ -41,11 +40,6 @@ def samples_prove(evidence: Evidence, _: FileEvidence) -> str | None:
 
 def _on_grid(samples_ms: Sequence[float]) -> bool:
     return clock.are_clock_differences([sample / 1000 for sample in samples_ms])
-
-
-def _precise(samples: Iterable[float]) -> int:
-    # twelve digits: a change of unit adds more to a rounded number
-    return len({sample for sample in samples if significant_digits(float(f"{sample:.12g}")) >= FULL_PRECISION_DIGITS})
 
 
 def _means_agree(samples: Sequence[float], stated_mean: float) -> bool:
@@ -142,6 +136,6 @@ def what_is_missing(evidence: Evidence) -> str:
         return "it states no average that its samples could confirm"
     if not _means_agree(samples, evidence.stated_mean_ms):
         return f"the samples' mean {evidence.mean_ms:g} ms is not the stated {evidence.stated_mean_ms:g} ms"
-    if _precise(samples) < LEAST_PRECISE:
+    if evidence.n_precise_samples < LEAST_PRECISE:
         return "fewer than two distinct samples have the precision of a clock: they were rounded or made up"
     return "its samples lie on the grid of no clock: they were computed, drawn at random or converted"
