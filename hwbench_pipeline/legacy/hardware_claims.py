@@ -87,6 +87,8 @@ _OF_THE_SYSTEM = frozenset(
 _OF_THE_FILE = frozenset({"metadata", "meta", "info"})
 _TORCH_VERSIONS = frozenset({"torch_version", "pytorch_version", "torch", "pytorch"})
 _HOSTS = ("hostname", "host", "host_name", "machine", "node")
+_HOST_KEYS = frozenset(_HOSTS)
+_DEVICE_STATEMENTS = _AVAILABILITY | _DEVICE_COUNTS | _TORCH_VERSIONS
 _CPU_BUILD = re.compile(r"\d[\w.]*\+cpu(?:[.\w]*)")
 
 REMOTE = "remote"
@@ -298,15 +300,20 @@ def _absence(attempt: Attempt) -> str | None:
 
 
 def _blocks_in(around: Mapping[str, Any], names: frozenset[str]) -> list[Mapping[str, Any]]:
-    return [value for key, value in around.items() if key.lower() in names and isinstance(value, dict)]
+    return [value for key, value in around.items() if isinstance(value, dict) and key.lower() in names]
 
 
 def _host_of(block: Mapping[str, Any]) -> str | None:
+    if _HOST_KEYS.isdisjoint(block):
+        return None
     return next((name for field in _HOSTS if (name := text(block.get(field))) is not None), None)
 
 
 def _statements(block: Mapping[str, Any], claimed: str) -> Iterator[tuple[str, bool]]:
     """What an object says about the devices that torch finds: in words, and whether there are any."""
+    # most objects speak of something else
+    if (_DEVICE_STATEMENTS | {claimed}).isdisjoint(map(str.lower, block)):
+        return
     for key, value in block.items():
         if value is None or isinstance(value, dict):
             continue
@@ -357,10 +364,14 @@ def _probe_in(around: Mapping[str, Any], claimed: str) -> str | None:
 
 def _device_memory(own: Mapping[str, Any]) -> str | None:
     for key, value in own.items():
-        number = finite_number(value)
-        if _DEVICE_MEMORY_KEY.fullmatch(key) and number is not None and number > 0:
+        if _is_device_memory(key) and (number := finite_number(value)) is not None and number > 0:
             return f"{key} = {number:g}"
     return None
+
+
+@lru_cache(maxsize=4096)
+def _is_device_memory(key: str) -> bool:
+    return _DEVICE_MEMORY_KEY.fullmatch(key) is not None
 
 
 def _disproof(attempt: Attempt, siblings: Sequence[Attempt], run: Sequence[Attempt]) -> str | None:

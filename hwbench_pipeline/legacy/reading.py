@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
 from itertools import pairwise
@@ -140,6 +140,7 @@ def _read_document(document: Any, name: str, content: FileContent, naive_zone: t
     unreadable = [place for place in found if isinstance(place, Unreadable)]
     derived_zone = derive_zone(document)
     rows, environments, without_number = _rows_of(records, name, content.sha256, derived_zone or naive_zone)
+    _complete(rows, is_plain=_is_plain(content.data))
     unreadable += without_number
     remarks = [f"{pointer_text(place.pointer)} put aside: {place.reason}" for place in unreadable]
     remarks += shape.remarks(document)
@@ -257,13 +258,23 @@ def _rows_of(
             row.update(_failure_columns(record, finding))
         else:
             row.update(_number_columns(record, own, verdict, finding))
-        for column in _TEXT_COLUMNS:
+        rows.append(row)
+    return rows, environments, without_number
+
+
+def _is_plain(data: bytes | None) -> bool:
+    """Whether no text in a file can hold a lone surrogate: only an escape, or bytes beyond ASCII, can give one."""
+    return data is not None and data.isascii() and b"\\u" not in data
+
+
+def _complete(rows: Iterable[dict[str, Any]], *, is_plain: bool) -> None:
+    """Make every text of the rows storable, where it may not be, and give each row its id."""
+    for row in rows:
+        for column in () if is_plain else _TEXT_COLUMNS:
             value = row[column]
             if isinstance(value, str) and not value.isascii():
                 row[column] = storable(value)
         row["result_id"] = result_id_of(row)
-        rows.append(row)
-    return rows, environments, without_number
 
 
 def _numbers_of(records: Sequence[Record]) -> list[_Numbers]:
