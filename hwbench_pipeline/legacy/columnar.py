@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime, time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -62,6 +63,7 @@ def parse_duckdb(data: bytes) -> dict[str, list[dict[str, Any]]]:
     whoever holds it. Views are not looked at: they repeat rows of tables. Raises UnreadableDocumentError for a broken
     file and for one that is too big to be a database of results.
     """
+    copy: Path | None = None
     try:
         with private_folder() as folder:
             copy = folder / f"{_COPY}.duckdb"
@@ -78,8 +80,10 @@ def parse_duckdb(data: bytes) -> dict[str, list[dict[str, Any]]]:
     except UnreadableDocumentError:
         raise
     except Exception as error:  # noqa: BLE001 - a library that reads hostile bytes raises what it likes
+        # the private copy's name differs from time to time, and means nothing to the reader
+        said = _said(error).replace(str(copy), "it")
         raise UnreadableDocumentError(
-            f"a DuckDB database that cannot be opened: {_said(error)}; expected a complete one that DuckDB "
+            f"a DuckDB database that cannot be opened: {said}; expected a complete one that DuckDB "
             f"{duckdb.__version__} reads. Fix: restore it from a backup, or export it with the version that wrote it"
         ) from None
 
@@ -181,4 +185,4 @@ def _plain(value: Any, depth: int = 0) -> Any:
 
 def _said(error: Exception) -> str:
     lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__
+    return lines[0][:400] if lines else type(error).__name__

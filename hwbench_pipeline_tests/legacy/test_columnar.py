@@ -145,3 +145,15 @@ def test_time_stamps_of_columns_reach_the_results(put, run, tmp_path):
     for name in ("naive", "a"):
         assert found[name]["started_at"] is None
         assert found[name]["started_at_text"].startswith("2025-01-02T03:04:05.678")
+
+
+def test_a_refusal_says_the_same_each_time(database):
+    """The name of the private copy, which differs from time to time, is not in it."""
+    cut = database("CREATE TABLE t AS SELECT range AS a FROM range(100000)").read_bytes()[:-5000]
+    said = set()
+    for _ in range(2):
+        with pytest.raises(UnreadableDocumentError) as refused:
+            parse_duckdb(cut)
+        said.add(str(refused.value))
+    assert len(said) == 1
+    assert "hwbench-legacy" not in said.pop()
