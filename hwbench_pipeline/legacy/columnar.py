@@ -81,7 +81,7 @@ def parse_duckdb(data: bytes) -> dict[str, list[dict[str, Any]]]:
         raise
     except Exception as error:  # noqa: BLE001 - a library that reads hostile bytes raises what it likes
         # the private copy's name differs from time to time, and means nothing to the reader
-        said = _said(error).replace(str(copy), "it")
+        said = _said(error).replace(f'"{copy}"', "it").replace(str(copy), "it")
         raise UnreadableDocumentError(
             f"a DuckDB database that cannot be opened: {said}; expected a complete one that DuckDB "
             f"{duckdb.__version__} reads. Fix: restore it from a backup, or export it with the version that wrote it"

@@ -225,11 +225,12 @@ def _read_changed(
     for done, (position, change) in enumerate(work.to_read, start=n_unchanged + 1):
         entry = found[position]
         name = stored_text(entry.path)
-        content = read_content(Path(entry.path))
+        path = Path(entry.path)
+        content = read_content(path)
         if content.sha256 is None:
             _note_problem(writer, work, entry, change, content)
         else:
-            reading_batch = _reading_of(warehouse, writer, work, Path(entry.path), content)
+            reading_batch = _reading_of(warehouse, writer, work, path, content)
             writer.add_version(NewVersion(name, change, role_of(name), content.state, content.sha256, reading_batch))
         if on_progress is not None:
             on_progress(done, len(found), name)

@@ -212,11 +212,16 @@ class Marks:
             # cheap tests first: hardly any text holds one of these words
             beginning = value[:_LONGEST_OUTPUT]
             lowered = beginning.lower()
-            if "simulat" in lowered or "mock" in lowered or _STAND_IN_CLASS.search(beginning):
+            if (
+                "simulat" in lowered
+                or "mock" in lowered
+                or (("fake" in lowered or "stub" in lowered or "dummy" in lowered) and _STAND_IN_CLASS.search(beginning))
+            ):
                 self._note_text(key, name, value, lowered)
             if key.is_warning and self.simulated is None and _WARNING_TEXT.search(beginning):
                 self.simulated = f"{name} says {value.strip()[:80]!r}"
-            self._note_word(key, name, lowered.strip())
+            if len(lowered) <= _LONGEST_LABEL:
+                self._note_word(key, name, lowered.strip())
             if "REAL" in value:
                 self._note_real(key, value)
 
