@@ -130,4 +130,3 @@ class FileEvidence:
     def on_platform(self, evidence: Evidence, question: str, answer: Callable[[], str | None]) -> str | None:
         """The answer to a question about a record's platform, found once for all its records."""
         return self.once((id(evidence.platform), question), answer)
-

@@ -147,6 +147,7 @@ _FLAGS_AS_NUMBERS = (0.0, 1.0)
 _HOLD_OTHERS = (dict, list)
 _NOT_NUMBERS = (dict, list, str)
 
+
 class _Key(NamedTuple):
     """What a key by itself says of its value."""
 
@@ -215,7 +216,9 @@ class Marks:
             if (
                 "simulat" in lowered
                 or "mock" in lowered
-                or (("fake" in lowered or "stub" in lowered or "dummy" in lowered) and _STAND_IN_CLASS.search(beginning))
+                or (
+                    ("fake" in lowered or "stub" in lowered or "dummy" in lowered) and _STAND_IN_CLASS.search(beginning)
+                )
             ):
                 self._note_text(key, name, value, lowered)
             if key.is_warning and self.simulated is None and _WARNING_TEXT.search(beginning):
