@@ -34,6 +34,7 @@ from hwbench_pipeline.legacy.provenance import Evidence, FileEvidence, Verdict, 
 from hwbench_pipeline.legacy.records import Record, Shape, Timing, Unreadable
 from hwbench_pipeline.legacy.resemblance import result_objects
 from hwbench_pipeline.legacy.shapes import generic, shape_of
+from hwbench_pipeline.legacy.shapes.asked_once import answers_kept
 from hwbench_pipeline.legacy.timestamps import derive_zone, parse_time_stamp
 from hwbench_pipeline.legacy.units import (
     MS_PER,
@@ -102,7 +103,8 @@ def read_file(path: Path, content: FileContent, naive_zone: tzinfo | None) -> Re
     except UnreadableDocumentError as error:
         status = "no_results" if error.is_foreign else "quarantined"
         return Reading(name, content.sha256, len(content.data), None, status, storable(str(error)))
-    return _read_document(document, name, content, naive_zone)
+    with answers_kept():
+        return _read_document(document, name, content, naive_zone)
 
 
 def _read_document(document: Any, name: str, content: FileContent, naive_zone: tzinfo | None) -> Reading:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from functools import lru_cache
 from typing import Any
 
-from hwbench_pipeline.legacy.json_values import finite_number, objects_within, text
+from hwbench_pipeline.legacy.json_values import finite_number, text
 
 _COMPACT = re.compile(r"(\d{4})(\d{2})(\d{2})[_T -]?(\d{2})(\d{2})(\d{2})")
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2}(?:[.,]\d+)?)?\s?(?:Z|z|[+-]\d{2}:?\d{2}(?::\d{2})?)?")
@@ -20,6 +20,7 @@ _EPOCH_TEXT = re.compile(r"\d{10}(?:\.\d+)?")
 _TIME_KEY = re.compile(r"time|date|epoch|stamp|_at$|^(?:start|end|created|started|finished)", re.IGNORECASE)
 _EARLIEST_EPOCH_S = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 _LATEST_EPOCH_S = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
+_HOLD_OTHERS = (dict, list)
 _ZONE_STEP = timedelta(minutes=15)
 _LARGEST_OFFSET = timedelta(hours=14)
 _SAME_INSTANT = timedelta(minutes=2)
@@ -66,8 +67,18 @@ def derive_zone(document: Any) -> timezone | None:
     epochs: list[datetime] = []
     naive: list[datetime] = []
     paired: list[timedelta | None] = []
-    for found in objects_within(document):
+    waiting: list[Any] = [document]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, list):
+            waiting += [member for member in found if isinstance(member, _HOLD_OTHERS)]
+            continue
+        if not isinstance(found, dict):
+            continue
+        waiting += [member for member in found.values() if isinstance(member, _HOLD_OTHERS)]
         own_epochs, own_naive = _times_of(found)
+        if not own_epochs and not own_naive:
+            continue
         paired.extend(_offset(epoch, local) for epoch in own_epochs for local in own_naive)
         epochs.extend(own_epochs)
         naive.extend(own_naive)
@@ -88,7 +99,7 @@ def _times_of(found: dict[str, Any]) -> tuple[list[datetime], list[datetime]]:
     epochs, naive = [], []
     for key, value in found.items():
         # the type first: it costs less than the key
-        if not isinstance(value, (str, float, int)) or not _names_time(key):
+        if isinstance(value, _HOLD_OTHERS) or value is None or not _names_time(key):
             continue
         number = finite_number(value)
         instant = _epoch_instant(number) if number is not None else None

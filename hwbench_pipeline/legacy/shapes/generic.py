@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from hwbench_pipeline.legacy.configuration import Configuration
 from hwbench_pipeline.legacy.identities import (
@@ -48,6 +48,7 @@ from hwbench_pipeline.legacy.quantities import (
 from hwbench_pipeline.legacy.quantity_names import is_plain_place, words_of
 from hwbench_pipeline.legacy.records import MemoryStatement, Record, Shape, Timing, Unreadable
 from hwbench_pipeline.legacy.resemblance import is_result_object
+from hwbench_pipeline.legacy.shapes.asked_once import once
 from hwbench_pipeline.legacy.units import MS_PER, LatencyObservation, MemoryUnit, TimeUnit, unit_by_throughput
 
 _MEMORY_COVERS = "as the source names it; what it covers is not recorded"
@@ -72,8 +73,7 @@ _MOST_LABELS = 200
 _ROWS_TO_JUDGE = 20
 
 
-@dataclass(frozen=True)
-class _Place:
+class _Place(NamedTuple):
     """An object or list of the document, the key it has in the one around it, and that one."""
 
     value: Any
@@ -154,7 +154,7 @@ def _recognises_table(document: Any) -> bool:
 
 def recognises(document: Any) -> bool:
     """True where anything in the document may be a result: a quantity, also one of zero, or a failed attempt."""
-    return any(not (isinstance(outcome, _Remark) and outcome.is_faint) for outcome in _outcomes(document))
+    return any(not (isinstance(outcome, _Remark) and outcome.is_faint) for outcome in _all_outcomes(document))
 
 
 def read(document: Any) -> Iterator[Record | Unreadable]:
@@ -178,7 +178,7 @@ def remarks(document: Any) -> list[str]:
 
 def _settled(document: Any) -> list[_Outcome]:
     """The outcomes of a document, without what repeats another of its records."""
-    outcomes = list(_outcomes(document))
+    outcomes = _all_outcomes(document)
     records = [outcome for outcome in outcomes if isinstance(outcome, Record)]
     originals = {}
     timed = set()
@@ -210,6 +210,10 @@ def _fact(record: Record) -> tuple[Any, ...]:
     time = timing.mean or timing.p50
     value = timing.throughput or timing.tokens_per_s if time is None else time * MS_PER[timing.declared_unit]
     return (record.model_id, record.claimed_hardware, None if value is None else f"{value:.6g}")
+
+
+def _all_outcomes(document: Any) -> list[_Outcome]:
+    return once("outcomes", document, lambda asked: list(_outcomes(asked)))
 
 
 def _outcomes(document: Any) -> Iterator[_Outcome]:

@@ -15,6 +15,7 @@ from hwbench_pipeline.legacy.json_values import text
 from hwbench_pipeline.legacy.outcomes import failure_of
 from hwbench_pipeline.legacy.records import Record, Shape, Unreadable
 from hwbench_pipeline.legacy.shapes import direct_benchmark, web_platform_result
+from hwbench_pipeline.legacy.shapes.asked_once import once
 
 LARGEST_DEPTH = 5
 """So many levels may stand around the collected objects."""
@@ -22,6 +23,7 @@ _SAMPLED_AT_TOP = 16
 _SAMPLED_MEMBERS = 3
 _MOST_LOOKED_AT = 64
 _SAMPLED_DEPTH = 3
+_HOLD_OTHERS = (dict, list)
 
 _Place = tuple[str, ...]
 _Around = tuple[dict[str, Any], ...]
@@ -58,18 +60,23 @@ def _collection_of(inner: Shape, name: str) -> Shape:
 
 def _samples_hold(inner: Shape, document: Any) -> bool:
     """Whether one of the first members of a document, or of theirs, is of the inner shape."""
+    return any(map(inner.recognises, once("sampled members", document, _sampled_members)))
+
+
+def _sampled_members(document: Any) -> list[Any]:
+    """Some of the members of a document that hold others, and some of theirs, outermost first."""
+    sampled: list[Any] = []
     level: list[Any] = [document]
     for depth in range(_SAMPLED_DEPTH):
         n_sampled = _SAMPLED_MEMBERS if depth else _SAMPLED_AT_TOP
-        level = [member for value in level for member in islice(_inner_containers(value), n_sampled)]
-        if any(inner.recognises(value) for value in level):
-            return True
-    return False
+        level = [member for value in level for member in _inner_containers(value)[:n_sampled]]
+        sampled += level
+    return sampled
 
 
-def _inner_containers(value: Any) -> Iterator[Any]:
+def _inner_containers(value: Any) -> list[Any]:
     members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return (member for member in islice(members, _MOST_LOOKED_AT) if isinstance(member, dict | list) and member)
+    return [member for member in islice(members, _MOST_LOOKED_AT) if isinstance(member, _HOLD_OTHERS) and member]
 
 
 def _objects(inner: Shape, document: Any) -> Iterator[tuple[_Place, _Around, dict[str, Any]]]:

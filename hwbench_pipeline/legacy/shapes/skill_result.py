@@ -166,21 +166,23 @@ def _hardware_of_call(own: Mapping[str, Any], otherwise: str | None) -> str | No
 def _calls(place: SkillPlace) -> Iterator[_Call]:
     """Every call that has a number or an error: under its own key, or in a list of examples."""
     for pointer, container, hardware in place.containers:
+        examples = container.get("examples")
+        examples = examples if isinstance(examples, list) else []
         stamps: set[tuple[str, str]] = set()
         for key, value in container.items():
             of_key = _hardware_of_key(key) or hardware
             if of_key is not None and isinstance(value, dict) and _EXAMPLE_KEY.search(key):
                 call = _Call((*pointer, key), value, _hardware_of_call(value, of_key), Quantities(value))
                 if _is_attempt(call):
-                    stamps.add(_signature(call))
+                    if examples:
+                        stamps.add(_signature(call))
                     yield call
-        examples = container.get("examples")
-        for position, value in enumerate(examples if isinstance(examples, list) else ()):
+        for position, value in enumerate(examples):
             if not isinstance(value, dict):
                 continue
             of_call = _hardware_of_call(value, hardware)
             call = _Call((*pointer, "examples", str(position)), value, of_call, Quantities(value))
-            if _is_attempt(call) and _signature(call) not in stamps:
+            if _is_attempt(call) and not (stamps and _signature(call) in stamps):
                 yield call
 
 
