@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from hwbench_pipeline.analysis.consolidation import consolidate_environments, consolidate_results, current_results
 from hwbench_pipeline.analysis.coverage import COUNTED_COLUMNS, coverage_rows
 from hwbench_pipeline.catalog.names import MODELS
@@ -53,16 +55,27 @@ def coverage_now(warehouse: Path) -> tuple[list[dict[str, Any]], list[Unreadable
     return _coverage_of(results), unreadable
 
 
+def unite(warehouse: Path) -> list[UnreadableFile]:
+    """Unite results and environments and count coverage. Returns the files that were left out."""
+    with connect() as connection:
+        return _unite(warehouse, connection)
+
+
 def refresh(warehouse: Path) -> Refreshed:
     """Unite results and environments, count coverage, build the database."""
     with connect() as connection:
-        connection.execute(f"SET memory_limit = {literal(_MEMORY_LIMIT)}")
-        connection.execute(f"SET temp_directory = {literal(str(warehouse / '.spill'))}")
-        unreadable = consolidate_results(warehouse, connection).unreadable
-        unreadable += consolidate_environments(warehouse, connection).unreadable
-        write_coverage(warehouse)
+        unreadable = _unite(warehouse, connection)
         database = build_database(warehouse, connection)
     return Refreshed(database, list(dict.fromkeys(unreadable + database.unreadable)))
+
+
+def _unite(warehouse: Path, connection: duckdb.DuckDBPyConnection) -> list[UnreadableFile]:
+    connection.execute(f"SET memory_limit = {literal(_MEMORY_LIMIT)}")
+    connection.execute(f"SET temp_directory = {literal(str(warehouse / '.spill'))}")
+    unreadable = consolidate_results(warehouse, connection).unreadable
+    unreadable += consolidate_environments(warehouse, connection).unreadable
+    write_coverage(warehouse)
+    return unreadable
 
 
 def refresh_if_older(warehouse: Path) -> list[UnreadableFile]:

@@ -39,9 +39,7 @@ def run(
         require_readable(path)
     from hwbench_pipeline.analysis.refreshing import refresh
     from hwbench_pipeline.imports.storing import import_into
-    from hwbench_pipeline.legacy.finding import absolute_path
-    from hwbench_pipeline.legacy.ingest import is_under
-    from hwbench_pipeline.legacy.json_values import storable
+    from hwbench_pipeline.legacy.finding import absolute_path, lies_under, stored_text
     from hwbench_pipeline.warehouse.location import warehouse_path
     from hwbench_pipeline.warehouse.writing import require_writable
 
@@ -56,12 +54,8 @@ def run(
             on_progress=lambda done, total, _path: bar.update(task, completed=done, total=total),
         )
         refreshed = refresh(folder)
-    roots = [storable(absolute_path(path).as_posix()) for path in paths]
-    files = [
-        row
-        for row in imported.files
-        if row["format"] == format_name and any(is_under(str(row["path"]), root) for root in roots)
-    ]
+    roots = [stored_text(absolute_path(path).as_posix()) for path in paths]
+    files = [row for row in imported.files if row["format"] == format_name and lies_under(str(row["path"]), roots)]
     by_status = {status: n for status in FILE_STATUSES if (n := sum(row["status"] == status for row in files))}
     totals = {name: sum(row[name] for row in files) for name in COUNTS}
     if as_json:

@@ -20,7 +20,7 @@ EXAMPLE = "Example: `hwbench refresh --warehouse data/warehouse`"
 
 def run(warehouse: WarehouseOption = None) -> None:
     """Make the tables anew and print their sizes."""
-    from hwbench_pipeline.analysis.refreshing import refresh
+    from hwbench_pipeline.analysis.refreshing import refresh, unite
     from hwbench_pipeline.catalog.storing import write_models
     from hwbench_pipeline.hardware.storing import write_hardware
     from hwbench_pipeline.legacy.reconciliation import reconcile
@@ -41,7 +41,7 @@ def run(warehouse: WarehouseOption = None) -> None:
         say_what_does_not_add_up(NAME, folder, reconciliation)
         raise typer.Exit(WORK_FAILED)
     with messages().status("making the tables anew…"):
-        refresh(folder)
+        unite(folder)
         if not table_file(folder, CORE_MODELS).exists():
             write_models(folder)
         hardware, _ = read_rows(folder, CORE_HARDWARE)
@@ -51,7 +51,7 @@ def run(warehouse: WarehouseOption = None) -> None:
         fitted = fit_predictor(folder)
         write_predictions(folder)
         report = write_coverage_report(folder)
-        refreshed = refresh(folder)  # the database holds the predictions too
+        refreshed = refresh(folder)
     console = output()
     console.print(table(("table", "rows"), refreshed.database.n_rows.items(), right=("rows",)))
     if fitted.reason:

@@ -17,8 +17,7 @@ from typing import Any
 from hwbench_pipeline.imports.facts import facts_of_files, originality_of
 from hwbench_pipeline.imports.reading import Reading, read_file
 from hwbench_pipeline.legacy.contents import read_content
-from hwbench_pipeline.legacy.finding import find_files
-from hwbench_pipeline.legacy.json_values import storable
+from hwbench_pipeline.legacy.finding import find_files, stored_text
 
 Row = dict[str, Any]
 Progress = Callable[[int, int, str], None]
@@ -53,7 +52,7 @@ def import_files(
     found = find_files(paths)
     readings: dict[tuple[str, str], Reading] = {}
     for position, path in enumerate(found, start=1):
-        name = storable(path.as_posix())
+        name = stored_text(path.as_posix())
         readings[name, format_name] = read_file(format_name, name, path.name, read_content(path))
         if on_progress is not None:
             on_progress(position, len(found), name)

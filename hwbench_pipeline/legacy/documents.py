@@ -22,6 +22,8 @@ __all__ = ["UnreadableDocumentError", "parse_document"]
 MOST_CONTAINERS = 1_000_000
 """Objects and lists in a document. Each takes 70 to 370 bytes whatever it holds, so that bytes alone bound too little."""
 _CONFLICT = re.compile(r"^<{7} .*^={7}\s*$.*^>{7} ", re.MULTILINE | re.DOTALL)
+# `[2024-01-02 10:00:00] INFO …`: what stands in the brackets is no list, and text follows it on its line
+_LOG_LINE = re.compile(r"\s*\[[^\[\]{}\"\n]{1,80}\][ \t:]*[^\s,\]}\[]")
 _BYTE_ORDER_MARKS = (  # the longer first: a UTF-32 mark begins with a UTF-16 one
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -125,7 +127,7 @@ def _not_one_json(error: json.JSONDecodeError, content: str, name: str) -> Any:
         raise UnreadableDocumentError(
             "git conflict markers, expected one document. Fix: resolve the conflict, keeping one side"
         )
-    starts_like_json = content.lstrip()[:1] in ("{", "[")
+    starts_like_json = content.lstrip()[:1] in ("{", "[") and not _LOG_LINE.match(content)
     if starts_like_json and error.msg == "Extra data":
         return _json_lines(content, error)
     is_named_table = name.lower().endswith((".csv", ".tsv"))

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from hwbench_pipeline.legacy.json_values import storable
 
 _LARGEST_INT64 = 2**63 - 1
+_ESCAPE = "\\ud"
 
 
 class FileState(NamedTuple):
@@ -70,8 +71,17 @@ def absolute_path(path: Path) -> Path:
 
 
 def stored_text(path: str) -> str:
-    """A path as tables hold it: bytes that are no UTF-8 are written as escapes."""
-    return path if path.isascii() else storable(path)
+    """A path as tables hold it: bytes that are no UTF-8 are written as escapes, so that no two paths have one text."""
+    if path.isascii() and _ESCAPE not in path:
+        return path
+    written = storable(path)
+    # a name that holds such an escape, or looks like it, has its own backslashes doubled
+    return storable(path.replace("\\", "\\\\")) if _ESCAPE in written else written
+
+
+def lies_under(path: str, roots: Iterable[str]) -> bool:
+    """Whether a path is one of the roots or below one; all of them as `stored_text`."""
+    return any(path == root or path.startswith(f"{root.rstrip('/')}/") for root in roots)
 
 
 def _walk(top: str, found: dict[str, FileState | None], walked: set[str], links: list[str]) -> None:

@@ -20,6 +20,7 @@ from hwbench_pipeline.catalog.names import catalog_key
 from hwbench_pipeline.legacy.contents import FileContent
 from hwbench_pipeline.legacy.documents import UnreadableDocumentError, parse_document
 from hwbench_pipeline.legacy.environments import environment_row
+from hwbench_pipeline.legacy.finding import stored_text
 from hwbench_pipeline.legacy.hardware_claims import (
     Attempt,
     Finding,
@@ -88,14 +89,9 @@ class Reading:
     derived_zone: str | None = None
 
 
-def stored_path(path: Path) -> str:
-    """The path as tables hold it: absolute, with `/`, and bytes that are no UTF-8 written as escapes."""
-    return storable(path.as_posix())
-
-
 def read_file(path: Path, content: FileContent, naive_zone: tzinfo | None) -> Reading:
     """What a file gave. Never raises for anything the file holds."""
-    name = stored_path(path)
+    name = stored_text(path.as_posix())
     if content.data is None:
         return Reading(name, None, None, None, "quarantined", storable(content.problem or "cannot be read"))
     try:

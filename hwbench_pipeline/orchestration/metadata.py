@@ -73,6 +73,20 @@ def definition_metadata(table: Table, sources: Sequence[Table] = ()) -> dict[str
     return metadata
 
 
+def asset_spec(table: Table, *deps: Table, group_name: str, kinds: set[str]) -> dg.AssetSpec:
+    """The spec of a table that one pass makes together with others."""
+    return dg.AssetSpec(
+        table.name,
+        deps=[dep.name for dep in deps],
+        description=table.description,
+        group_name=group_name,
+        kinds=kinds,
+        owners=OWNERS,
+        code_version=code_version(table),
+        metadata=definition_metadata(table, deps),
+    )
+
+
 def code_version(*tables: Table) -> str:
     """Changes with the package's version and with the tables' columns."""
     return f"{__version__}-{sha256_of([[repr(column) for column in table.columns] for table in tables])[:8]}"

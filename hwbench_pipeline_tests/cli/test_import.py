@@ -35,6 +35,15 @@ def test_import_counts_every_file_and_unites_the_results(call, tmp_path):
     assert "byte-identical" in called.out
 
 
+def test_an_import_tells_of_its_own_paths_only(call, tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"{name}.csv").write_text(TABLE.replace("net", name))
+    call("import", "timm", tmp_path / "one", "--warehouse", tmp_path / "w")
+    called = call("import", "timm", tmp_path / "two", "--warehouse", tmp_path / "w", "--json")
+    assert [row["path"] for row in called.document["files"]] == [str(tmp_path / "two" / "two.csv")]
+
+
 def test_a_bundle_of_another_machine(call, tmp_path):
     path = write_bundle(tmp_path / "b.json.gz", [rows.without_number(environment_id=None)], [])
     called = call("import", "bundle", path, "--warehouse", tmp_path / "w", "--json")

@@ -98,3 +98,20 @@ def test_text_of_another_kind_is_told_from_a_broken_result(name, is_foreign):
     with pytest.raises(UnreadableDocumentError) as caught:
         parse_document(b"def f(x):\n    return x, 1\n", name)
     assert caught.value.is_foreign is is_foreign
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[2024-01-02 10:00:00] INFO begin\n[2024-01-02 10:00:01] took 5 ms\n", "[INFO] begin\n", " [1] first: {}\n"],
+)
+def test_a_log_with_brackets_is_no_broken_json(text):
+    with pytest.raises(UnreadableDocumentError, match="text of another kind") as refused:
+        parse_document(text.encode(), "run.log")
+    assert refused.value.is_foreign
+
+
+@pytest.mark.parametrize("text", ["[1, 2", "[1, 2] [3]\n", "[1, 2], [3]", '["a"] x', "[\n1\n] x"])
+def test_broken_lists_are_no_logs(text):
+    with pytest.raises(UnreadableDocumentError) as refused:
+        parse_document(text.encode(), "run.log")
+    assert not refused.value.is_foreign

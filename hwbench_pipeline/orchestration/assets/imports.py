@@ -2,28 +2,17 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 
 import dagster as dg
 
 from hwbench_pipeline.imports.storing import import_folders
-from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata
+from hwbench_pipeline.orchestration.metadata import asset_spec
 from hwbench_pipeline.orchestration.resources import ImportFilesResource, WarehouseResource
 from hwbench_pipeline.reports.tables import markdown_table
-from hwbench_pipeline.schema.table import Table
 from hwbench_pipeline.schema.tables import CORE_IMPORTS__ENVIRONMENTS, CORE_IMPORTS__RESULTS, RAW_IMPORTS__FILES
 
-
-def _spec(table: Table, *deps: Table) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        table.name,
-        deps=[dep.name for dep in deps],
-        description=table.description,
-        group_name="imports",
-        kinds={"json", "csv", "parquet"},
-        owners=OWNERS,
-        code_version=code_version(table),
-        metadata=definition_metadata(table, deps),
-    )
+_spec = partial(asset_spec, group_name="imports", kinds={"json", "csv", "parquet"})
 
 
 @dg.multi_asset(

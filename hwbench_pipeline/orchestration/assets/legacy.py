@@ -1,12 +1,13 @@
 """Old result files: one pass makes the account of files, the results, their places, the quarantine and the environments."""
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import dagster as dg
 
 from hwbench_pipeline.legacy.ingest import ingest_into
-from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata
+from hwbench_pipeline.orchestration.metadata import asset_spec
 from hwbench_pipeline.orchestration.resources import LegacyFilesResource, WarehouseResource
 from hwbench_pipeline.reports.tables import markdown_table
 from hwbench_pipeline.schema.duckdb_sql import identifier, literal
@@ -30,17 +31,7 @@ _COUNTED_BY = (
 )
 
 
-def _spec(table: Table, *deps: Table) -> dg.AssetSpec:
-    return dg.AssetSpec(
-        table.name,
-        deps=[dep.name for dep in deps],
-        description=table.description,
-        group_name="legacy",
-        kinds={"json", "parquet"},
-        owners=OWNERS,
-        code_version=code_version(table),
-        metadata=definition_metadata(table, deps),
-    )
+_spec = partial(asset_spec, group_name="legacy", kinds={"json", "parquet"})
 
 
 @dg.multi_asset(
