@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-PLAIN_SAMPLE_FILES = 5000
+PLAIN_SAMPLE_FILES = 10_000
 
 
 def files_below(folders: list[Path]) -> Iterator[str]:

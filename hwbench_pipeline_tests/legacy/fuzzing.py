@@ -8,6 +8,7 @@ is made again with `examine(number, seeds)`.
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 import re
 from collections import Counter
@@ -15,12 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from hwbench_pipeline.legacy.contents import FileContent
 from hwbench_pipeline.legacy.reading import Reading, read_file
 from hwbench_pipeline_tests.benchmarks.legacy_corpus import TEMPLATES, as_bytes, document_of
 from hwbench_pipeline_tests.legacy.mutations import mutated
-from hwbench_pipeline_tests.legacy.rederivation import derive, document_in, faults_of
+from hwbench_pipeline_tests.legacy.rederivation import derive, document_in, faults_of, resolved
 
 REAL_FILES = Path(__file__).parents[3] / "shared" / "legacy" / "files"
 LARGEST_REAL_SEED_BYTES = 60_000
@@ -28,6 +30,7 @@ LARGE_SEED_BYTES = 15_000
 SMALL_SEED_SHARE = 0.85
 EDITIONS_OF_A_TEMPLATE = 4
 _KINDS_TOLD = 30
+MUTATIONS_PER_MARK = 10
 _PARTICULARS = re.compile(r"[0-9][0-9.e+-]*")
 
 
@@ -113,9 +116,62 @@ def examine(number: int, findings: Findings, *, with_real: bool) -> None:
         findings.faults += [f"{place}: {fault}" for fault in faults_of(row, document)]
 
 
+MARKS: tuple[tuple[str, Any], ...] = (
+    ("is_simulated", True),
+    ("simulated", "yes"),
+    ("isSimulation", 1),
+    ("is_mock", True),
+    ("used_mock", "true"),
+    ("implementation_type", "MOCK"),
+    ("implementation_type", "(SIMULATED)"),
+    ("result_kind", "simulated"),
+    ("data_source", "estimated"),
+    ("is_real", False),
+    ("note", "simulated values, not a run"),
+    ("warning", "These are mock results"),
+)
+"""Ways in which a source says that its numbers were not measured."""
+LABELS: tuple[tuple[str, Any], ...] = (
+    ("implementation_type", "REAL"),
+    ("is_real", True),
+    ("implementation", "(REAL)"),
+    ("is_simulated", False),
+    ("simulation", "no"),
+)
+"""What says that a number is real, and proves nothing."""
+
+
+def examine_marks(number: int, findings: Findings, *, with_real: bool) -> None:
+    """Put a mark on a record, or on the document around it, and then a label: what was measured no longer is, what was
+    not still is not."""
+    draw = random.Random(f"mark-{number}")
+    name, data = draw.choice(_by_size(with_real=with_real)[0])
+    try:
+        document = json.loads(data)
+    except ValueError:
+        return
+    rows = {row["source_pointer"]: row["provenance"] for row in read_bytes(data, Path(name).name).rows}
+    if not rows or not isinstance(document, dict):
+        return
+    pointer = draw.choice([key for key, provenance in rows.items() if provenance == "measured"] or list(rows))
+    holders = [holder for holder in resolved(document, pointer) if isinstance(holder, dict)]
+    holder = draw.choice((holders[0], holders[-1]))
+    key, value = draw.choice(MARKS if rows[pointer] == "measured" else LABELS)
+    if key in holder:
+        return
+    holder[key] = value
+    findings.counts[f"marks on {rows[pointer]}"] += 1
+    for row in read_bytes(json.dumps(document).encode(), Path(name).name).rows:
+        if row["source_pointer"] == pointer and row["provenance"] == "measured":
+            said = f"mark {number} of {name}: {key}={value!r} on the {'document' if holder is holders[0] else 'record'}"
+            findings.faults.append(f"{said}: {pointer} was {rows[pointer]}, is measured by {row['provenance_reason']}")
+
+
 def examine_range(numbers: Sequence[int], *, with_real: bool) -> Findings:
     """`examine` for each of the numbers."""
     findings = Findings()
     for number in numbers:
         examine(number, findings, with_real=with_real)
+        if number % MUTATIONS_PER_MARK == 0:
+            examine_marks(number, findings, with_real=with_real)
     return findings

@@ -16,6 +16,7 @@ def test_no_crash_and_no_invented_number():
     print(f"\n{dict(findings.counts)}")
     findings.require_none()
     assert findings.counts["rows"] > N_MUTATIONS // 2, "too few rows to show anything"
+    assert findings.counts["marks on measured"] > 10
     assert all(findings.counts[f"files {status}"] > 0 for status in ("ingested", "no_results", "quarantined"))
 
 

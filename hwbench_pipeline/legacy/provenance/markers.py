@@ -119,21 +119,11 @@ _OF_A_FLAG = frozenset(
         "gpu",
     ]
 )
-_MARKING_VALUES = frozenset(
-    [
-        "simulated",
-        "simulation",
-        "simulator",
-        "emulated",
-        "emulator",
-        "synthetic",
-        "estimated",
-        "estimate",
-        "predicted",
-        "projected",
-        "extrapolated",
-    ]
-)
+_OF_THE_NUMBERS = frozenset({"source", "origin", "provenance"})
+"""`data_source` says where the numbers come from, `data` alone what went in."""
+_FORETELLING_VALUES = frozenset(["estimated", "estimate", "predicted", "projected", "extrapolated"])
+"""No input is any of these."""
+_MARKING_VALUES = _FORETELLING_VALUES | {"simulated", "simulation", "simulator", "emulated", "emulator", "synthetic"}
 _MOCK_VALUES = frozenset(["mock", "mocked", "fake", "stub", "stubbed", "dummy"])
 _STAND_IN_CLASS = re.compile(r"\b(?:Fake|Stub|Dummy|Mock)[A-Z]\w*")
 _WARNED = re.compile(r"(?:^|_)(?:warnings?|notes?|comments?|remarks?|disclaimer)$", re.IGNORECASE)
@@ -155,6 +145,7 @@ class _Key(NamedTuple):
     means_mock: bool
     means_real: bool
     is_plain_flag: bool
+    is_of_input: bool
     may_label: bool
     is_warning: bool
     is_output: bool
@@ -175,6 +166,7 @@ def _key(name: str) -> _Key:
         means_real=bool(words & _REAL_WORDS) and words <= _REAL_WORDS | _OF_A_FLAG,
         is_plain_flag=says_how and words - marking <= _OF_A_FLAG,
         is_warning=_WARNED.search(name) is not None,
+        is_of_input=not words.isdisjoint(_OF_THE_INPUT) and words.isdisjoint(_OF_THE_NUMBERS),
         may_label=not (is_input or is_output or _NOT_LABELS.search(name)),
         is_output=is_output and not is_input,
         names_implementation=_IMPLEMENTATION_KEY.search(name) is not None,
@@ -234,9 +226,9 @@ class Marks:
             self._note_flag(key, name, word)
         elif key.means_real and word in ("false", "no", "off", "0"):
             self.simulated = self.simulated or f"{name} is {word}"
-        elif key.may_label and word in _MARKING_VALUES and not _OF_THE_INPUT.intersection(words_of(name)):
+        elif key.may_label and word in (_FORETELLING_VALUES if key.is_of_input else _MARKING_VALUES):
             self.simulated = self.simulated or f"{name} is {word!r}"
-        elif key.may_label and word in _MOCK_VALUES and not _OF_THE_INPUT.intersection(words_of(name)):
+        elif key.may_label and word in _MOCK_VALUES and not key.is_of_input:
             self.mock = self.mock or f"{name} is {word!r}"
 
     def _note_flag(self, key: _Key, name: str, said: str) -> None:
