@@ -18,15 +18,17 @@ import torch
 
 from hwbench_pipeline.bench.backends import Workload, backend_for
 from hwbench_pipeline.bench.backends.torch import forward_outputs
+from hwbench_pipeline.bench.energy import EnergyMeter
 from hwbench_pipeline.bench.judging import (
     REPEATABLE,
     Array,
     WrongOutputError,
+    has_drifted,
     is_noisy,
     largest_relative_error,
     require_right_output,
 )
-from hwbench_pipeline.bench.memory import not_on_host, read_peak, reset_peak
+from hwbench_pipeline.bench.memory import measure_peak
 from hwbench_pipeline.bench.plan import CellPlan, Point
 from hwbench_pipeline.bench.sampling import take_samples, timed_ms
 from hwbench_pipeline.catalog.building import build_model, count_parameters
@@ -140,7 +142,7 @@ def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str
     require_right_output(values["output_max_rel_error"], point.precision)
     del reference
     report("sample")
-    values |= _sample(plan, prepared.call)
+    values |= _sample(plan, prepared.call, report)
     return values | {
         "scenario": "forward",
         "backend": prepared.backend,
@@ -162,7 +164,7 @@ def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str,
     report("first step")
     values["first_inference_ms"] = timed_ms(step.run)
     report("sample")
-    values |= _sample(plan, step.run)
+    values |= _sample(plan, step.run, report)
     step.require_finite_losses()
     return values | {
         "scenario": "train_step",
@@ -199,26 +201,40 @@ def _reference_outputs(loaded: _Loaded) -> dict[str, Array]:
     return reference
 
 
-def _sample(plan: CellPlan, call: Callable[[], object]) -> dict[str, Any]:
-    """Warm up and sample; also the peak memory and what the machine was like meanwhile."""
-    not_reset = not_on_host(plan.hardware) or reset_peak()
+def _sample(plan: CellPlan, call: Callable[[], object], report: Report) -> dict[str, Any]:
+    """Warm up and sample, with what the machine was like meanwhile; then the peak memory in a pass of its own."""
     load_before = condition.load_average_1m()
-    with condition.StealMeter() as steal, condition.OthersMeter() as others:
+    with (
+        condition.StealMeter() as steal,
+        condition.OthersMeter() as others,
+        condition.ThrottleMeter(plan.hardware) as throttle,
+        EnergyMeter(plan.hardware) as meter,
+    ):
         samples = take_samples(call, plan.sampling)
-    memory = read_peak(not_reset)
+    clock_mhz, temperature_c = condition.cpu_clock_mhz(), condition.temperature_c()
     flags = []
     if is_noisy(samples.samples_ms):
         flags.append("noisy")
+    if has_drifted(samples.samples_ms):
+        flags.append("unsteady")
+    if throttle.has_throttled:
+        flags.append("throttled")
     if condition.is_loaded(others.busy_cores, os.cpu_count() or 1):
         flags.append("loaded_machine")
+    report("memory")
+    memory = measure_peak(call, plan.hardware)
+    energy = meter.energy
     return {
         "samples_ms": samples.samples_ms,
         "n_warmup": samples.n_warmup,
+        "n_attempts": samples.n_attempts,
         "flags": flags,
         "peak_memory_mb": memory.peak_memory_mb,
         "memory_method": memory.memory_method,
+        "energy_j": None if energy.energy_j is None else energy.energy_j / samples.n_calls,
+        "energy_source": energy.energy_source,
         "load_avg_1m": load_before,
         "cpu_steal_percent": steal.cpu_steal_percent,
-        "cpu_clock_mhz": condition.cpu_clock_mhz(),
-        "temperature_c": condition.temperature_c(),
+        "cpu_clock_mhz": clock_mhz,
+        "temperature_c": temperature_c,
     }

@@ -28,6 +28,11 @@ NOISY_SPREAD = 0.25
 # a median this many times the fastest sample says that most samples were disturbed, however alike they are
 NOISY_MEDIAN_OVER_MINIMUM = 2.0
 
+# medians of the two halves further apart than this: the machine warmed up, throttled or was taken away meanwhile
+DRIFT = 0.10
+# of fewer samples a half has no median to speak of
+FEWEST_FOR_DRIFT = 5
+
 
 class WrongOutputError(Exception):
     """The backend's output is not the model's."""
@@ -68,9 +73,23 @@ def require_right_output(relative_error: float, precision: str) -> None:
         )
 
 
-def is_noisy(samples_ms: Sequence[float]) -> bool:
-    """Whether the samples spread too wide for their median to be compared: upwards, or above the fastest."""
+def has_drifted(samples_ms: Sequence[float]) -> bool:
+    """Whether the second half of the samples, in the order they were taken, is slower or faster than the first."""
+    half = len(samples_ms) // 2
+    if half < FEWEST_FOR_DRIFT:
+        return False
+    first, second = (percentile(sorted(part), 50) for part in (samples_ms[:half], samples_ms[-half:]))
+    return abs(second - first) > DRIFT * min(first, second)
+
+
+def upper_spread(samples_ms: Sequence[float]) -> float:
+    """(p90 − p50) / p50: how far the slower samples lie above the median."""
     ordered = sorted(samples_ms)
     median = percentile(ordered, 50)
-    spread = (percentile(ordered, 90) - median) / median
-    return spread > NOISY_SPREAD or median / ordered[0] > NOISY_MEDIAN_OVER_MINIMUM
+    return (percentile(ordered, 90) - median) / median
+
+
+def is_noisy(samples_ms: Sequence[float]) -> bool:
+    """Whether the samples spread too wide for their median to be compared: upwards, or above the fastest."""
+    median = percentile(sorted(samples_ms), 50)
+    return upper_spread(samples_ms) > NOISY_SPREAD or median / min(samples_ms) > NOISY_MEDIAN_OVER_MINIMUM

@@ -30,7 +30,9 @@ class Point:
 
 @dataclass(frozen=True)
 class Sampling:
-    """When to stop sampling: both minima are met, or one maximum is.
+    """When to stop warming up and sampling: both minima are met, or one maximum is.
+
+    Warming up also goes on until the calls are steady, for `max_warmup_s` at most.
 
     Ten samples and a second are the least that optimum-benchmark and torchbench take; the maxima keep one slow
     point from holding the machine.
@@ -38,6 +40,7 @@ class Sampling:
 
     min_warmup: int = 3
     min_warmup_s: float = 0.5
+    max_warmup_s: float = 3.0
     min_samples: int = 10
     min_duration_s: float = 1.0
     max_samples: int = 1000

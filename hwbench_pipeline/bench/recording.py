@@ -13,7 +13,7 @@ from typing import Any
 
 import hwbench_pipeline
 from hwbench_pipeline.bench.plan import CellPlan, Point
-from hwbench_pipeline.bench.statistics import latency_statistics
+from hwbench_pipeline.bench.statistics import latency_statistics, median_interval
 from hwbench_pipeline.catalog.facts import model_facts
 from hwbench_pipeline.hardware.probing import Probe
 from hwbench_pipeline.schema.table import canonical_json
@@ -91,6 +91,7 @@ class Attempt:
         """A row for a point that was measured; `values` is what `cell` emitted for it."""
         samples: list[float] = values["samples_ms"]
         statistics = latency_statistics(samples)
+        low, high = median_interval(samples) or (None, None)
         mean_s = math.fsum(samples) / len(samples) / 1e3
         tokens = values["tokens"]
         taken = (
@@ -100,10 +101,13 @@ class Attempt:
             "backend",
             "backend_version",
             "n_warmup",
+            "n_attempts",
             "load_ms",
             "first_inference_ms",
             "peak_memory_mb",
             "memory_method",
+            "energy_j",
+            "energy_source",
             "flops",
             "flags",
             "load_avg_1m",
@@ -129,6 +133,8 @@ class Attempt:
             throughput_items_per_s=point.batch_size / mean_s,
             tokens_per_s=tokens / mean_s if tokens else None,
             **statistics,
+            latency_ms_p50_low=low,
+            latency_ms_p50_high=high,
             **{name: values[name] for name in taken},
             **{name: values.get(name) for name in optional},
         )

@@ -1,6 +1,6 @@
-"""Warming up and taking samples.
+"""Warming up until the calls are steady, and taking samples.
 
-Belongs here: the loop around one synchronous call. Does not belong here: what the call does (`backends/`), or
+Belongs here: the loops around one synchronous call. Does not belong here: what the call does (`backends/`), or
 statistics of the samples (`statistics`).
 """
 
@@ -8,18 +8,28 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from hwbench_pipeline.bench.judging import has_drifted, is_noisy, upper_spread
 from hwbench_pipeline.bench.plan import Sampling
+from hwbench_pipeline.bench.statistics import percentile
+
+STEADY_WINDOW = 3
+STEADY = 0.05
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Raw samples in milliseconds, in the order they were taken, and how many calls warmed up before them."""
+    """Raw samples in milliseconds, in the order they were taken, and how many calls warmed up before them.
+
+    `n_calls` counts every call made, those thrown away too. `n_attempts` is 2 where the first samples were noisy or drifted and others were taken; the steadier ones stand here.
+    """
 
     samples_ms: list[float]
     n_warmup: int
+    n_calls: int
+    n_attempts: int = 1
 
 
 def timed_ms(call: Callable[[], object]) -> float:
@@ -30,17 +40,46 @@ def timed_ms(call: Callable[[], object]) -> float:
 
 
 def take_samples(call: Callable[[], object], rules: Sampling) -> Samples:
-    """Warm up, then sample until the rules are met.
+    """Warm up, then sample until the rules are met; once more where the samples are noisy or drift.
 
-    The garbage collector is off while sampling: its pauses belong to the harness, not to the model.
+    A neighbour's burst on the machine passes: the second attempt tells it from the model's own spread.
     """
-    n_warmup = 0
+    n_warmup = _warm_up(call, rules)
+    first = _sample(call, rules)
+    if not (is_noisy(first) or has_drifted(first)):
+        return Samples(first, n_warmup, n_warmup + len(first))
+    second = _sample(call, rules)
+    n_calls = n_warmup + len(first) + len(second)
+    return Samples(min(second, first, key=_disturbance), n_warmup, n_calls, n_attempts=2)
+
+
+def _disturbance(samples_ms: Sequence[float]) -> tuple[bool, float]:
+    return has_drifted(samples_ms), upper_spread(samples_ms)
+
+
+def _warm_up(call: Callable[[], object], rules: Sampling) -> int:
+    """Call until the minima are met and the calls are steady, or the time for it is over. Returns how many calls."""
+    times: list[float] = []
     start = time.perf_counter()
-    while n_warmup < rules.min_warmup or time.perf_counter() - start < rules.min_warmup_s:
-        call()
-        n_warmup += 1
-        if time.perf_counter() - start > rules.max_duration_s:
-            break
+    while True:
+        elapsed = time.perf_counter() - start
+        has_minima = len(times) >= rules.min_warmup and elapsed >= rules.min_warmup_s
+        if elapsed > rules.max_duration_s or (has_minima and (elapsed >= rules.max_warmup_s or is_steady(times))):
+            return len(times)
+        times.append(timed_ms(call))
+
+
+def is_steady(times_ms: Sequence[float]) -> bool:
+    """Whether the last three calls took as long as the three before, by their medians, within `STEADY`."""
+    if len(times_ms) < 2 * STEADY_WINDOW:
+        return False
+    last = percentile(sorted(times_ms[-STEADY_WINDOW:]), 50)
+    before = percentile(sorted(times_ms[-2 * STEADY_WINDOW : -STEADY_WINDOW]), 50)
+    return abs(last - before) <= STEADY * before
+
+
+def _sample(call: Callable[[], object], rules: Sampling) -> list[float]:
+    """Samples of one attempt. The garbage collector is off meanwhile: its pauses belong to the harness, not to the model."""
     samples: list[float] = []
     gc.collect()
     was_enabled = gc.isenabled()
@@ -52,7 +91,7 @@ def take_samples(call: Callable[[], object], rules: Sampling) -> Samples:
             elapsed = time.perf_counter() - start
             enough = len(samples) >= rules.min_samples and elapsed >= rules.min_duration_s
             if enough or len(samples) >= rules.max_samples or elapsed >= rules.max_duration_s:
-                return Samples(samples, n_warmup)
+                return samples
     finally:
         if was_enabled:
             gc.enable()

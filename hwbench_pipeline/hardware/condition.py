@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import time
+from contextlib import suppress
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -110,6 +112,56 @@ class StealMeter:
                 self.cpu_steal_percent = max(0.0, 100 * stolen_s / total_s)
         self._before = None
         return self.cpu_steal_percent
+
+
+class ThrottleMeter:
+    """Whether the CPU or the GPU was slowed down for heat or power between entering and leaving the context.
+
+    `has_throttled` is set on leaving: from the kernel's counters of thermal events, and on cuda from NVML's reasons for
+    a lower clock; False where the system tells neither.
+    """
+
+    def __init__(self, hardware: str, system: Path = Path("/sys/devices/system/cpu")) -> None:
+        self.has_throttled = False
+        self._is_cuda = hardware == "cuda"
+        self._counters = sorted(system.glob("cpu[0-9]*/thermal_throttle/*_throttle_count"))
+
+    def __enter__(self) -> ThrottleMeter:
+        self._before = self._events()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.has_throttled = self._events() > self._before or (self._is_cuda and gpu_is_slowed())
+
+    def _events(self) -> int:
+        total = 0
+        for counter in self._counters:
+            with suppress(OSError, ValueError):
+                total += int(counter.read_text())
+        return total
+
+
+def gpu_is_slowed() -> bool:
+    """Whether NVML says that heat or a power brake lowers the GPU's clock now; False where it cannot be asked.
+
+    The ordinary power cap is no reason here: GPUs at work reach it all the time.
+    """
+    try:
+        import pynvml
+    except ImportError:
+        return False
+    slowed = (
+        pynvml.nvmlClocksThrottleReasonHwThermalSlowdown
+        | pynvml.nvmlClocksThrottleReasonSwThermalSlowdown
+        | pynvml.nvmlClocksThrottleReasonHwPowerBrakeSlowdown
+    )
+    try:
+        pynvml.nvmlInit()
+        return bool(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(pynvml.nvmlDeviceGetHandleByIndex(0)) & slowed)
+    except pynvml.NVMLError:
+        return False
 
 
 def cpu_clock_mhz() -> float | None:

@@ -5,6 +5,7 @@ import pytest
 
 from hwbench_pipeline.bench.judging import (
     WrongOutputError,
+    has_drifted,
     is_noisy,
     largest_relative_error,
     require_right_output,
@@ -51,3 +52,10 @@ def test_noise_is_judged_by_the_upper_spread():
     assert not is_noisy([10.0] * 20)
     assert not is_noisy([10.0] * 19 + [50.0])
     assert is_noisy([10.0] * 15 + [20.0] * 5)
+
+
+def test_drift_is_a_difference_between_the_halves():
+    assert has_drifted([10.0] * 5 + [11.5] * 5)
+    assert not has_drifted([10.0] * 5 + [10.5] * 5)
+    assert not has_drifted([10.0, 20.0, 10.0, 20.0])
+    assert not has_drifted([10.0, 30.0] * 10)

@@ -4,12 +4,13 @@ import gc
 import time
 
 from hwbench_pipeline.bench.plan import Sampling
-from hwbench_pipeline.bench.sampling import take_samples, timed_ms
+from hwbench_pipeline.bench.sampling import is_steady, take_samples, timed_ms
 
 
 def test_takes_the_minimum_of_slow_calls():
     taken = take_samples(
-        lambda: time.sleep(0.02), Sampling(min_warmup=2, min_warmup_s=0, min_samples=5, min_duration_s=0)
+        lambda: time.sleep(0.02),
+        Sampling(min_warmup=2, min_warmup_s=0, max_warmup_s=0, min_samples=5, min_duration_s=0),
     )
     assert len(taken.samples_ms) == 5
     assert taken.n_warmup == 2
@@ -19,10 +20,51 @@ def test_takes_the_minimum_of_slow_calls():
 def test_samples_fast_calls_for_the_minimum_time():
     start = time.perf_counter()
     taken = take_samples(
-        lambda: time.sleep(0.001), Sampling(min_warmup=1, min_warmup_s=0, min_samples=3, min_duration_s=0.3)
+        lambda: time.sleep(0.001),
+        Sampling(min_warmup=1, min_warmup_s=0, max_warmup_s=0, min_samples=3, min_duration_s=0.3),
     )
     assert time.perf_counter() - start >= 0.3
     assert len(taken.samples_ms) > 3
+
+
+class Call:
+    """A call that takes the given milliseconds, the last of them from then on."""
+
+    def __init__(self, *milliseconds):
+        self.milliseconds = list(milliseconds)
+        self.n_calls = 0
+
+    def __call__(self):
+        time.sleep(self.milliseconds[min(self.n_calls, len(self.milliseconds) - 1)] / 1e3)
+        self.n_calls += 1
+
+
+def test_warms_up_until_the_calls_are_steady():
+    rules = Sampling(min_warmup=1, min_warmup_s=0, max_warmup_s=2, min_samples=6, min_duration_s=0)
+    taken = take_samples(Call(80, 60, 40, 30, 20, 15, 10), rules)
+    assert taken.n_warmup > 7
+    assert max(taken.samples_ms) < 15
+
+
+def test_noise_that_passes_costs_a_second_attempt():
+    rules = Sampling(min_warmup=0, min_warmup_s=0, max_warmup_s=0, min_samples=10, max_samples=10, min_duration_s=0)
+    taken = take_samples(Call(*[10, 40, 10, 60, 10, 50, 10, 45, 10, 55], 10), rules)
+    assert taken.n_attempts == 2
+    assert max(taken.samples_ms) < 20
+    assert take_samples(Call(10), rules).n_attempts == 1
+
+
+def test_drift_costs_a_second_attempt():
+    rules = Sampling(min_warmup=0, min_warmup_s=0, max_warmup_s=0, min_samples=10, max_samples=10, min_duration_s=0)
+    taken = take_samples(Call(*[20] * 5, *[14] * 5, 14), rules)
+    assert taken.n_attempts == 2
+    assert max(taken.samples_ms) < 18
+
+
+def test_steadiness_needs_six_calls():
+    assert not is_steady([1.0] * 5)
+    assert is_steady([9.0, 1.0, 1.0, 1.01, 1.0, 1.0, 1.02])
+    assert not is_steady([1.5, 1.4, 1.3, 1.2, 1.1, 1.0])
 
 
 def test_stops_at_the_maxima():
@@ -36,7 +78,8 @@ def test_stops_at_the_maxima():
 def test_collects_no_garbage_while_sampling_and_restores_it():
     seen = set()
     take_samples(
-        lambda: seen.add(gc.isenabled()), Sampling(min_warmup=0, min_warmup_s=0, min_samples=3, min_duration_s=0)
+        lambda: seen.add(gc.isenabled()),
+        Sampling(min_warmup=0, min_warmup_s=0, max_warmup_s=0, min_samples=3, min_duration_s=0),
     )
     assert seen == {False}
     assert gc.isenabled()

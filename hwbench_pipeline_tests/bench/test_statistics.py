@@ -1,11 +1,13 @@
 """Statistics of samples agree with numpy and never invent."""
 
+import random
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hwbench_pipeline.bench.statistics import latency_statistics, percentile
+from hwbench_pipeline.bench.statistics import latency_statistics, median_interval, percentile
 
 samples = st.lists(st.floats(min_value=1e-3, max_value=1e6), min_size=1, max_size=300)
 
@@ -42,3 +44,38 @@ def test_no_samples_give_nothing():
     assert set(latency_statistics([]).values()) == {None}
     with pytest.raises(ValueError, match="at least one"):
         percentile([], 50)
+
+
+def test_the_interval_of_the_median_covers_it_as_often_as_it_says():
+    draw = random.Random(7)
+    covered = 0
+    for _ in range(400):
+        samples = [draw.lognormvariate(0, 0.3) for _ in range(30)]
+        low, high = median_interval(samples)
+        covered += low <= 1.0 <= high
+    assert 0.92 <= covered / 400 <= 0.99
+
+
+def test_samples_that_follow_each_other_have_a_wider_interval():
+    draw = random.Random(7)
+    level, following = 0.0, []
+    for _ in range(100):
+        level = 0.95 * level + draw.gauss(0, 1)
+        following.append(100 + level)
+    shuffled = draw.sample(following, len(following))
+    width = {
+        name: high - low
+        for name, (low, high) in (("following", median_interval(following)), ("shuffled", median_interval(shuffled)))
+    }
+    assert width["following"] > 2 * width["shuffled"]
+
+
+@given(st.lists(st.floats(0.1, 1e4), min_size=6, max_size=60))
+def test_the_interval_holds_the_median(samples):
+    low, high = median_interval(samples)
+    assert low <= percentile(sorted(samples), 50) <= high
+
+
+def test_too_few_samples_give_no_interval():
+    assert median_interval([1.0] * 5) is None
+    assert median_interval([1.0] * 6) == (1.0, 1.0)

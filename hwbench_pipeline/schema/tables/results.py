@@ -21,6 +21,7 @@ PROVENANCES = ("measured", "simulated", "mock", "unknown", "predicted", "none")
 STATUSES = ("ok", "failed", "unsupported", "out_of_memory", "timeout", "no_hardware")
 FLAGS = (
     "noisy",
+    "unsteady",
     "throttled",
     "loaded_machine",
     "software_adapter",
@@ -129,6 +130,12 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     _milliseconds("latency_ms_std", "Standard deviation of the samples (n − 1).", zero=True),
     _milliseconds("latency_ms_min", "Fastest sample."),
     _milliseconds("latency_ms_p50", "Median latency."),
+    _milliseconds(
+        "latency_ms_p50_low",
+        "Lower end of the 95 % confidence interval of the median, from order statistics, widened where samples follow "
+        "each other; NULL where too few samples give none.",
+    ),
+    _milliseconds("latency_ms_p50_high", "Upper end of that interval."),
     _milliseconds("latency_ms_p90", "90th percentile, linear interpolation."),
     _milliseconds("latency_ms_p95", "95th percentile, linear interpolation."),
     _milliseconds("latency_ms_p99", f"99th percentile; only from {MINIMUM_SAMPLES_FOR_P99} samples on."),
@@ -136,6 +143,12 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     Column("samples_ms", ColumnType.LIST_FLOAT64, "The raw samples, in the order they were taken.", unit="ms", above=0),
     Column("n_samples", INT64, "How many samples the statistics stand on.", above=0),
     Column("n_warmup", INT64, "Calls made and thrown away before sampling.", at_least=0),
+    Column(
+        "n_attempts",
+        INT64,
+        "How many times sampling was tried: a second time where the first was noisy or unsteady; the steadier one stands.",
+        above=0,
+    ),
     Column(
         "throughput_items_per_s",
         FLOAT64,
@@ -162,7 +175,7 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     Column("peak_memory_mb", FLOAT64, "Peak memory; see memory_method for what it covers.", unit="MB", above=0),
     _text("memory_method", "How peak memory was read, or why it was not."),
     Column("energy_j", FLOAT64, "Energy of one call; never from an estimate.", unit="J", above=0),
-    _text("energy_source", "The counter energy was read from."),
+    _text("energy_source", "The counter energy was read from, or why it was not."),
     Column("flops", INT64, "Floating-point operations of one call at this shape, counted.", unit="FLOP", above=0),
     Column("loss_first", FLOAT64, "Training: loss of the first step."),
     Column("loss_last", FLOAT64, "Training: loss of the last step, on the same batch."),
@@ -170,6 +183,7 @@ RESULT_COLUMNS: tuple[Column, ...] = (
         "flags",
         ColumnType.LIST_STRING,
         "Validity flags of the number. noisy: upper spread over 25 %, or median over twice the fastest sample; "
+        "unsteady: the second half of the samples is more than 10 % slower or faster than the first; "
         "loaded_machine: something else used over a quarter of the cores while sampling; "
         "throttled: the clock fell while sampling; software_adapter: software ran what a GPU should have; "
         "cpu_fallback: a part ran on the CPU; faster_than_roofline: the device, or the fastest of its platform, cannot do "
