@@ -1,4 +1,4 @@
-"""Measuring a torch device's fp32 matrix-multiply rate and copy bandwidth; run as a process by `asking`.
+"""Measuring a torch device's matrix-multiply rates by precision and its copy bandwidth; run as a process by `asking`.
 
 Belongs here: the two measurements. Does not belong here: for which platforms they are made and what they stand for
 (`peaks`).
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     import torch
 
 GEMM_SECONDS = 2.5
+GEMM_SECONDS_OF_OTHERS = 1.2
+"""For bf16 and fp16 each; what the device has no units for is slow there, and then stands for nothing."""
+SLOWEST_FIRST_PRODUCT_S = 1.0
 COPY_SECONDS = 1.5
 TARGET_GEMM_S = 0.1
 """A product of about this length is long against the clock's and the launch's overhead, and still often repeated."""
@@ -33,22 +36,32 @@ _FP32_BYTES = 4
 
 
 def measure(device: str) -> dict[str, Any]:
-    """Best GFLOP/s of repeated n×n×n fp32 products (2n³ operations each), best GB/s of repeated copies, and how."""
+    """Best GFLOP/s of repeated n×n×n products (2n³ operations each) by precision, best GB/s of copies, and how."""
     import torch
 
     # fp32 means fp32: no TF32 on NVIDIA, no bf16 inside oneDNN
     torch.set_float32_matmul_precision("highest")
-    from hwbench_pipeline.hardware.devices import synchronizer
+    from hwbench_pipeline.hardware.devices import DTYPES, synchronizer
 
     synchronize = synchronizer(torch.device(device))
     memory = _memory_bytes(device)
-    gflops, size, n_products = _gemm(device, synchronize, memory)
+    products: dict[str, dict[str, float]] = {}
+    refused: dict[str, str] = {}
+    for name, seconds in (("fp32", GEMM_SECONDS), *((name, GEMM_SECONDS_OF_OTHERS) for name in ("bf16", "fp16"))):
+        try:
+            gflops, size, repeats = _gemm(device, DTYPES[name], seconds, synchronize, memory)
+        except (RuntimeError, _TooSlowError) as error:
+            if name == "fp32":
+                raise
+            refused[name] = str(error).splitlines()[0][:120]
+            continue
+        products[name] = {"gflops": gflops, "size": size, "repeats": repeats}
     gb_per_s, copy_bytes, n_copies = _copy(device, synchronize, memory)
     return {
-        "peak_gflops_fp32": gflops,
+        "products": products,
+        "refused": refused,
         "memory_bandwidth_gb_per_s": gb_per_s,
-        "gemm_size": size,
-        "gemm_repeats": n_products,
+        "last_level_cache_bytes": last_level_cache_bytes(),
         "copy_bytes": copy_bytes,
         "copy_repeats": n_copies,
         "threads": torch.get_num_threads(),
@@ -98,20 +111,29 @@ def _best_seconds(work: Callable[[], object], synchronize: Callable[[], object],
     return best, repeats
 
 
-def _gemm(device: str, synchronize: Callable[[], object], memory: int) -> tuple[float, int, int]:
+class _TooSlowError(Exception):
+    """A precision without units of its own: its products are emulated."""
+
+
+def _gemm(
+    device: str, dtype: torch.dtype, seconds_allowed: float, synchronize: Callable[[], object], memory: int
+) -> tuple[float, int, int]:
     import torch
 
-    until = time.perf_counter() + GEMM_SECONDS
+    until = time.perf_counter() + seconds_allowed
     # three matrices in a quarter of the memory
     largest = max(_FIRST_SIZE, int((memory / 4 / 3 / _FP32_BYTES) ** 0.5) // _SIZE_STEP * _SIZE_STEP)
 
     def product(n: int) -> Callable[[], torch.Tensor]:
-        left, right = torch.rand(n, n, device=device), torch.rand(n, n, device=device)
-        out = torch.empty(n, n, device=device)
+        left, right = torch.rand(n, n, device=device).to(dtype), torch.rand(n, n, device=device).to(dtype)
+        out = torch.empty(n, n, device=device, dtype=dtype)
         return lambda: torch.mm(left, right, out=out)
 
     size = _FIRST_SIZE
     work = product(size)
+    first = _seconds_of(work, synchronize)
+    if first > SLOWEST_FIRST_PRODUCT_S:
+        raise _TooSlowError(f"a product of {size}×{size} took {first:.1f} s")
     for _ in range(3):  # a small product runs below the peak, so the right size is approached in steps
         work()
         seconds = _seconds_of(work, synchronize)

@@ -11,13 +11,13 @@ from hwbench_pipeline.hardware.peaks import Peaks, measure_peaks
 from hwbench_pipeline.hardware.platforms import PLATFORMS
 from hwbench_pipeline.hardware.probing import probe_all
 
-_NOT_ASKED = Peaks(None, None, "not measured: this list was made without peaks")
+_NOT_ASKED = Peaks({}, None, "not measured: this list was made without peaks")
 
 
 def hardware_rows(*, with_peaks: bool, refresh: bool = False) -> list[dict[str, Any]]:
     """One row of `core_hardware` per platform of the grid, in its order.
 
-    `with_peaks` also measures the peaks of what is available, about five seconds per device at full load: hold
+    `with_peaks` also measures the peaks of what is available, about six seconds per device at full load: hold
     `hardware.host_lock` around the call. `refresh` asks and measures again what this process already knows.
     """
     rows = []
@@ -39,7 +39,7 @@ def hardware_rows(*, with_peaks: bool, refresh: bool = False) -> list[dict[str, 
                 "backend_version": found.backend_version,
                 "precisions": None if found.precisions is None else list(found.precisions),
                 "supports_training": found.supports_training,
-                "peak_gflops_fp32": peaks.peak_gflops_fp32,
+                **{f"peak_gflops_{name}": peaks.gflops.get(name) for name in ("fp32", "bf16", "fp16")},
                 "memory_bandwidth_gb_per_s": peaks.memory_bandwidth_gb_per_s,
                 "peaks_method": peaks.method,
                 "probed_at": found.probed_at,

@@ -16,8 +16,17 @@ from hwbench_pipeline.schema.tables.catalog import CORE_HARDWARE
 from hwbench_pipeline.schema.validation import require_valid
 
 
+@pytest.fixture(scope="module", autouse=True)
+def state(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(peaks.STATE_VARIABLE, str(folder))
+        patch.setattr(peaks, "_measured", {})
+        yield folder
+
+
 @pytest.fixture(scope="module")
-def rows():
+def rows(state):
     return {row["hardware"]: row for row in hardware_rows(with_peaks=True)}
 
 
@@ -33,7 +42,7 @@ def test_the_cpus_peaks_are_plausible(rows):
 def test_the_method_says_sizes_threads_and_repeats(rows):
     method = rows["cpu"]["peaks_method"]
     found = re.search(
-        r"(\d+) threads: fp32 matrix product (\d+)×\2×\2 .*best of (\d+); copy of (\d+) MB, .*best of (\d+)$", method
+        r"(\d+) threads: matrix products fp32 (\d+)×\2×\2 best of (\d+).*; copy of (\d+) MB, .*best of (\d+)$", method
     )
     assert found, method
     _, size, gemm_repeats, copy_mb, copy_repeats = map(int, found.groups())
@@ -69,5 +78,37 @@ def test_a_measurement_that_fails_is_null_with_the_reason(monkeypatch):
     monkeypatch.setattr(peaks, "_measured", {})
     monkeypatch.setattr(peaks, "answer_of", broken)
     measured = measure_peaks("cpu")
-    assert measured.peak_gflops_fp32 is None
+    assert measured.gflops == {}
     assert measured.method == "not measured: peak_questions cpu: no answer within 60 s, stopped"
+
+
+def test_the_best_that_was_seen_is_remembered(rows, state, monkeypatch):
+    kept = peaks.known_peaks("cpu")
+    assert kept.gflops["fp32"] == rows["cpu"]["peak_gflops_fp32"]
+    assert kept.last_level_cache_bytes == last_level_cache_bytes()
+    assert len(list(state.iterdir())) == 1
+    slower = {name: value / 2 for name, value in kept.gflops.items()}
+    peaks._remember("cpu", peaks.Peaks({**slower, "bf16": 1e9}, kept.memory_bandwidth_gb_per_s * 2, "again"))
+    best = peaks.known_peaks("cpu")
+    assert best.gflops["fp32"] == kept.gflops["fp32"]
+    assert best.gflops["bf16"] == 1e9
+    assert best.memory_bandwidth_gb_per_s == kept.memory_bandwidth_gb_per_s * 2
+
+
+def test_a_spoilt_memory_is_measured_anew(state, monkeypatch):
+    monkeypatch.setenv(peaks.STATE_VARIABLE, str(state / "other"))
+    measured = peaks.Peaks({"fp32": 100.0}, 10.0, "a probe")
+    monkeypatch.setattr(peaks, "_measured", {})
+    monkeypatch.setattr(peaks, "_measure", lambda device: measured)
+    asked = []
+    assert peaks.known_peaks("cpu", measuring=lambda: asked.append(1)).gflops == {"fp32": 100.0}
+    (path,) = (state / "other").iterdir()
+    path.write_text("{")
+    monkeypatch.setattr(peaks, "_measured", {})
+    assert peaks.known_peaks("cpu", measuring=lambda: asked.append(1)).gflops == {"fp32": 100.0}
+    assert asked == [1, 1]
+
+
+def test_arithmetic_without_units_of_its_own_is_that_of_fp32():
+    measured = peaks.Peaks({"fp32": 100.0, "bf16": 30.0}, 10.0, "a probe")
+    assert [measured.fastest_gflops(name) for name in ("fp32", "bf16", "int8", None)] == [100.0, 100.0, None, None]

@@ -78,12 +78,15 @@ CORE_HARDWARE = Table(
         Column("backend_version", STRING, "Version of that software."),
         Column("precisions", ColumnType.LIST_STRING, "Precisions the backend runs on it.", allowed=PRECISIONS),
         Column("supports_training", ColumnType.BOOL, "Whether training steps can run on it.", nullable=False),
-        Column(
-            "peak_gflops_fp32",
-            FLOAT64,
-            "Measured fp32 matrix-multiply peak, best of repeated probes.",
-            unit="GFLOP/s",
-            above=0,
+        *(
+            Column(
+                f"peak_gflops_{precision}",
+                FLOAT64,
+                f"Measured {precision} matrix-multiply peak, best of repeated probes.",
+                unit="GFLOP/s",
+                above=0,
+            )
+            for precision in ("fp32", "bf16", "fp16")
         ),
         Column(
             "memory_bandwidth_gb_per_s",
