@@ -9,12 +9,21 @@ from pathlib import Path
 
 import pytest
 
+from hwbench_pipeline.hardware.peaks import STATE_VARIABLE
 from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE
 from hwbench_pipeline.warehouse.database import build_database
 from hwbench_pipeline.warehouse.location import Cell
 from hwbench_pipeline.warehouse.reading import connect
 from hwbench_pipeline.warehouse.writing import write_run
 from hwbench_pipeline_tests import rows
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _state(tmp_path_factory):
+    """What hwbench remembers of this machine, apart from the user's own; the programs that tests start inherit it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(STATE_VARIABLE, str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import uuid
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -21,6 +22,7 @@ from hwbench_pipeline.bench.recording import Attempt, Row, sequence_length
 from hwbench_pipeline.catalog.facts import model_facts
 from hwbench_pipeline.hardware.environment import container_memory_limit_mb, environment_row
 from hwbench_pipeline.hardware.host_lock import host_lock
+from hwbench_pipeline.hardware.peaks import Peaks, known_peaks
 from hwbench_pipeline.hardware.platforms import platform_of
 from hwbench_pipeline.hardware.probing import Probe, probe
 
@@ -85,6 +87,7 @@ def run_cell(
         return for_all_points(found.absence, _ABSENCE_CLASS[found.absence], found.reason or found.probe)
 
     rows: list[Row] = []
+    peaks = _known_peaks(plan, on_wait)
     environments = {idle_environment["environment_id"]: idle_environment}
     runnable: list[Point] = []
     for point in _distinct(plan):
@@ -119,7 +122,7 @@ def run_cell(
             if event["event"] == "measured":
                 environment = _environment(found, event["values"]["threads"])
                 environments[environment["environment_id"]] = environment
-                rows.append(attempt.measured_row(point, begun, environment["environment_id"], event["values"]))
+                rows.append(attempt.measured_row(point, begun, environment["environment_id"], event["values"], peaks))
             else:
                 rows.append(
                     attempt.row_without_number(
@@ -147,6 +150,17 @@ def run_cell(
             n_done += 1
         runnable = runnable[n_done:]
     return CellExecution(plan, attempt.run_id, rows, list(environments.values()))
+
+
+def _known_peaks(plan: CellPlan, on_wait: Callable[[str], None] | None) -> Peaks:
+    """The device's peaks; measured under the host's lock where this machine has none yet."""
+    with ExitStack() as stack:
+        return known_peaks(
+            plan.hardware,
+            measuring=lambda: stack.enter_context(
+                host_lock(holder=f"hwbench peaks of {plan.hardware}", on_wait=on_wait, timeout_s=None)
+            ),
+        )
 
 
 def _distinct(plan: CellPlan) -> list[Point]:

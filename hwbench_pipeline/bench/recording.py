@@ -13,8 +13,10 @@ from typing import Any
 
 import hwbench_pipeline
 from hwbench_pipeline.bench.plan import CellPlan, Point
-from hwbench_pipeline.bench.statistics import latency_statistics, median_interval
+from hwbench_pipeline.bench.roofline import roofline_of
+from hwbench_pipeline.bench.statistics import latency_statistics, median_interval, percentile
 from hwbench_pipeline.catalog.facts import model_facts
+from hwbench_pipeline.hardware.peaks import Peaks
 from hwbench_pipeline.hardware.probing import Probe
 from hwbench_pipeline.schema.table import canonical_json
 from hwbench_pipeline.schema.tables.results import result_id_of
@@ -87,13 +89,22 @@ class Attempt:
             sequence_length=sequence_length(self.plan.model, point) if point else None,
         )
 
-    def measured_row(self, point: Point, started_at: datetime, environment_id: str, values: Mapping[str, Any]) -> Row:
-        """A row for a point that was measured; `values` is what `cell` emitted for it."""
+    def measured_row(
+        self, point: Point, started_at: datetime, environment_id: str, values: Mapping[str, Any], peaks: Peaks
+    ) -> Row:
+        """A row for a point that was measured; `values` is what `cell` emitted for it, `peaks` its device's."""
         samples: list[float] = values["samples_ms"]
         statistics = latency_statistics(samples)
         low, high = median_interval(samples) or (None, None)
         mean_s = math.fsum(samples) / len(samples) / 1e3
         tokens = values["tokens"]
+        roofline = roofline_of(
+            flops=values["flops"],
+            n_streamed_parameters=model_facts(self.plan.model, point.model_size).n_streamed_parameters,
+            precision=point.precision,
+            peaks=peaks,
+        )
+        is_impossible = roofline is not None and roofline.is_beaten_by(percentile(sorted(samples), 50))
         taken = (
             "scenario",
             "input_shape",
@@ -109,7 +120,6 @@ class Attempt:
             "energy_j",
             "energy_source",
             "flops",
-            "flags",
             "load_avg_1m",
             "cpu_steal_percent",
             "cpu_clock_mhz",
@@ -132,6 +142,9 @@ class Attempt:
             n_samples=len(samples),
             throughput_items_per_s=point.batch_size / mean_s,
             tokens_per_s=tokens / mean_s if tokens else None,
+            flags=[*values["flags"], *(["faster_than_roofline"] if is_impossible else [])],
+            roofline_ms=None if roofline is None else roofline.least_ms,
+            roofline_limb=None if roofline is None else roofline.limb,
             **statistics,
             latency_ms_p50_low=low,
             latency_ms_p50_high=high,

@@ -96,6 +96,15 @@ def count_parameters(module: torch.nn.Module) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
 
+def count_streamed_parameters(module: torch.nn.Module) -> int:
+    """Parameters that every call reads whole, tied ones once: all but those of embeddings, of which it reads rows.
+
+    An output head that is tied to an embedding is not counted either: the number is a lower bound.
+    """
+    rows = {id(inner.weight) for inner in module.modules() if isinstance(inner, torch.nn.Embedding)}
+    return sum(parameter.numel() for parameter in module.parameters() if id(parameter) not in rows)
+
+
 def weight_bytes_fp32(module: torch.nn.Module) -> int:
     """Bytes of parameters and buffers in fp32, tied ones once: floating ones at 4 bytes, others at their own size."""
     tensors = [*module.parameters(), *module.buffers()]

@@ -45,6 +45,9 @@ _VALUE_FIELDS = ("value", "metric_value", "measured_value")
 _NAMING_FIELDS = (*_METRIC_FIELDS, "name", "phase", "stage", "step")
 _PLURALS = frozenset({"latencies", "times", "durations", "samples", "values", "raw", "timings", "measurements"})
 _VOCABULARY_SIZE = 64
+# Names that were found to be part of no quantity: most objects have no others, which one comparison of sets tells.
+_SILENT_FIELDS: set[str] = set()
+_MOST_SILENT_FIELDS = 1 << 16
 _VOCABULARY_SHARE = 0.9
 
 
@@ -99,7 +102,13 @@ def is_vocabulary(found: Mapping[str, Any]) -> bool:
 
 def may_hold_quantity(found: Mapping[str, Any]) -> bool:
     """Whether any field of an object can be part of a quantity: what `quantities_in` and its companions look for."""
-    return any(map(_is_telling_field, found))
+    if _SILENT_FIELDS.issuperset(found):
+        return False
+    if any(map(_is_telling_field, found)):
+        return True
+    if len(_SILENT_FIELDS) < _MOST_SILENT_FIELDS:
+        _SILENT_FIELDS.update(found)
+    return False
 
 
 @lru_cache(maxsize=1 << 16)

@@ -21,6 +21,7 @@ _TIME_KEY = re.compile(r"time|date|epoch|stamp|_at$|^(?:start|end|created|starte
 _EARLIEST_EPOCH_S = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 _LATEST_EPOCH_S = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 _HOLD_OTHERS = (dict, list)
+_SHORTEST_STATED_TIME = len("20250301_100000") - 1
 _ZONE_STEP = timedelta(minutes=15)
 _LARGEST_OFFSET = timedelta(hours=14)
 _SAME_INSTANT = timedelta(minutes=2)
@@ -64,24 +65,28 @@ def derive_zone(document: Any) -> timezone | None:
     Pairs in one object count; without any, all pairs of the document. They must agree on one offset, a multiple of
     15 minutes; otherwise the answer is None.
     """
-    epochs: list[datetime] = []
-    naive: list[datetime] = []
-    paired: list[timedelta | None] = []
+    times: list[tuple[list[float], list[str]]] = []
     waiting: list[Any] = [document]
     while waiting:
         found = waiting.pop()
         if isinstance(found, list):
             waiting += [member for member in found if isinstance(member, _HOLD_OTHERS)]
-            continue
-        if not isinstance(found, dict):
-            continue
-        waiting += [member for member in found.values() if isinstance(member, _HOLD_OTHERS)]
-        own_epochs, own_naive = _times_of(found)
-        if not own_epochs and not own_naive:
-            continue
+        elif isinstance(found, dict):
+            own = _times_of(found, waiting)
+            if own is not None:
+                times.append(own)
+    # most documents hold only one of the two, and then nothing needs to be worked out
+    if not any(numbers for numbers, _ in times) or not any(texts for _, texts in times):
+        return None
+    epochs: list[datetime] = []
+    naive: list[datetime] = []
+    paired: list[timedelta | None] = []
+    for numbers, texts in times:
+        own_epochs = [instant for number in numbers if (instant := _epoch_instant(number)) is not None]
+        own_naive = [time for text in texts if (time := _stated_time(text)) is not None and time.tzinfo is None]
         paired.extend(_offset(epoch, local) for epoch in own_epochs for local in own_naive)
-        epochs.extend(own_epochs)
-        naive.extend(own_naive)
+        epochs += own_epochs
+        naive += own_naive
     if not paired and epochs and naive:
         paired = [_offset(min(epochs), min(naive)), _offset(max(epochs), max(naive))]
     offsets = set(paired)
@@ -95,21 +100,23 @@ def _names_time(key: str) -> bool:
     return _TIME_KEY.search(key) is not None
 
 
-def _times_of(found: dict[str, Any]) -> tuple[list[datetime], list[datetime]]:
-    epochs, naive = [], []
+def _times_of(found: dict[str, Any], inner: list[Any]) -> tuple[list[float], list[str]] | None:
+    """What may be epochs and what may be local times of an object, None for neither; what it holds goes to `inner`."""
+    numbers: list[float] = []
+    texts: list[str] = []
     for key, value in found.items():
-        # the type first: it costs less than the key
-        if isinstance(value, _HOLD_OTHERS) or value is None or not _names_time(key):
-            continue
-        number = finite_number(value)
-        instant = _epoch_instant(number) if number is not None else None
-        if instant is not None:
-            epochs.append(instant)
-        elif isinstance(value, str):
-            stated = _stated_time(value.strip())
-            if stated is not None and stated.tzinfo is None:
-                naive.append(stated)
-    return epochs, naive
+        # type and size first: they cost less than the key
+        if isinstance(value, str):
+            if len(value) >= _SHORTEST_STATED_TIME and _names_time(key):
+                texts.append(value.strip())
+        elif isinstance(value, _HOLD_OTHERS):
+            if value:
+                inner.append(value)
+        elif isinstance(value, (int, float)) and value >= _EARLIEST_EPOCH_S and _names_time(key):
+            number = finite_number(value)
+            if number is not None:
+                numbers.append(number)
+    return (numbers, texts) if numbers or texts else None
 
 
 def _offset(epoch: datetime, local: datetime) -> timedelta | None:
@@ -125,6 +132,7 @@ def _epoch_instant(seconds: float) -> datetime | None:
     return None
 
 
+@lru_cache(maxsize=1024)
 def _stated_time(written: str) -> datetime | None:
     compact = _COMPACT.fullmatch(written)
     if not written.isascii() or not (compact or _ISO.fullmatch(written)):

@@ -21,9 +21,9 @@ def recognises(document: Any) -> bool:
     """True for an object with a model, a hardware and `batch_results` by batch size."""
     return (
         isinstance(document, dict)
+        and isinstance(document.get("batch_results"), dict)
         and text(document.get("model")) is not None
         and text(document.get("hardware")) is not None
-        and isinstance(document.get("batch_results"), dict)
         and all(positive_integer(key) is not None for key in document["batch_results"])
     )
 

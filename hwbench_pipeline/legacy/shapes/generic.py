@@ -223,11 +223,12 @@ def _outcomes(document: Any) -> Iterator[_Outcome]:
         place = waiting.pop()
         value = place.value
         if isinstance(value, list):
-            waiting.extend(
-                _Place(value[position], str(position), place)
-                for position in range(len(value) - 1, -1, -1)
-                if isinstance(value[position], dict | list)
-            )
+            inner_places = [
+                _Place(inner, str(position), place)
+                for position, inner in enumerate(value)
+                if isinstance(inner, (dict, list)) and inner
+            ]
+            waiting += reversed(inner_places)
             continue
         if not isinstance(value, dict) or is_vocabulary(value):
             continue
@@ -248,7 +249,7 @@ def _outcomes(document: Any) -> Iterator[_Outcome]:
         waiting += [
             _Place(inner, key, place)
             for key, inner in reversed(value.items())
-            if isinstance(inner, (dict, list)) and key not in groups
+            if isinstance(inner, (dict, list)) and inner and key not in groups
         ]
 
 

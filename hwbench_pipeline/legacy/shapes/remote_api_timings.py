@@ -68,6 +68,7 @@ def _calls(document: Any) -> Iterator[tuple[tuple[str, ...], str | None, Any]]:
 def _is_call(model: str | None, call: Any) -> bool:
     return (
         isinstance(call, dict)
+        and not _TIMES.keys().isdisjoint(call)
         and (_model_of(call) or model) is not None
         and _time_name(call) is not None
         and any(name in call for name in _TOKENS)

@@ -52,22 +52,33 @@ def _wrapped(document: Any) -> Iterator[SkillPlace]:
         yield place_of(document["results"], ("results",), names, (document,))
 
 
-def _by_test(document: Any, *, in_json_result: bool) -> Iterator[SkillPlace]:
-    """Results by test or model, each a member of an object about the test process."""
+def _by_test(document: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Group, name and object of every test process or model."""
     for group, runs in document.items() if isinstance(document, dict) else ():
-        for name, run in runs.items() if isinstance(runs, dict) else ():
-            for member, value in run.items() if isinstance(run, dict) else ():
-                if (member == "json_result") == in_json_result and is_skill_result(value):
-                    around = (_run_view(run), _run_view(document))
-                    yield place_of(value, (group, name, member), (run.get("test_file"), name), around)
+        if isinstance(runs, dict):
+            for name, run in runs.items():
+                if isinstance(run, dict):
+                    yield group, name, run
 
 
 def _of_skill_run(document: Any) -> Iterator[SkillPlace]:
-    return _by_test(document, in_json_result=True)
+    """`json_result` of every test process."""
+    for group, name, run in _by_test(document):
+        if "json_result" in run and is_skill_result(run["json_result"]):
+            yield _of_run(document, group, name, run, "json_result")
 
 
 def _of_model_run(document: Any) -> Iterator[SkillPlace]:
-    return _by_test(document, in_json_result=False)
+    """Results by model, as any other member of the object about the test process."""
+    for group, name, run in _by_test(document):
+        for member, value in run.items():
+            if isinstance(value, dict) and member != "json_result" and is_skill_result(value):
+                yield _of_run(document, group, name, run, member)
+
+
+def _of_run(document: Mapping[str, Any], group: str, name: str, run: Mapping[str, Any], member: str) -> SkillPlace:
+    around = (_run_view(run), _run_view(document))
+    return place_of(run[member], (group, name, member), (run.get("test_file"), name), around)
 
 
 def _run_view(run: Mapping[str, Any]) -> Mapping[str, Any]:

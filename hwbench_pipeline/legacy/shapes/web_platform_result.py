@@ -20,9 +20,9 @@ def recognises(document: Any) -> bool:
     """True for an object that names a model and a platform, and reports the platform's metrics or support."""
     return (
         isinstance(document, dict)
-        and _model_of(document) is not None
-        and text(document.get("platform")) is not None
         and "status" in document
+        and text(document.get("platform")) is not None
+        and _model_of(document) is not None
         and (
             isinstance(document.get("platform_support"), dict) or text(document.get("implementation_type")) is not None
         )

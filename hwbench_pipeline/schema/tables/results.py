@@ -177,6 +177,12 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     Column("energy_j", FLOAT64, "Energy of one call; never from an estimate.", unit="J", above=0),
     _text("energy_source", "The counter energy was read from, or why it was not."),
     Column("flops", INT64, "Floating-point operations of one call at this shape, counted.", unit="FLOP", above=0),
+    _milliseconds(
+        "roofline_ms",
+        "Least time of one call by the device's measured peaks: operations over the peak of matrix products in this "
+        "precision, or weights over memory bandwidth where they exceed the last-level cache, whichever is more.",
+    ),
+    _text("roofline_limb", "Which of the two gives it.", allowed=("compute", "memory")),
     Column("loss_first", FLOAT64, "Training: loss of the first step."),
     Column("loss_last", FLOAT64, "Training: loss of the last step, on the same batch."),
     Column(
