@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psutil
@@ -36,12 +37,13 @@ _ABSENCE_CLASS = {"no_hardware": "HardwareAbsent", "unsupported": "NoRunner", "f
 
 @dataclass(frozen=True)
 class CellExecution:
-    """One execution of one cell: its result rows (at least one) and the environments they were made in."""
+    """One execution of one cell: its result rows (at least one), the environments they were made in, and what it told."""
 
     plan: CellPlan
     run_id: str
     rows: list[Row]
     environments: list[Row] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
 
 
 def new_run_id() -> str:
@@ -55,11 +57,12 @@ def run_cell(
     *,
     run_id: str | None = None,
     on_wait: Callable[[str], None] | None = None,
+    on_phase: Callable[[Point, str], None] | None = None,
 ) -> CellExecution:
     """Measure one cell. Whatever goes wrong inside it becomes a row; nothing is raised for it.
 
-    Waits for the host's benchmark lock; `on_wait` is told who holds it.
-    Raises `IsolationError` where no process can be started at all.
+    Waits for the host's benchmark lock; `on_wait` is told who holds it, `on_phase` what
+    begins, point by point. Raises `IsolationError` where no process can be started at all.
     """
     found = probe(plan.hardware)
     attempt = Attempt(plan, run_id or new_run_id(), found)
@@ -87,6 +90,7 @@ def run_cell(
         return for_all_points(found.absence, _ABSENCE_CLASS[found.absence], found.reason or found.probe)
 
     rows: list[Row] = []
+    log: list[str] = []
     peaks = _known_peaks(plan, on_wait)
     environments = {idle_environment["environment_id"]: idle_environment}
     runnable: list[Point] = []
@@ -112,7 +116,9 @@ def run_cell(
             outcome = processes.run(
                 {"plan": replace(plan, points=tuple(runnable)).to_json()},
                 silence_timeout_s=plan.phase_timeout_s,
+                on_event=None if on_phase is None else partial(_tell_phase, on_phase, tuple(runnable)),
             )
+        log += _log_of(plan, runnable, outcome)
         n_done = 0
         for event in outcome.events:
             if event["event"] == "phase":
@@ -149,7 +155,21 @@ def run_cell(
             )
             n_done += 1
         runnable = runnable[n_done:]
-    return CellExecution(plan, attempt.run_id, rows, list(environments.values()))
+    return CellExecution(plan, attempt.run_id, rows, list(environments.values()), log)
+
+
+def _tell_phase(on_phase: Callable[[Point, str], None], points: tuple[Point, ...], event: Mapping[str, Any]) -> None:
+    if event["event"] == "phase":
+        on_phase(points[event["point"]], event["phase"])
+
+
+def _log_of(plan: CellPlan, points: Sequence[Point], outcome: ProcessOutcome) -> list[str]:
+    """What one process of the cell told: its phases and ends point by point, and the end of what it printed."""
+    lines = []
+    for event in outcome.events:
+        what = event["phase"] if event["event"] == "phase" else event.get("error_message") or event["event"]
+        lines.append(f"{plan.name}, {points[event['point']]}: {what}")
+    return lines + [f"{plan.name}, printed: {line}" for line in outcome.log_tail.splitlines()]
 
 
 def _known_peaks(plan: CellPlan, on_wait: Callable[[str], None] | None) -> Peaks:

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -31,6 +32,8 @@ _LOG_TAIL_BYTES = 4000
 _SERVER_START_TIMEOUT_S = 120.0
 # one look at a file's size: too little to disturb the measurement it waits for
 _WATCH_INTERVAL_S = 1.0
+
+OnEvent = Callable[[Mapping[str, Any]], object]
 
 
 @dataclass(frozen=True)
@@ -67,21 +70,28 @@ def _tail(path: Path) -> str:
         return log.read().decode(errors="replace").strip()
 
 
-class _Silence:
-    """How long a cell has emitted nothing, by the size of its event file."""
+class _Watch:
+    """What a cell emits while it runs, and how long it has emitted nothing, by the size of its event file."""
 
-    def __init__(self, events: Path, timeout_s: float) -> None:
+    def __init__(self, events: Path, timeout_s: float, on_event: OnEvent | None) -> None:
         self._events = events
         self._timeout_s = timeout_s
+        self._on_event = on_event
         self._size = -1
+        self._n_told = 0
         self._since = time.monotonic()
 
     def is_over(self) -> bool:
-        """Whether nothing new has come for the time allowed."""
+        """Tell what is new. Returns whether nothing new has come for the time allowed."""
         size = self._events.stat().st_size if self._events.exists() else 0
         now = time.monotonic()
         if size != self._size:
             self._size, self._since = size, now
+            if self._on_event is not None:
+                events = _read_events(self._events)
+                for event in events[self._n_told :]:
+                    self._on_event(event)
+                self._n_told = len(events)
         return now - self._since > self._timeout_s
 
 
@@ -108,24 +118,26 @@ class CellProcesses:
         """End the server and any running cell; the next `run` starts a new one."""
         self._stop_server()
 
-    def run(self, job: dict[str, Any], silence_timeout_s: float) -> ProcessOutcome:
+    def run(self, job: dict[str, Any], silence_timeout_s: float, on_event: OnEvent | None = None) -> ProcessOutcome:
         """Run one job (see `cell.run_job`) in a process of its own and wait for its end.
 
-        The process is killed when it has emitted no event for `silence_timeout_s` seconds. Raises `IsolationError` if no process can be started.
+        The process is killed when it has emitted no event for `silence_timeout_s` seconds. `on_event` is told each
+        event about when it comes; the last ones may be in the outcome only. Raises `IsolationError` if no process can
+        be started.
         """
         with tempfile.TemporaryDirectory(prefix="hwbench-cell-") as folder:
             events, log = Path(folder) / "events.jsonl", Path(folder) / "log.txt"
             request = {"entry": self._entry, "job": job, "events": str(events), "log": str(log)}
             run = self._run_forked if CAN_FORK else self._run_spawned
-            exit_code, timed_out = run(request, _Silence(events, silence_timeout_s))
+            exit_code, timed_out = run(request, _Watch(events, silence_timeout_s, on_event))
             return ProcessOutcome(_read_events(events), exit_code, timed_out, _tail(log))
 
-    def _run_forked(self, request: dict[str, Any], silence: _Silence) -> tuple[int, bool]:
+    def _run_forked(self, request: dict[str, Any], watch: _Watch) -> tuple[int, bool]:
         server = self._started_server()
         pid = int(self._ask(server, request, _SERVER_START_TIMEOUT_S)["pid"])
         timed_out = False
         try:
-            while (answer := self._answer(server, _WATCH_INTERVAL_S)) is None and not silence.is_over():
+            while (answer := self._answer(server, _WATCH_INTERVAL_S)) is None and not watch.is_over():
                 pass
             if answer is None:
                 timed_out = True
@@ -140,13 +152,13 @@ class CellProcesses:
             raise IsolationError("the cell server does not answer after a cell was killed")
         return int(answer["exit_code"]), timed_out
 
-    def _run_spawned(self, request: dict[str, Any], silence: _Silence) -> tuple[int, bool]:
+    def _run_spawned(self, request: dict[str, Any], watch: _Watch) -> tuple[int, bool]:
         process = subprocess.Popen(
             [sys.executable, "-m", "hwbench_pipeline.bench.cell_server", "--once", json.dumps(request)],
             stdin=subprocess.DEVNULL,
         )
         try:
-            while not silence.is_over():
+            while not watch.is_over():
                 with suppress(subprocess.TimeoutExpired):
                     return process.wait(_WATCH_INTERVAL_S), False
             process.kill()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwbench_pipeline.cli.failing import WORK_FAILED
+from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import (
     MODES,
     PRECISIONS,
@@ -20,6 +22,10 @@ from hwbench_pipeline.cli.options import (
     require_possible_lengths,
 )
 from hwbench_pipeline.cli.output import announce, json_rows, output, print_json, print_reasons, progress, say, table
+
+if TYPE_CHECKING:
+    from hwbench_pipeline.bench.engine import CellExecution
+    from hwbench_pipeline.warehouse.reading import UnreadableFile
 
 NAME = "bench"
 HELP = (
@@ -49,6 +55,14 @@ def run(
     ] = None,
     precision: Annotated[str, typer.Option(metavar="P,…", help="fp32, bf16, fp16.")] = "fp32",
     warehouse: WarehouseOption = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write one result bundle (.json or .json.gz) for `hwbench import bundle` elsewhere, and no warehouse "
+            "unless --warehouse names one: needs torch, transformers and this package only.",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure, store, bring the tables up to date, and print the rows."""
@@ -62,18 +76,15 @@ def run(
 
     require_possible_lengths(models, sizes, sequence_lengths)
 
-    from hwbench_pipeline.analysis.refreshing import refresh
     from hwbench_pipeline.bench.engine import new_run_id, run_cell
     from hwbench_pipeline.bench.isolation import CellProcesses
-    from hwbench_pipeline.bench.plan import CellPlan, sweep
-    from hwbench_pipeline.bench.storing import store_execution
+    from hwbench_pipeline.bench.plan import CellPlan, Point, sweep
     from hwbench_pipeline.hardware.probing import probe_all
-    from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE
-    from hwbench_pipeline.warehouse.location import warehouse_path
-    from hwbench_pipeline.warehouse.writing import require_writable
+    from hwbench_pipeline.schema.tables.results import CORE_BENCH__INFERENCE
 
-    folder = warehouse_path(warehouse)
-    require_writable(folder)
+    if bundle is not None:
+        _require_bundle_place(bundle)
+    storage = _Storage(warehouse) if bundle is None or warehouse is not None else None
     keys = keys or [found.key for found in probe_all() if found.is_available]
     points = sweep(
         model_sizes=sizes,
@@ -83,18 +94,31 @@ def run(
     )
     plans = [CellPlan(key, name, one_mode, points) for one_mode in modes for key in keys for name in models]
     run_id = new_run_id()
-    rows = []
+    executions: list[CellExecution] = []
+    interruption: KeyboardInterrupt | None = None
     with CellProcesses() as processes, progress() as bar:
         task = bar.add_task("measuring", total=len(plans))
-        for number, plan in enumerate(plans):
-            announce(bar, number, len(plans), plan.name)
-            bar.update(task, description=plan.name)
-            execution = run_cell(plan, processes, run_id=run_id, on_wait=bar.console.print)
-            store_execution(folder, execution)
-            rows += execution.rows
-            bar.advance(task)
+        try:
+            for number, plan in enumerate(plans):
+                announce(bar, number, len(plans), plan.name)
+                bar.update(task, description=plan.name)
+
+                def show(point: Point, phase: str, plan: CellPlan = plan) -> None:
+                    bar.update(task, description=f"{plan.name}, {point}: {phase}")
+
+                execution = run_cell(plan, processes, run_id=run_id, on_wait=bar.console.print, on_phase=show)
+                executions.append(execution)
+                if storage is not None:
+                    storage.store(execution)
+                bar.advance(task)
+        except KeyboardInterrupt as pressed:  # what is done is brought home before the call ends
+            interruption = pressed
+            say(f"hwbench bench: Ctrl-C after {len(executions)} of {len(plans)} cells")
         bar.update(task, description="bringing the tables up to date")
-        refreshed = refresh(folder)
+        unreadable = [] if storage is None else storage.refresh()
+    rows = [row for execution in executions for row in execution.rows]
+    if bundle is not None:
+        _write_bundle(bundle, executions, is_cut_short=interruption is not None)
     if as_json:
         print_json(json_rows(CORE_BENCH__INFERENCE.column_names, rows))
     else:
@@ -146,7 +170,51 @@ def run(
                 if row["status"] != "ok"
             ),
         )
-    for file in refreshed.unreadable:
+    for file in unreadable:
         say(f"hwbench bench: {file}")
-    if refreshed.unreadable:
+    if interruption is not None:
+        raise interruption
+    if unreadable:
         raise typer.Exit(WORK_FAILED)
+
+
+class _Storage:
+    """The warehouse that the executions go to. Its libraries are loaded here only: a bundle needs none of them."""
+
+    def __init__(self, chosen: Path | None) -> None:
+        from hwbench_pipeline.warehouse.location import warehouse_path
+        from hwbench_pipeline.warehouse.writing import require_writable
+
+        self._folder = warehouse_path(chosen)
+        require_writable(self._folder)
+
+    def store(self, execution: CellExecution) -> None:
+        from hwbench_pipeline.bench.storing import store_execution
+
+        store_execution(self._folder, execution)
+
+    def refresh(self) -> list[UnreadableFile]:
+        from hwbench_pipeline.analysis.refreshing import refresh
+
+        return refresh(self._folder).unreadable
+
+
+def _require_bundle_place(path: Path) -> None:
+    if not path.name.endswith((".json", ".json.gz")):
+        raise WrongCallError(
+            f"--bundle {path}: takes a file name that ends in .json or .json.gz. Fix: --bundle {path}.json.gz"
+        )
+    if not path.absolute().parent.is_dir():
+        raise WrongCallError(f"--bundle {path}: there is no folder {path.parent}. Fix: mkdir -p {path.parent}")
+
+
+def _write_bundle(path: Path, executions: Sequence[CellExecution], *, is_cut_short: bool) -> None:
+    from hwbench_pipeline.imports.bundle_format import write_bundle
+
+    rows = [row for execution in executions for row in execution.rows]
+    environments = {row["environment_id"]: row for execution in executions for row in execution.environments}
+    log = [line for execution in executions for line in execution.log]
+    if is_cut_short:
+        log.append("stopped by Ctrl-C before the last cell")
+    write_bundle(path, rows, list(environments.values()), log=log)
+    say(f"{len(rows)} rows in {path}. On the machine with the warehouse: hwbench import bundle {path.name}")

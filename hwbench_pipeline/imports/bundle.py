@@ -10,7 +10,7 @@ from typing import Any
 
 from hwbench_pipeline.bench.statistics import latency_statistics
 from hwbench_pipeline.hardware.environment import environment_id_of
-from hwbench_pipeline.imports.bundle_format import FORMAT, VERSION, result_table, row_digest, typed_row
+from hwbench_pipeline.imports.bundle_format import FORMAT, VERSION, log_digest, result_table, row_digest, typed_row
 from hwbench_pipeline.imports.documents import GZIP_MAGIC, gunzipped, is_json, json_document
 from hwbench_pipeline.imports.records import Document, ForeignDocumentError, ImportedRow, Refused, is_close
 from hwbench_pipeline.legacy.document_errors import UnreadableDocumentError
@@ -31,9 +31,12 @@ def read(data: bytes, name: str) -> Document:  # noqa: ARG001 - the content says
         raise ForeignDocumentError(
             f'JSON without "format": "{FORMAT}", expected a bundle of `hwbench bench --bundle`. Fix: none needed'
         )
-    if document.get("version") != VERSION:
+    version = document.get("version")
+    if version != VERSION:
+        is_newer = isinstance(version, int) and version > VERSION
         raise UnreadableDocumentError(
-            f"bundle version {document.get('version')!r:.40}, expected {VERSION}. Fix: import it with the hwbench that knows it"
+            f"bundle version {version!r:.40}{', of a newer hwbench,' if is_newer else ','} expected {VERSION}. "
+            f"Fix: {'update this hwbench, or ' if is_newer else ''}import it with the hwbench that knows it"
         )
     results, digests = document.get("results"), document.get("row_sha256")
     if not isinstance(results, list) or not isinstance(digests, list) or len(digests) != len(results):
@@ -41,6 +44,9 @@ def read(data: bytes, name: str) -> Document:  # noqa: ARG001 - the content says
             "a bundle whose results and row_sha256 are not lists of one length. Fix: copy the bundle again"
         )
     environments, remarks = _environments(document.get("environments"))
+    log = document.get("log", [])
+    if not isinstance(log, list) or document.get("log_sha256", log_digest([])) != log_digest(log):
+        remarks.append("/log is not the one that log_sha256 was made of: it was changed after it was written")
     rows: list[ImportedRow] = []
     refused: list[Refused] = []
     for position, (row, digest) in enumerate(zip(results, digests, strict=True)):

@@ -7,6 +7,7 @@ A bundle is one JSON object, gzip-compressed where its name ends in `.gz`:
 
     {"format": "hwbench-bundle", "version": 1, "created_at": "<UTC, ISO 8601>", "harness_version": "…",
      "environments": [<rows of core_bench__environments>],
+     "log": ["<what the run told>", …], "log_sha256": "<digest of the log>",
      "results": [<result rows as `hwbench bench --json` prints them>],
      "row_sha256": ["<digest of each result row>", …]}
 """
@@ -67,9 +68,12 @@ def row_digest(row: Mapping[str, Any]) -> str:
 
 
 def bundle_document(
-    rows: Sequence[Mapping[str, Any]], environments: Sequence[Mapping[str, Any]], created_at: datetime | None = None
+    rows: Sequence[Mapping[str, Any]],
+    environments: Sequence[Mapping[str, Any]],
+    created_at: datetime | None = None,
+    log: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The bundle of these result rows and the environments they name.
+    """The bundle of these result rows, the environments they name, and what the run told.
 
     Raises `SchemaError` for rows that are not valid rows of their bench table, ValueError where an environment is missing.
     """
@@ -89,9 +93,16 @@ def bundle_document(
         "created_at": (created_at or datetime.now(UTC)).isoformat(),
         "harness_version": hwbench_pipeline.__version__,
         "environments": [dict(row) for row in environments],
+        "log": list(log),
+        "log_sha256": log_digest(log),
         "results": [_json_row(row) for row in complete],
         "row_sha256": [row_digest(typed_row(result_table(row), row)) for row in complete],
     }
+
+
+def log_digest(log: Sequence[str]) -> str:
+    """SHA-256 of a bundle's log."""
+    return sha256_of(list(log))
 
 
 def write_bundle(
@@ -99,12 +110,13 @@ def write_bundle(
     rows: Sequence[Mapping[str, Any]],
     environments: Sequence[Mapping[str, Any]],
     created_at: datetime | None = None,
+    log: Sequence[str] = (),
 ) -> Path:
     """Write a bundle atomically, compressed where the name ends in `.gz`. Returns the path.
 
     Raises as `bundle_document` does, and OSError where the folder cannot be written.
     """
-    data = json.dumps(bundle_document(rows, environments, created_at), ensure_ascii=False, indent=1).encode()
+    data = json.dumps(bundle_document(rows, environments, created_at, log), ensure_ascii=False, indent=1).encode()
     if path.suffix == ".gz":
         data = gzip.compress(data, mtime=0)
     descriptor, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)

@@ -150,3 +150,18 @@ def test_writing_needs_the_base_install_only():
 
     block = "import sys\nfor name in ('pyarrow', 'duckdb', 'pandas', 'dagster', 'torch'): sys.modules[name] = None\n"
     subprocess.run([sys.executable, "-c", f"{block}import hwbench_pipeline.imports.bundle_format"], check=True)
+
+
+def test_a_bundle_carries_its_log_and_tells_a_changed_one(read, document):
+    document = json.loads(json.dumps(bundle_document(own_rows(), [ENVIRONMENT], log=["cpu × bert: load", "measured"])))
+    assert document["log"] == ["cpu × bert: load", "measured"]
+    assert read("bundle", document).error is None or "log" not in read("bundle", document).error
+    document["log"].pop()
+    assert "/log is not the one" in read("bundle", document).error
+
+
+def test_a_bundle_of_a_newer_schema_says_so(read, document):
+    document["version"] += 1
+    assert "of a newer hwbench" in read("bundle", document).error
+    document["version"] = "one"
+    assert "newer" not in read("bundle", document).error

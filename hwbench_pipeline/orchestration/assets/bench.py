@@ -107,7 +107,13 @@ def _bench_asset(table: Table, mode: str) -> dg.AssetsDefinition:
                 config.points_for(cell.model, mode),
                 Sampling(min_samples=config.min_samples, min_duration_s=config.min_duration_s),
             )
-            execution = run_cell(plan, shared_processes(), run_id=context.run.run_id, on_wait=context.log.warning)
+            execution = run_cell(
+                plan,
+                shared_processes(),
+                run_id=context.run.run_id,
+                on_wait=context.log.warning,
+                on_phase=lambda point, phase: context.log.info("%s: %s", point, phase),
+            )
             path = store_execution(warehouse.path, execution)
             for row in execution.rows:
                 if row["status"] != "ok":
