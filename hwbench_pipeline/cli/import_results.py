@@ -79,7 +79,14 @@ def run(
 
 def _print(files: list[dict[str, Any]], by_status: dict[str, int], totals: dict[str, int]) -> None:
     console = output()
-    console.print(table(("status", "files"), by_status.items(), title=f"{len(files)} files", right=("files",)))
+    console.print(
+        table(
+            ("status", "files"),
+            by_status.items(),
+            title=f"{len(files)} file{'' if len(files) == 1 else 's'}",
+            right=("files",),
+        )
+    )
     console.print()
     names = [name.removeprefix("n_").replace("_", " ") for name in totals]
     console.print(table(names, [list(totals.values())], right=names, title="records"))
