@@ -47,7 +47,7 @@ ENVIRONMENT_SOURCES: tuple[Table, ...] = (
 _ROWS_PER_GROUP = 16_384
 
 CELL_COLUMNS = ("source", "hardware", "mode", "model", "config_sha256")
-POINT_COLUMNS = (*CELL_COLUMNS, "device_name", "precision", "batch_size", "sequence_length")
+POINT_COLUMNS = (*CELL_COLUMNS, "device_name", "scenario", "variant", "precision", "batch_size", "sequence_length")
 """What names a point that can be measured again. Of its runs the newest is current; the others are its history."""
 
 

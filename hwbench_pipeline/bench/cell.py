@@ -10,14 +10,15 @@ import gc
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 import torch
 
-from hwbench_pipeline.bench.backends import Workload, backend_for
-from hwbench_pipeline.bench.backends.torch import forward_outputs
+from hwbench_pipeline.bench.backends import backend_for
+from hwbench_pipeline.bench.backends.protocol import Session, StreamSession, TokenSession, Workload
+from hwbench_pipeline.bench.backends.torch import EAGER, TorchBackend
 from hwbench_pipeline.bench.energy import EnergyMeter
 from hwbench_pipeline.bench.judging import (
     REPEATABLE,
@@ -30,10 +31,11 @@ from hwbench_pipeline.bench.judging import (
 )
 from hwbench_pipeline.bench.memory import measure_peak
 from hwbench_pipeline.bench.plan import CellPlan, Point
-from hwbench_pipeline.bench.sampling import take_samples, timed_ms
+from hwbench_pipeline.bench.sampling import take_samples, take_stream, timed_ms
+from hwbench_pipeline.bench.statistics import percentile
 from hwbench_pipeline.catalog.building import build_model, count_parameters
 from hwbench_pipeline.catalog.flops import count_flops
-from hwbench_pipeline.catalog.inputs import input_shape_text, items_and_tokens, make_inputs
+from hwbench_pipeline.catalog.inputs import forced_tokens, input_shape_text, items_and_tokens, make_inputs
 from hwbench_pipeline.hardware import condition
 from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.training.step import TrainingStep
@@ -102,7 +104,13 @@ class _Loaded:
 
 def _load(plan: CellPlan, point: Point, attention: str | None) -> _Loaded:
     start = time.perf_counter()
-    model = build_model(plan.model, point.model_size, seed=plan.seed, attn_implementation=attention)
+    model = build_model(
+        plan.model,
+        point.model_size,
+        seed=plan.seed,
+        attn_implementation=attention,
+        use_cache=point.scenario == "generate",
+    )
     load_ms = (time.perf_counter() - start) * 1e3
     config: Any = model.config
     inputs = make_inputs(
@@ -124,34 +132,91 @@ def _load(plan: CellPlan, point: Point, attention: str | None) -> _Loaded:
 
 def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str, Any]:
     backend = backend_for(plan.hardware)
+    variant = point.variant or backend.variants[0]
+    if variant not in backend.variants:
+        raise UnsupportedError(
+            f"{plan.hardware} runs {', '.join(backend.variants)}, not {variant}. Fix: ask for one of these"
+        )
     report("load")
     loaded = _load(plan, point, backend.attention)
     values = loaded.values
+    workload = _workload(plan, point, loaded, variant)
     report("reference")
-    reference = _reference_outputs(loaded)
+    reference = _reference_outputs(workload)
     report("compile")
-    prepared = backend.prepare(Workload(loaded.model, loaded.inputs, point.precision))
-    del loaded  # a backend that made its own copy of the weights is measured without torch's
+    session = backend.prepare(workload)
+    del loaded, workload  # a backend that made its own copy of the weights is measured without torch's
     gc.collect()
+    facts = session.facts
+    call = _timed_tokens(session, point) if isinstance(session, TokenSession) else _synchronous(session)
     report("first inference")
-    first_ms = timed_ms(prepared.call)
-    # a backend that runs the very module of the reference has no first call left to time
-    values["first_inference_ms"] = None if prepared.is_reference else first_ms
+    first_ms = timed_ms(call)
+    # a backend that runs the very module of the reference has no first call left to time, nor one that compiled in it
+    has_run = facts.is_reference or (facts.compile_ms is not None and facts.options.get("compile") is True)
+    values["first_inference_ms"] = None if has_run else first_ms
     report("verify")
-    values["output_max_rel_error"] = largest_relative_error(reference, prepared.outputs())
+    values["output_max_rel_error"] = largest_relative_error(reference, session.outputs())
     require_right_output(values["output_max_rel_error"], point.precision)
     del reference
     report("sample")
-    values |= _sample(plan, prepared.call, report)
+    values |= _sample(plan, session, call)
+    report("memory")
+    memory = session.peak_memory()
+    is_forward = point.scenario == "forward"
     return values | {
-        "scenario": "forward",
-        "backend": prepared.backend,
-        "backend_version": prepared.backend_version,
-        "options": prepared.options,
-        "threads": [prepared.threads_intra_op, prepared.threads_inter_op],
-        "compile_ms": prepared.compile_ms,
-        "flops": _flops(plan, point, report),
+        "peak_memory_mb": memory.peak_memory_mb,
+        "memory_method": memory.memory_method,
+        "scenario": point.scenario,
+        "backend": facts.backend,
+        "backend_version": facts.backend_version,
+        "options": dict(facts.options),
+        "libraries": dict(facts.libraries),
+        "threads": [facts.threads_intra_op, facts.threads_inter_op],
+        "compile_ms": facts.compile_ms,
+        "tokens": values["tokens"] if is_forward else point.batch_size * (point.new_tokens or 0),
+        "flops": _flops(plan, point, report) if is_forward else None,
     }
+
+
+def _workload(plan: CellPlan, point: Point, loaded: _Loaded, variant: str) -> Workload:
+    forced = None
+    if point.scenario == "generate":
+        if not loaded.model.can_generate():  # type: ignore[operator]
+            raise UnsupportedError(f"{plan.model} generates no text. Fix: --scenario forward")
+        config: Any = loaded.model.config
+        forced = forced_tokens(config, point.batch_size, point.new_tokens or 1, seed=plan.seed)
+    return Workload(loaded.model, loaded.inputs, point.precision, variant, point.scenario, forced)
+
+
+def _synchronous(session: Session) -> Callable[[], object]:
+    run, sync = session.run, session.sync
+
+    def call() -> None:
+        run()
+        sync()
+
+    return call
+
+
+class _timed_tokens:  # noqa: N801 - called like a function
+    """One generation, whose first token and further tokens are timed apart: `token_ms` holds both for every call."""
+
+    def __init__(self, session: TokenSession, point: Point) -> None:
+        self._session = session
+        self._n_further = (point.new_tokens or 1) - 1
+        self.token_ms: list[tuple[float, float | None]] = []
+
+    def __call__(self) -> None:
+        session = self._session
+        start = time.perf_counter_ns()
+        session.begin()
+        session.sync()
+        first = time.perf_counter_ns()
+        for _ in range(self._n_further):
+            session.step()
+            session.sync()
+        further_ms = (time.perf_counter_ns() - first) / 1e6 / self._n_further if self._n_further else None
+        self.token_ms.append(((first - start) / 1e6, further_ms))
 
 
 def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str, Any]:
@@ -164,9 +229,13 @@ def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str,
     report("first step")
     values["first_inference_ms"] = timed_ms(step.run)
     report("sample")
-    values |= _sample(plan, step.run, report)
+    values |= _sample(plan, None, step.run)
     step.require_finite_losses()
+    report("memory")
+    memory = measure_peak(step.run, plan.hardware)
     return values | {
+        "peak_memory_mb": memory.peak_memory_mb,
+        "memory_method": memory.memory_method,
         "scenario": "train_step",
         "backend": "torch",
         "backend_version": step.backend_version,
@@ -189,20 +258,21 @@ def _flops(plan: CellPlan, point: Point, report: Report) -> int | None:
     ).flops
 
 
-def _reference_outputs(loaded: _Loaded) -> dict[str, Array]:
+def _reference_outputs(workload: Workload) -> dict[str, Array]:
     """Named outputs of the torch fp32 CPU reference, run twice: a model that differs from itself cannot be checked."""
-    reference = forward_outputs(loaded.model, loaded.inputs)
-    difference = largest_relative_error(reference, forward_outputs(loaded.model, loaded.inputs))
+    reference = TorchBackend.for_hardware("cpu").prepare(replace(workload, precision="fp32", variant=EAGER))
+    outputs = reference.outputs()
+    difference = largest_relative_error(outputs, reference.outputs())
     if difference > REPEATABLE:
         raise WrongOutputError(
             f"two runs of the torch reference on the same input differ by {difference:.2g} of its largest value: "
             "the output cannot be checked"
         )
-    return reference
+    return outputs
 
 
-def _sample(plan: CellPlan, call: Callable[[], object], report: Report) -> dict[str, Any]:
-    """Warm up and sample, with what the machine was like meanwhile; then the peak memory in a pass of its own."""
+def _sample(plan: CellPlan, session: Session | None, call: Callable[[], object]) -> dict[str, Any]:
+    """Warm up and sample, with what the machine was like meanwhile."""
     load_before = condition.load_average_1m()
     with (
         condition.StealMeter() as steal,
@@ -210,8 +280,10 @@ def _sample(plan: CellPlan, call: Callable[[], object], report: Report) -> dict[
         condition.ThrottleMeter(plan.hardware) as throttle,
         EnergyMeter(plan.hardware) as meter,
     ):
-        samples = take_samples(call, plan.sampling)
-    clock_mhz, temperature_c = condition.cpu_clock_mhz(), condition.temperature_c()
+        if isinstance(session, StreamSession):
+            samples = take_stream(session, plan.sampling)
+        else:
+            samples = take_samples(call, plan.sampling)
     flags = []
     if is_noisy(samples.samples_ms):
         flags.append("noisy")
@@ -221,20 +293,23 @@ def _sample(plan: CellPlan, call: Callable[[], object], report: Report) -> dict[
         flags.append("throttled")
     if condition.is_loaded(others.busy_cores, os.cpu_count() or 1):
         flags.append("loaded_machine")
-    report("memory")
-    memory = measure_peak(call, plan.hardware)
     energy = meter.energy
-    return {
+    values: dict[str, Any] = {
         "samples_ms": samples.samples_ms,
         "n_warmup": samples.n_warmup,
         "n_attempts": samples.n_attempts,
+        "wall_s": samples.wall_s,
         "flags": flags,
-        "peak_memory_mb": memory.peak_memory_mb,
-        "memory_method": memory.memory_method,
         "energy_j": None if energy.energy_j is None else energy.energy_j / samples.n_calls,
         "energy_source": energy.energy_source,
         "load_avg_1m": load_before,
         "cpu_steal_percent": steal.cpu_steal_percent,
-        "cpu_clock_mhz": clock_mhz,
-        "temperature_c": temperature_c,
+        "cpu_clock_mhz": condition.cpu_clock_mhz(),
+        "temperature_c": condition.temperature_c(),
     }
+    if isinstance(call, _timed_tokens):
+        kept = call.token_ms[-samples.n_calls :][samples.first_kept :][: len(samples.samples_ms)]
+        values["first_token_ms"] = percentile(sorted(first for first, _ in kept), 50)
+        further = sorted(ms for _, ms in kept if ms is not None)
+        values["time_per_output_token_ms"] = percentile(further, 50) if further else None
+    return values

@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from hwbench_pipeline.bench.isolation import CellProcesses, ProcessOutcome
-from hwbench_pipeline.bench.plan import CellPlan, Point
+from hwbench_pipeline.bench.plan import VARIANTS, CellPlan, Point
 from hwbench_pipeline.bench.recording import Attempt, Row, sequence_length
 from hwbench_pipeline.catalog.facts import model_facts
 from hwbench_pipeline.hardware.environment import container_memory_limit_mb, environment_row
@@ -126,7 +126,8 @@ def run_cell(
             point = runnable[event["point"]]
             begun = datetime.fromisoformat(event["started_at"])
             if event["event"] == "measured":
-                environment = _environment(found, event["values"]["threads"])
+                values = event["values"]
+                environment = _environment(found, values["threads"], values.get("libraries"))
                 environments[environment["environment_id"]] = environment
                 rows.append(attempt.measured_row(point, begun, environment["environment_id"], event["values"], peaks))
             else:
@@ -184,8 +185,19 @@ def _known_peaks(plan: CellPlan, on_wait: Callable[[str], None] | None) -> Peaks
 
 
 def _distinct(plan: CellPlan) -> list[Point]:
-    """The plan's points with the sequence length each means, every one once: a model without text has no length."""
-    named = (replace(point, sequence_length=sequence_length(plan.model, point)) for point in plan.points)
+    """The plan's points with the sequence length each means, every one once: a model without text has no length.
+
+    A backend's usual variant is the point without one.
+    """
+    usual = VARIANTS.get(platform_of(plan.hardware).backend or "", (None,))[0]
+    named = (
+        replace(
+            point,
+            sequence_length=sequence_length(plan.model, point),
+            variant=None if point.variant == usual else point.variant,
+        )
+        for point in plan.points
+    )
     return list(dict.fromkeys(named))
 
 
@@ -215,14 +227,14 @@ def _death(outcome: ProcessOutcome, point: int, plan: CellPlan) -> dict[str, str
     }
 
 
-def _environment(found: Probe, threads: list[int | None]) -> dict[str, Any]:
+def _environment(found: Probe, threads: list[int | None], libraries: Mapping[str, str] | None = None) -> dict[str, Any]:
     return environment_row(
         device_name=found.device_name,
         device_memory_mb=found.device_memory_mb,
         driver_version=found.driver_version,
         threads_intra_op=threads[0],
         threads_inter_op=threads[1],
-        libraries=None,
+        libraries=libraries,
     )
 
 

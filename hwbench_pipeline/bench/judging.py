@@ -16,8 +16,9 @@ from hwbench_pipeline.bench.statistics import percentile
 Array = npt.NDArray[np.floating]
 
 # largest difference over largest reference value that different kernels of one precision may show: fp32 is what
-# reordered sums give through tens of layers, bf16 has 8 bits of mantissa, fp16 has 11
-OUTPUT_TOLERANCE = {"fp32": 1e-3, "bf16": 1e-1, "fp16": 3e-2}
+# reordered sums give through tens of layers, bf16 has 8 bits of mantissa, fp16 has 11; weights of 8 bits are off by up to
+# 0.4 % of a row's range, of 4 bits by up to 7 %, and what is another output altogether is off by 100 % and more
+OUTPUT_TOLERANCE = {"fp32": 1e-3, "bf16": 1e-1, "fp16": 3e-2, "int8": 1e-1, "int4": 6e-1}
 
 # the same model on the same input with the same kernels may differ by the order of threaded sums only
 REPEATABLE = 1e-4

@@ -10,22 +10,35 @@ from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any
 
+VARIANTS: Mapping[str, tuple[str, ...]] = {"torch": ("eager", "compile"), "openvino": ("latency", "throughput")}
+"""By backend, the ways it can run a point, its usual one first."""
+
+DEFAULT_NEW_TOKENS = 32
+"""Enough steps for their median, few enough that a slow CPU makes them in seconds."""
+
 
 @dataclass(frozen=True)
 class Point:
     """One thing to measure inside a cell.
 
     `sequence_length` is tokens per item; None takes the model's default, and stays None for models without text.
+    `scenario` is what one call is (`backends.protocol.SCENARIOS`), `variant` the way of the backend that runs it; None is
+    the backend's first. `new_tokens` are those that a generation makes.
     """
 
     model_size: str = "tiny"
     precision: str = "fp32"
     batch_size: int = 1
     sequence_length: int | None = None
+    scenario: str = "forward"
+    variant: str | None = None
+    new_tokens: int | None = None
 
     def __str__(self) -> str:
         length = f" × {self.sequence_length} tokens" if self.sequence_length else ""
-        return f"{self.model_size} {self.precision} batch {self.batch_size}{length}"
+        more = "".join(f", {name}" for name in (self.variant, self.scenario) if name not in (None, "forward"))
+        generated = f" of {self.new_tokens} tokens" if self.new_tokens else ""
+        return f"{self.model_size} {self.precision} batch {self.batch_size}{length}{more}{generated}"
 
 
 @dataclass(frozen=True)
@@ -95,14 +108,19 @@ def sweep(
     precisions: Sequence[str] = ("fp32",),
     batch_sizes: Sequence[int] = (1,),
     sequence_lengths: Sequence[int | None] = (None,),
+    scenarios: Sequence[str] = ("forward",),
+    variants: Sequence[str | None] = (None,),
+    new_tokens: int = DEFAULT_NEW_TOKENS,
 ) -> tuple[Point, ...]:
     """Every combination, smallest first, so that what may run out of memory comes last."""
     return tuple(
-        Point(*combination)
-        for combination in product(
+        Point(size, precision, batch, length, scenario, variant, new_tokens if scenario == "generate" else None)
+        for size, precision, batch, length, scenario, variant in product(
             dict.fromkeys(model_sizes),
             dict.fromkeys(precisions),
             sorted(set(batch_sizes)),
             sorted(set(sequence_lengths), key=lambda length: length or 0),
+            dict.fromkeys(scenarios),
+            dict.fromkeys(variants),
         )
     )

@@ -84,6 +84,9 @@ class Attempt:
             status=status,
             error_class=error_class,
             error_message=error_message,
+            scenario=_scenario(self.plan, point) if point else None,
+            variant=point.variant if point else None,
+            options=_asked_for(point) if point else None,
             precision=point.precision if point else None,
             batch_size=point.batch_size if point else None,
             sequence_length=sequence_length(self.plan.model, point) if point else None,
@@ -97,6 +100,8 @@ class Attempt:
         statistics = latency_statistics(samples)
         low, high = median_interval(samples) or (None, None)
         mean_s = math.fsum(samples) / len(samples) / 1e3
+        wall_s = values.get("wall_s")  # with several requests in flight they end more often than one takes
+        call_s = mean_s if wall_s is None else wall_s / len(samples)
         tokens = values["tokens"]
         roofline = roofline_of(
             flops=values["flops"],
@@ -104,7 +109,10 @@ class Attempt:
             precision=point.precision,
             peaks=peaks,
         )
-        is_impossible = roofline is not None and roofline.is_beaten_by(percentile(sorted(samples), 50))
+        if point.scenario == "generate":
+            roofline = None  # one call reads the weights once per token, and its operations are not counted
+        fastest_ms = percentile(sorted(samples), 50) if wall_s is None else call_s * 1e3
+        is_impossible = roofline is not None and roofline.is_beaten_by(fastest_ms)
         taken = (
             "scenario",
             "input_shape",
@@ -125,7 +133,14 @@ class Attempt:
             "cpu_clock_mhz",
             "temperature_c",
         )
-        optional = ("compile_ms", "output_max_rel_error", "loss_first", "loss_last")
+        optional = (
+            "compile_ms",
+            "output_max_rel_error",
+            "loss_first",
+            "loss_last",
+            "first_token_ms",
+            "time_per_output_token_ms",
+        )
         return self.row(
             point.model_size,
             started_at,
@@ -137,11 +152,12 @@ class Attempt:
             precision=point.precision,
             batch_size=point.batch_size,
             sequence_length=sequence_length(self.plan.model, point),
+            variant=point.variant,
             options=canonical_json(values["options"]),
             samples_ms=samples,
             n_samples=len(samples),
-            throughput_items_per_s=point.batch_size / mean_s,
-            tokens_per_s=tokens / mean_s if tokens else None,
+            throughput_items_per_s=point.batch_size / call_s,
+            tokens_per_s=tokens / call_s if tokens else None,
             flags=[*values["flags"], *(["faster_than_roofline"] if is_impossible else [])],
             roofline_ms=None if roofline is None else roofline.least_ms,
             roofline_limb=None if roofline is None else roofline.limb,
@@ -151,3 +167,14 @@ class Attempt:
             **{name: values[name] for name in taken},
             **{name: values.get(name) for name in optional},
         )
+
+
+def _scenario(plan: CellPlan, point: Point) -> str:
+    return "train_step" if plan.mode == "training" else point.scenario
+
+
+def _asked_for(point: Point) -> str | None:
+    """What names a point that gave no number apart from others of its precision, batch size and length."""
+    asked = {"new_tokens": point.new_tokens, "variant": point.variant}
+    known = {name: value for name, value in asked.items() if value is not None}
+    return canonical_json(known) if known else None

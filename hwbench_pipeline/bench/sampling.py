@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from hwbench_pipeline.bench.backends.protocol import StreamSession
 from hwbench_pipeline.bench.judging import has_drifted, is_noisy, upper_spread
 from hwbench_pipeline.bench.plan import Sampling
 from hwbench_pipeline.bench.statistics import percentile
@@ -23,12 +24,15 @@ STEADY = 0.05
 class Samples:
     """Raw samples in milliseconds, in the order they were taken, and how many calls warmed up before them.
 
-    `n_calls` counts every call made, those thrown away too. `n_attempts` is 2 where the first samples were noisy or drifted and others were taken; the steadier ones stand here.
+    `n_calls` counts every call made, those thrown away too; the kept ones begin at number `first_kept` of them. `wall_s` is
+    the time that requests in flight took together, None for calls one after the other. `n_attempts` is 2 where the first samples were noisy or drifted and others were taken; the steadier ones stand here.
     """
 
     samples_ms: list[float]
     n_warmup: int
     n_calls: int
+    first_kept: int = 0
+    wall_s: float | None = None
     n_attempts: int = 1
 
 
@@ -47,10 +51,24 @@ def take_samples(call: Callable[[], object], rules: Sampling) -> Samples:
     n_warmup = _warm_up(call, rules)
     first = _sample(call, rules)
     if not (is_noisy(first) or has_drifted(first)):
-        return Samples(first, n_warmup, n_warmup + len(first))
+        return Samples(first, n_warmup, n_warmup + len(first), n_warmup)
     second = _sample(call, rules)
-    n_calls = n_warmup + len(first) + len(second)
-    return Samples(min(second, first, key=_disturbance), n_warmup, n_calls, n_attempts=2)
+    kept = min(second, first, key=_disturbance)
+    first_kept = n_warmup if kept is first else n_warmup + len(first)
+    return Samples(kept, n_warmup, n_warmup + len(first) + len(second), first_kept, n_attempts=2)
+
+
+def take_stream(session: StreamSession, rules: Sampling) -> Samples:
+    """Samples of a session that keeps several requests in flight, after a warm-up of the same kind."""
+    warm = session.stream(
+        min_requests=rules.min_warmup, min_duration_s=rules.min_warmup_s, max_duration_s=rules.max_duration_s
+    )
+    taken = session.stream(
+        min_requests=rules.min_samples, min_duration_s=rules.min_duration_s, max_duration_s=rules.max_duration_s
+    )
+    n_warmup = len(warm.latencies_ms)
+    n_calls = n_warmup + len(taken.latencies_ms)
+    return Samples(taken.latencies_ms, n_warmup, n_calls, n_warmup, wall_s=taken.wall_s)
 
 
 def _disturbance(samples_ms: Sequence[float]) -> tuple[bool, float]:

@@ -482,3 +482,8 @@ def primary_output(model_output: Any) -> Tensors:
             "Fix: call the model with return_dict=True"
         )
     return heads or tensors
+
+
+def forced_tokens(config: PretrainedConfig, batch_size: int, new_tokens: int, *, seed: int = 0) -> torch.Tensor:
+    """Ordinary tokens that a generation is made to take, items × tokens: none of them ends it."""
+    return _ordinary_tokens(config, (batch_size, new_tokens), torch.Generator().manual_seed(seed + 1))

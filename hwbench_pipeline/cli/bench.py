@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwbench_pipeline.bench.plan import VARIANTS
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import (
     MODES,
     PRECISIONS,
+    SCENARIOS,
     SIZES,
     JsonOption,
     WarehouseOption,
@@ -20,6 +22,7 @@ from hwbench_pipeline.cli.options import (
     listed_hardware,
     listed_numbers,
     require_possible_lengths,
+    variants_on,
 )
 from hwbench_pipeline.cli.output import announce, json_rows, output, print_json, print_reasons, progress, say, table
 
@@ -53,7 +56,21 @@ def run(
     sequence_length: Annotated[
         str | None, typer.Option(metavar="N,…", help="Tokens per item. Default: each model's own.")
     ] = None,
-    precision: Annotated[str, typer.Option(metavar="P,…", help="fp32, bf16, fp16.")] = "fp32",
+    precision: Annotated[
+        str, typer.Option(metavar="P,…", help="fp32, bf16, fp16; on openvino also int8, int4 (weights by NNCF).")
+    ] = "fp32",
+    scenario: Annotated[
+        str,
+        typer.Option(metavar="S,…", help="forward, or generate: a prompt and new tokens with a key-value cache."),
+    ] = "forward",
+    new_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Tokens that a generation makes.")] = 32,
+    variant: Annotated[
+        str | None,
+        typer.Option(
+            metavar="V,…",
+            help="How the backend runs it. torch: eager, compile; openvino: latency, throughput. Default: the first.",
+        ),
+    ] = None,
     warehouse: WarehouseOption = None,
     bundle: Annotated[
         Path | None,
@@ -69,6 +86,8 @@ def run(
     modes = listed_choices("--mode", mode, MODES)
     sizes = listed_choices("--size", size, SIZES)
     precisions = listed_choices("--precision", precision, PRECISIONS)
+    scenarios = listed_choices("--scenario", scenario, SCENARIOS)
+    variants = listed_choices("--variant", variant, [name for names in VARIANTS.values() for name in names])
     batch_sizes = listed_numbers("--batch-size", batch_size)
     sequence_lengths = listed_numbers("--sequence-length", sequence_length)
     models = chosen_models(model, category, all_models=all_models)
@@ -86,13 +105,19 @@ def run(
         _require_bundle_place(bundle)
     storage = _Storage(warehouse) if bundle is None or warehouse is not None else None
     keys = keys or [found.key for found in probe_all() if found.is_available]
-    points = sweep(
-        model_sizes=sizes,
-        precisions=precisions,
-        batch_sizes=batch_sizes,
-        sequence_lengths=sequence_lengths or [None],
-    )
-    plans = [CellPlan(key, name, one_mode, points) for one_mode in modes for key in keys for name in models]
+    points = {
+        key: sweep(
+            model_sizes=sizes,
+            precisions=precisions,
+            batch_sizes=batch_sizes,
+            sequence_lengths=sequence_lengths or [None],
+            scenarios=scenarios,
+            variants=variants_on(key, variants),
+            new_tokens=new_tokens,
+        )
+        for key in keys
+    }
+    plans = [CellPlan(key, name, one_mode, points[key]) for one_mode in modes for key in keys for name in models]
     run_id = new_run_id()
     executions: list[CellExecution] = []
     interruption: KeyboardInterrupt | None = None
@@ -127,7 +152,7 @@ def run(
             "hardware",
             "model",
             "size",
-            "mode",
+            "what",
             "precision",
             "batch",
             "tokens",
@@ -146,7 +171,7 @@ def run(
                         row["hardware"],
                         row["model"],
                         row["model_size"],
-                        row["mode"],
+                        " ".join(filter(None, (row.get("scenario") or row["mode"], row.get("variant")))),
                         row.get("precision"),
                         row.get("batch_size"),
                         row.get("sequence_length"),

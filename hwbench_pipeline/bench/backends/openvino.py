@@ -1,4 +1,4 @@
-"""OpenVINO: a torch model converted, compiled for a device with its precision stated, and run synchronously.
+"""OpenVINO: a torch model converted, its weights compressed where that is asked for, compiled with its precision stated.
 
 Belongs here: everything that imports openvino for measuring. The CPU plug-in computes in bf16 by default on CPUs
 that have it, so the precision hint is always set, and read back into the row.
@@ -6,80 +6,177 @@ that have it, so the precision hint is always set, and read back into the row.
 
 from __future__ import annotations
 
+import importlib.util
+import io
 import time
 import warnings
+from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import openvino as ov
+import torch
 
-from hwbench_pipeline.bench.backends import Prepared, Workload
+from hwbench_pipeline.bench.backends.protocol import Session, SessionFacts, StreamSamples, Workload
 from hwbench_pipeline.bench.judging import Array
+from hwbench_pipeline.bench.memory import PeakMemory, measure_peak
+from hwbench_pipeline.bench.plan import VARIANTS
 from hwbench_pipeline.catalog.exporting import TracedForward
 from hwbench_pipeline.hardware.devices import UnsupportedError
+from hwbench_pipeline.hardware.environment import installed_version
 
+LATENCY, _ = VARIANTS["openvino"]
 _PRECISION_HINTS = {"fp32": ov.Type.f32, "bf16": ov.Type.bf16, "fp16": ov.Type.f16}
+# Weights of so many bits; arithmetic stays in fp32, into which they are expanded on the way.
+_COMPRESSED = {"int8": "INT8_ASYM", "int4": "INT4_SYM"}
+INT4_GROUP = 32
+"""So many weights share one scale: a divisor of every width in the catalog, where NNCF's own 128 is none."""
 
 
 @dataclass(frozen=True)
 class OpenvinoBackend:
-    """OpenVINO on one of its devices, one request at a time (latency hint)."""
+    """OpenVINO on one of its devices: one request at a time (latency hint), or as many as it asks for (throughput hint)."""
 
     device: str = "CPU"
+    variants: tuple[str, ...] = VARIANTS["openvino"]
     attention: str | None = "eager"  # traces where sdpa does not
 
-    def prepare(self, workload: Workload) -> Prepared:
-        """Convert and compile; `compile_ms` is the time of both."""
-        hint = _PRECISION_HINTS.get(workload.precision)
+    def prepare(self, workload: Workload) -> Session:
+        """Convert, compress and compile; `compile_ms` is the time of all."""
+        hint = _PRECISION_HINTS.get("fp32" if workload.precision in _COMPRESSED else workload.precision)
         if hint is None:
             raise UnsupportedError(
-                f"this OpenVINO backend computes in {', '.join(_PRECISION_HINTS)}, not {workload.precision}. "
+                f"this OpenVINO backend runs {', '.join((*_PRECISION_HINTS, *_COMPRESSED))}, not {workload.precision}. "
                 "Fix: ask for one of these"
+            )
+        if workload.scenario != "forward":
+            raise UnsupportedError(
+                f"the scenario {workload.scenario} needs a graph with the cache in its state, which this version does not "
+                "export. Fix: --scenario forward"
             )
         start = time.perf_counter()
         forward = TracedForward(workload.model, workload.inputs)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracing warns of every Python branch; the output is compared instead
             converted = ov.convert_model(forward, example_input=forward.example_input)
-        compiled = ov.Core().compile_model(
-            converted,
-            self.device,
-            {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": "1"},
-        )
+        stored = "as converted"
+        if workload.precision in _COMPRESSED:
+            converted, stored = _compressed(converted, workload.precision)
+        wanted = workload.variant.upper()
+        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": wanted}
+        if workload.variant == LATENCY:
+            settings["NUM_STREAMS"] = "1"
+        compiled = ov.Core().compile_model(converted, self.device, settings)
         compile_ms = (time.perf_counter() - start) * 1e3
         effective = compiled.get_property("INFERENCE_PRECISION_HINT")
         if effective != hint:
             raise UnsupportedError(
                 f"OpenVINO on this {self.device} computes in {effective.get_type_name()} when asked for "
-                f"{workload.precision}. Fix: ask for a precision that the device has"
+                f"{hint.get_type_name()}. Fix: ask for a precision that the device has"
             )
-        request = compiled.create_infer_request()
-        for index, tensor in enumerate(forward.example_input):
-            request.set_input_tensor(index, ov.Tensor(np.ascontiguousarray(tensor.numpy())))
-        names = forward.output_names  # known since the trace
-
-        def outputs() -> dict[str, Array]:
-            request.infer()
-            return {name: _as_float32(request.get_output_tensor(index)) for index, name in enumerate(names)}
-
-        return Prepared(
-            call=request.infer,
-            outputs=outputs,
+        in_flight = 1 if workload.variant == LATENCY else int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+        facts = SessionFacts(
             backend="openvino",
             backend_version=ov.get_version().split("-")[0],
             compile_ms=compile_ms,
             threads_intra_op=_threads(compiled),
+            libraries=_libraries(workload.precision),
             options={
                 "attention": self.attention,
                 "class": type(workload.model).__name__,
                 "device": self.device,
-                "performance_hint": "LATENCY",
+                "in_flight": in_flight,
+                "performance_hint": wanted,
                 "precision_hint": effective.get_type_name(),
-                "streams": 1,
+                "streams": _streams(compiled),
+                "stored_weights": stored,
                 "weights": "random",
             },
         )
+        if workload.variant == LATENCY:
+            return OpenvinoForward(facts, compiled, forward)
+        return OpenvinoStream(facts, compiled, forward, in_flight)
+
+
+def _compressed(model: Any, precision: str) -> tuple[Any, str]:
+    if importlib.util.find_spec("nncf") is None:
+        raise UnsupportedError(f"{precision} weights are made by nncf, which is not installed. Fix: pip install nncf")
+    import nncf
+
+    mode = getattr(nncf.CompressWeightsMode, _COMPRESSED[precision])
+    grouping: dict[str, Any] = {"group_size": INT4_GROUP, "all_layers": True} if precision == "int4" else {}
+    with redirect_stdout(io.StringIO()):  # it prints tables and bars
+        compressed = nncf.compress_weights(model, mode=mode, **grouping)
+    group = f", groups of {INT4_GROUP}" if grouping else ""
+    return compressed, f"{_COMPRESSED[precision]} by nncf{group}"
+
+
+def _libraries(precision: str) -> dict[str, str]:
+    version = installed_version("nncf") if precision in _COMPRESSED else None
+    return {} if version is None else {"nncf": version}
+
+
+class OpenvinoForward:
+    """A forward pass, one request at a time."""
+
+    def __init__(self, facts: SessionFacts, compiled: Any, forward: TracedForward) -> None:
+        self.facts = facts
+        self._names = forward.output_names  # known since the trace
+        self._request = _request(compiled, forward.example_input)
+
+    def run(self) -> None:
+        """One request; returns when it is done."""
+        self._request.infer()
+
+    def sync(self) -> None:
+        """Nothing: a synchronous request returns finished."""
+
+    def outputs(self) -> dict[str, Array]:
+        """The primary outputs of one forward pass."""
+        self._request.infer()
+        return {name: _as_float32(self._request.get_output_tensor(index)) for index, name in enumerate(self._names)}
+
+    def peak_memory(self) -> PeakMemory:
+        """The peak of the host's memory, in which the CPU plug-in works."""
+        return measure_peak(self.run, "openvino")
+
+
+class OpenvinoStream(OpenvinoForward):
+    """Forward passes with as many requests in flight as the runtime asks for."""
+
+    def __init__(self, facts: SessionFacts, compiled: Any, forward: TracedForward, in_flight: int) -> None:
+        super().__init__(facts, compiled, forward)
+        self._requests = [_request(compiled, forward.example_input) for _ in range(in_flight)]
+
+    def stream(self, *, min_requests: int, min_duration_s: float, max_duration_s: float) -> StreamSamples:
+        """Start every request again as soon as it is done; latencies are the host's, from start to completion."""
+        latencies: list[float] = []
+        begun = time.perf_counter()
+        started = [0] * len(self._requests)
+        for index, request in enumerate(self._requests):
+            started[index] = time.perf_counter_ns()
+            request.start_async()
+        waiting = list(range(len(self._requests)))
+        while waiting:
+            index = waiting.pop(0)  # the oldest: requests are served in order
+            self._requests[index].wait()
+            latencies.append((time.perf_counter_ns() - started[index]) / 1e6)
+            elapsed = time.perf_counter() - begun
+            has_minima = len(latencies) >= min_requests and elapsed >= min_duration_s
+            if not has_minima and elapsed < max_duration_s:
+                started[index] = time.perf_counter_ns()
+                self._requests[index].start_async()
+                waiting.append(index)
+        return StreamSamples(latencies, time.perf_counter() - begun, len(self._requests))
+
+
+def _request(compiled: Any, inputs: Sequence[torch.Tensor]) -> Any:
+    request = compiled.create_infer_request()
+    for index, tensor in enumerate(inputs):
+        request.set_input_tensor(index, ov.Tensor(np.ascontiguousarray(tensor.numpy())))
+    return request
 
 
 def _as_float32(tensor: Any) -> Array:
@@ -95,4 +192,11 @@ def _threads(compiled: Any) -> int | None:
     try:
         return int(compiled.get_property("INFERENCE_NUM_THREADS")) or None
     except RuntimeError:  # devices other than the CPU do not have the property
+        return None
+
+
+def _streams(compiled: Any) -> int | None:
+    try:
+        return int(compiled.get_property("NUM_STREAMS"))
+    except (RuntimeError, TypeError, ValueError):
         return None

@@ -116,7 +116,16 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     _text("hardware_requested", "What the source claims, or the cell asked for."),
     _text("device_name", "The device's own name, e.g. NVIDIA H200, AMD EPYC 9R14, SwiftShader."),
     _text("mode", "Inference or training.", allowed=MODES),
-    _text("scenario", "What one sample is: forward, prefill, decode, generate, train_step, load, …"),
+    _text(
+        "scenario",
+        "What one sample is: forward, generate (a whole generation of options.new_tokens tokens), train_step, load, …",
+    ),
+    _text(
+        "variant",
+        "Which way of the backend ran it, where it is not its usual one (torch: eager, OpenVINO: latency hint): compile, "
+        "throughput. With throughput a sample is the latency of one of several requests in flight, and the throughput is "
+        "requests over wall time.",
+    ),
     _text("precision", "Numeric precision of the computation; NULL if nobody recorded it.", allowed=PRECISIONS),
     Column("batch_size", INT64, "Items per call; NULL if nobody recorded it.", above=0),
     Column(
@@ -152,14 +161,16 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     Column(
         "throughput_items_per_s",
         FLOAT64,
-        "Items (batch entries) per second: batch size over mean latency.",
+        "Items (batch entries) per second: batch size over mean latency; with several requests in flight, batch size "
+        "times requests over wall time.",
         unit="items/s",
         above=0,
     ),
     Column(
         "tokens_per_s",
         FLOAT64,
-        "Tokens of the model's text input over mean latency, image placeholders counted (for t5 the source alone).",
+        "Tokens of the model's text input over mean latency, image placeholders counted (for t5 the source alone); of a "
+        "generation, the new tokens.",
         unit="tokens/s",
         above=0,
     ),
