@@ -145,9 +145,13 @@ def hardware_key(name: str | None) -> str | None:
     if name is None or not name.strip():
         return None
     lowered = name.strip().lower()
-    return (
-        next((key for key, pattern in _NAMES if pattern.fullmatch(lowered)), None) or device_platform(name) or lowered
-    )
+    return _platform_of(lowered) or device_platform(name) or lowered
+
+
+def _platform_of(lowered: str) -> str | None:
+    """The platform of its own name, also as ONNX Runtime calls it: `cudaexecutionprovider`."""
+    plain = lowered.removesuffix("executionprovider")
+    return next((key for key, pattern in _NAMES if pattern.fullmatch(plain)), None)
 
 
 @lru_cache(maxsize=4096)
@@ -169,7 +173,7 @@ def device_platform(name: str) -> str | None:
 @lru_cache(maxsize=4096)
 def device_name_of(claimed: str | None) -> str | None:
     """The claimed device's own name where the claim gives one, None where it names a platform only."""
-    if claimed is None or any(pattern.fullmatch(claimed.strip().lower()) for _, pattern in _NAMES):
+    if claimed is None or _platform_of(claimed.strip().lower()) is not None:
         return None
     return claimed.strip() if device_platform(claimed) is not None else None
 
@@ -189,8 +193,7 @@ def is_known_platform(key: str) -> bool:
 @lru_cache(maxsize=4096)
 def is_hardware_name(name: str) -> bool:
     """Whether a word is a name of hardware known here, in any letter case: `cuda`, `QNN`, not `linux`."""
-    lowered = name.strip().lower()
-    return any(pattern.fullmatch(lowered) for _, pattern in _NAMES)
+    return _platform_of(name.strip().lower()) is not None
 
 
 def settle_hardware(attempts: Sequence[Attempt]) -> list[Finding]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from hwbench_pipeline.catalog.names import catalog_key
@@ -78,6 +79,20 @@ _HARDWARE_FIELDS = (
     "accelerator",
     "gpu_name",
     "gpu",
+)
+# Fields that name the hardware a run was meant for, and those that name what it ended up on.
+_WANTED_FIELDS = ("requested_device", "requested_hardware", "target_hardware", "requested_backend", "target_platform")
+_USED_FIELDS = (
+    "actual_device",
+    "actual_hardware",
+    "effective_device",
+    "effective_hardware",
+    "device_used",
+    "used_device",
+    "hardware_used",
+    "used_hardware",
+    "actual_backend",
+    "actual_platform",
 )
 # Fields that name hardware only where their value is a platform's: `platform` is an operating system elsewhere.
 _PLATFORM_FIELDS = ("platform", "backend", "execution_provider", "provider", "runtime")
@@ -170,7 +185,12 @@ _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}/(?=[\w.-]*[A-Za-z])[A-Za-z0-9][\w
 
 def fields_of(found: Mapping[str, Any]) -> dict[str, Any]:
     """The members of an object by the words of their names: `batchSize`, `batch-size` and `Batch Size` are `batch_size`."""
-    return {"_".join(words_of(key)): value for key, value in found.items()}
+    return {_field_name(key): value for key, value in found.items()}
+
+
+@lru_cache(maxsize=1 << 16)
+def _field_name(key: str) -> str:
+    return "_".join(words_of(key))
 
 
 def descriptions_in(fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -184,6 +204,11 @@ def descriptions_in(fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 yield inner
                 if depth < _DEEPEST_DESCRIPTION:
                     waiting.append((inner, depth + 1))
+
+
+def is_description(key: str) -> bool:
+    """Whether a block of this name describes the run of the object that holds it."""
+    return _field_name(key) in _DESCRIPTIONS
 
 
 def model_in(fields: Mapping[str, Any]) -> str | None:
@@ -219,9 +244,17 @@ def hardware_in(fields: Mapping[str, Any]) -> tuple[str | None, str | None]:
         if field in fields and (name := _name_in(fields[field])) and is_platform(name)
     ]
     claimed = next((name for name in named if is_platform(name)), None) or next(iter((*platforms, *named)), None)
-    device = _name_in(fields.get("device"))
+    used = _platform_named(fields, _USED_FIELDS)
+    claimed = _platform_named(fields, _WANTED_FIELDS) or claimed or used
+    device = used or _name_in(fields.get("device"))
     recorded = device if device not in (None, claimed) and is_platform(str(device)) else None
     return _with_device_name(claimed, named), recorded
+
+
+def _platform_named(fields: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
+    if fields.keys().isdisjoint(names):
+        return None
+    return next((name for field in names if (name := _name_in(fields.get(field))) and is_platform(name)), None)
 
 
 def _with_device_name(claimed: str | None, named: Iterable[str]) -> str | None:
@@ -271,6 +304,11 @@ def precision_in(fields: Mapping[str, Any]) -> str | None:
     return None
 
 
+def precision_of_key(key: str) -> str | None:
+    """The numeric precision that the key of an object stands for; a word that may mean something else stands for none."""
+    return _PRECISIONS.get(key.lower()) if any(map(str.isdigit, key)) else None
+
+
 def backend_in(fields: Mapping[str, Any]) -> str | None:
     """The software that ran the model, where a field states it and it is no hardware."""
     name = next((name for field in ("framework", "backend") if (name := _name_in(fields.get(field)))), None)
@@ -303,8 +341,10 @@ def says_failed(status: str) -> bool:
 
 def failure_in(fields: Mapping[str, Any]) -> Failure | None:
     """The failure that an object reports of itself, None where it reports none."""
-    message = next((said for name in _ERROR_FIELDS if (said := text(fields.get(name)))), None)
-    status = next((said for name in STATUS_FIELDS if (said := text(fields.get(name)))), None)
+    if OUTCOME_FIELDS.isdisjoint(fields):
+        return None
+    message = _first_text(fields, _ERROR_FIELDS)
+    status = _first_text(fields, STATUS_FIELDS)
     has_failed_word = status is not None and says_failed(status)
     if message is None and not has_failed_word and not any(fields.get(name) is False for name in SUCCESS_FIELDS):
         return None
@@ -313,7 +353,15 @@ def failure_in(fields: Mapping[str, Any]) -> Failure | None:
 
 def has_error_text(fields: Mapping[str, Any]) -> bool:
     """Whether an object holds the message of an error."""
-    return any(text(fields.get(name)) is not None for name in _ERROR_FIELDS)
+    return _first_text(fields, _ERROR_FIELDS) is not None
+
+
+def _first_text(fields: Mapping[str, Any], names: Iterable[str]) -> str | None:
+    for name in names:
+        said = text(fields.get(name))
+        if said is not None:
+            return said
+    return None
 
 
 def states_call(fields: Mapping[str, Any]) -> bool:

@@ -33,7 +33,7 @@ from hwbench_pipeline.legacy.units import MemoryUnit, TimeUnit
 _TIME_KINDS = frozenset({"latency", "first_token", "output_token", "load", "elapsed"})
 _RATE_KINDS = frozenset({"items", "tokens", "rate"})
 _WITH_UNIT = re.compile(
-    r"\s*([0-9][0-9,]{0,24}(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?)\s*([A-Za-z][A-Za-z/ ]{0,29})\s*"
+    r"\s*([0-9][0-9,]{0,24}(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?)\s*([A-Za-z\N{MICRO SIGN}\N{GREEK SMALL LETTER MU}][A-Za-z/ ]{0,29})\s*"
 )
 # Commas that can only part thousands: a decimal point follows, or there are two of them.
 _GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+\.[0-9]{1,40}|(?:,[0-9]{3}){2,5})")
@@ -130,6 +130,8 @@ def quantities_in(found: Mapping[str, Any]) -> tuple[list[Quantity], frozenset[s
     for key, value in found.items():
         name = quantity_named(key)
         if name is None:
+            if isinstance(value, str) and (written := _written_statistic(key, value)) is not None:
+                quantities.append(written)
             continue
         if isinstance(value, dict):
             group = _statistics_in(name, key, value)
@@ -151,6 +153,15 @@ def quantities_in(found: Mapping[str, Any]) -> tuple[list[Quantity], frozenset[s
     if not any(quantity.samples is not None for quantity in latencies):
         quantities += _raw_lists(found)
     return quantities, frozenset(groups)
+
+
+def _written_statistic(key: str, written: str) -> Quantity | None:
+    """A statistic whose value itself says that it is a time, and of nothing else: `"p95": "15.2 ms"`."""
+    named = statistic_named(key)
+    if named is None or named[0] == "samples":
+        return None
+    quantity = _quantity(QuantityName("latency", named[0], named[1], (), words_of(key)), (key,), written, named[1])
+    return quantity if quantity.unit is not None and quantity.number is not None else None
 
 
 def _beside_percentiles(found: Mapping[str, Any]) -> list[Quantity]:
@@ -257,12 +268,15 @@ def _unusable(value: Any, *, states_unit: bool) -> str | None:
         return str(value)[:40]
     if not isinstance(value, str) or value.strip().lower() in _ABSENT_WORDS:
         return None
-    is_said = states_unit or (value.isascii() and value.strip()[:1].isdigit())
+    is_said = states_unit or value.strip()[:1].isdecimal()
     return repr(value[:40]) if is_said else None
 
 
 def _unit_word(kind: Kind, word: str) -> TimeUnit | MemoryUnit | None:
-    return MEMORY_UNITS.get(word.lower()) if kind == "memory" else TIME_UNITS.get(word.lower())
+    words = words_of(word)
+    if len(words) != 1:
+        return None
+    return MEMORY_UNITS.get(words[0]) if kind == "memory" else TIME_UNITS.get(words[0])
 
 
 def _unit_of(name: QuantityName, beside: Mapping[str, Any]) -> TimeUnit | MemoryUnit | None:
@@ -361,6 +375,28 @@ def unnamed_statistics(found: Mapping[str, Any]) -> list[str]:
     statistics = {found_statistic[0] for key in names if (found_statistic := statistic_named(key)) is not None}
     has_percentiles = len(statistics & {"p90", "p95", "p99"}) > 1
     return names if has_percentiles and statistics & {"mean", "p50"} else []
+
+
+def timed_statistics(found: Mapping[str, Any]) -> list[str]:
+    """The statistics of an object in a unit of time, and the lists of raw times, whose quantity nothing names: `mean_ns`."""
+    return [
+        key
+        for key, value in found.items()
+        if quantity_named(key) is None
+        and (
+            (
+                positive_number(value) is not None
+                and (named := statistic_named(key)) is not None
+                and named[1] is not None
+            )
+            or (
+                isinstance(value, list)
+                and _are_numbers(value)
+                and (raw := raw_list_named(key)) is not None
+                and raw.unit
+            )
+        )
+    ]
 
 
 def is_peak(quantity: Quantity) -> bool:

@@ -34,7 +34,11 @@ Statistic = Literal["mean", "minimum", "maximum", "std", "p50", "p90", "p95", "p
 
 _LONGEST_NAME = 80
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_WORD = re.compile(r"p[0-9]+(?:[.][0-9]+)?(?![a-z])|[a-z]+[0-9]*[a-z]*|[0-9]+(?:[.][0-9]+)?[a-z]*")
+# A letter of any alphabet is part of its word: without its first letter the unit of `latency_<micro>s` would be a second.
+_WORD = re.compile(r"p[0-9]+(?:[.][0-9]+)?(?![^\W\d_])|[^\W\d_]+[0-9]*[^\W\d_]*|[0-9]+(?:[.][0-9]+)?[^\W\d_]*")
+# Both signs that are written for micro, and units whose capitals are no new words.
+_MICRO = str.maketrans({"\N{MICRO SIGN}": "u", "\N{GREEK SMALL LETTER MU}": "u"})
+_BINARY_UNIT = re.compile(r"(?<![A-Z])([KMG])iB(?![a-z])")
 _PERCENTILE = re.compile(r"p[0-9.]+(?:th)?|[0-9.]+th")
 
 
@@ -55,6 +59,7 @@ MEMORY_UNITS: dict[str, MemoryUnit] = {
     "gigabytes": "gb",
     "kb": "kb",
     "bytes": "bytes",
+    "kib": "kib",
     "mib": "mib",
     "gib": "gib",
 }
@@ -143,7 +148,8 @@ def words_of(name: str) -> tuple[str, ...]:
     """The words of a field name in lower case: `avgLatencyMs`, `avg-latency (ms)` and `avg_latency_ms` are one name."""
     if len(name) > _LONGEST_NAME:
         return ()
-    return tuple(_WORD.findall(_CAMEL.sub("_", name).lower().replace("std dev", "stddev").replace("std_dev", "stddev")))
+    plain = _CAMEL.sub("_", _BINARY_UNIT.sub(r"_\1ib_", name.translate(_MICRO)))
+    return tuple(_WORD.findall(plain.lower().replace("std dev", "stddev").replace("std_dev", "stddev")))
 
 
 @lru_cache(maxsize=65536)

@@ -43,10 +43,10 @@ def is_result_object(found: Mapping[str, Any]) -> bool:
     if len(found) > _VOCABULARY_SIZE and all(finite_number(value) is not None for value in found.values()):
         return False
     # a type test first: most values are neither a number nor a list, most keys are no quantity
-    return any(
-        isinstance(value, (int, float, list)) and _means_quantity(key) and _holds_number(value)
-        for key, value in found.items()
-    )
+    for key, value in found.items():
+        if isinstance(value, (int, float, list)) and _means_quantity(key) and _holds_number(value):
+            return True
+    return False
 
 
 @lru_cache(maxsize=1 << 16)

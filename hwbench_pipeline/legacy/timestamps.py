@@ -21,7 +21,7 @@ _TIME_KEY = re.compile(r"time|date|epoch|stamp|_at$|^(?:start|end|created|starte
 _EARLIEST_EPOCH_S = datetime(2000, 1, 1, tzinfo=UTC).timestamp()
 _LATEST_EPOCH_S = datetime(2100, 1, 1, tzinfo=UTC).timestamp()
 _HOLD_OTHERS = (dict, list)
-_SHORTEST_STATED_TIME = len("20250301_100000") - 1
+_SHORTEST_STATED_TIME = len("20250301100000")
 _ZONE_STEP = timedelta(minutes=15)
 _LARGEST_OFFSET = timedelta(hours=14)
 _SAME_INSTANT = timedelta(minutes=2)

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from typing import Literal
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
-MemoryUnit = Literal["mb", "gb", "bytes", "kb", "mib", "gib"]
+MemoryUnit = Literal["mb", "gb", "bytes", "kb", "kib", "mib", "gib"]
 
 MS_PER: dict[TimeUnit, float] = {"s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
 THROUGHPUT_TOLERANCE = 0.05
 BYTES_PER_MB = 1e6
+_BYTES_PER_BINARY: dict[MemoryUnit, int] = {"kib": 2**10, "mib": 2**20, "gib": 2**30}
 _PAGES_PER_MIB = 256  # pages of 4 KiB
 _PAGES_PER_GIB = 2**18
 _DECIMALS_OF_A_FRACTION = 3
@@ -84,8 +85,8 @@ def memory_of(stated: float, unit: MemoryUnit) -> Memory:
         return memory_from_mb(stated)
     if unit == "gb":
         return memory_from_gb(stated)
-    if unit in ("mib", "gib"):
-        return Memory(stated * (2**20 if unit == "mib" else 2**30) / BYTES_PER_MB, "stated in binary units")
+    if unit in _BYTES_PER_BINARY:
+        return Memory(stated * _BYTES_PER_BINARY[unit] / BYTES_PER_MB, "stated in binary units")
     if unit == "kb":
         return Memory(stated * 1000 / BYTES_PER_MB, "taken as kB, nothing in the file decides between kB and KiB")
     return Memory(stated / BYTES_PER_MB, "bytes")

@@ -123,13 +123,25 @@ _OF_THE_NUMBERS = frozenset({"source", "origin", "provenance"})
 """`data_source` says where the numbers come from, `data` alone what went in."""
 _FORETELLING_VALUES = frozenset(["estimated", "estimate", "predicted", "projected", "extrapolated"])
 """No input is any of these."""
-_MARKING_VALUES = _FORETELLING_VALUES | {"simulated", "simulation", "simulator", "emulated", "emulator", "synthetic"}
+_MADE_UP_VALUES = frozenset(["placeholder", "fabricated", "hardcoded", "hard-coded", "made up", "made-up", "invented"])
+_MARKING_VALUES = (
+    _FORETELLING_VALUES
+    | _MADE_UP_VALUES
+    | {"simulated", "simulation", "simulator", "emulated", "emulator", "synthetic"}
+)
 _MOCK_VALUES = frozenset(["mock", "mocked", "fake", "stub", "stubbed", "dummy"])
 _STAND_IN_CLASS = re.compile(r"\b(?:Fake|Stub|Dummy|Mock)[A-Z]\w*")
 _WARNED = re.compile(r"(?:^|_)(?:warnings?|notes?|comments?|remarks?|disclaimer)$", re.IGNORECASE)
+_NUMBERS = r"(?:values?|results?|numbers?|timings?|times|latenc\w+|metrics?|performance|measurements?)"
 _WARNING_TEXT = re.compile(
-    r"\b(?:simulated|emulated|mocked|mock|fake|synthetic|estimated)\s+(?:[\w-]+\s+){0,2}?"
-    r"(?:values?|results?|numbers?|timings?|latenc\w+|metrics?|performance|implementation|hardware|run)\b",
+    r"(?<!\bno )(?<!\bnot )(?<!\bnon-)(?<!\bnever )(?<!\bwithout )"
+    r"\b(?:simulated|emulated|(?P<mock>mocked|mock|fake)|synthetic|estimated|placeholder|fabricated|hard-?coded"
+    r"|randomly[ -]generated|made[ -]up|invented)"
+    rf"\s+(?:[\w-]+\s+){{0,2}}?(?:{_NUMBERS}|implementation|hardware|run)\b"
+    # and the other way round: `values are placeholders`, `numbers were made up`
+    rf"|\b{_NUMBERS}\s+(?:[\w-]+\s+){{0,2}}?(?:are|were|is|was)\s+(?:all\s+|only\s+|just\s+)?"
+    r"(?:simulated|(?P<mocked>mocked|fake)|synthetic|estimate[sd]|placeholders?|fabricated|hard-?coded|random\b|randomly[ -]generated"
+    r"|generated\s+(?:at\s+)?random|made[ -]up|invented|not\s+real)\b",
     re.IGNORECASE,
 )
 
@@ -213,8 +225,12 @@ class Marks:
                 )
             ):
                 self._note_text(key, name, value, lowered)
-            if key.is_warning and self.simulated is None and _WARNING_TEXT.search(beginning):
-                self.simulated = f"{name} says {value.strip()[:80]!r}"
+            if key.is_warning and (found := _WARNING_TEXT.search(beginning)):
+                said = f"{name} says {value.strip()[:80]!r}"
+                if found["mock"] or found["mocked"]:
+                    self.mock = self.mock or said
+                else:
+                    self.simulated = self.simulated or said
             if len(lowered) <= _LONGEST_LABEL:
                 self._note_word(key, name, lowered.strip())
             if "REAL" in value:
@@ -226,9 +242,11 @@ class Marks:
             self._note_flag(key, name, word)
         elif key.means_real and word in ("false", "no", "off", "0"):
             self.simulated = self.simulated or f"{name} is {word}"
-        elif key.may_label and word in (_FORETELLING_VALUES if key.is_of_input else _MARKING_VALUES):
+        elif not (key.may_label or key.is_warning):
+            return
+        elif word in (_FORETELLING_VALUES if key.is_of_input else _MARKING_VALUES):
             self.simulated = self.simulated or f"{name} is {word!r}"
-        elif key.may_label and word in _MOCK_VALUES and not key.is_of_input:
+        elif word in _MOCK_VALUES and not key.is_of_input:
             self.mock = self.mock or f"{name} is {word!r}"
 
     def _note_flag(self, key: _Key, name: str, said: str) -> None:

@@ -17,6 +17,7 @@ from hwbench_pipeline.legacy.shapes import (
     hardware_test,
     hw_compat_matrix,
     key_model_benchmark,
+    pytest_benchmark,
     remote_api_timings,
     result_collections,
     skill_files,
@@ -45,6 +46,7 @@ _KNOWN: tuple[Shape, ...] = (
     remote_api_timings.SHAPE,
     *skill_files.SHAPES,
     hardware_test.SHAPE,
+    pytest_benchmark.SHAPE,
 )
 SHAPES: tuple[Shape, ...] = (
     # a list of several shapes is asked for first: a shape that collects one of them would leave the others out
@@ -61,7 +63,10 @@ _ORIGINALITY = {shape.name: shape.originality for shape in SHAPES}
 
 def shape_of(document: Any) -> Shape | None:
     """The first shape that recognises a document, None if none does."""
-    return next((shape for shape in SHAPES if shape.recognises(document)), None)
+    for shape in SHAPES:
+        if shape.recognises(document):
+            return shape
+    return None
 
 
 def originality_of(shape_name: str | None) -> int:

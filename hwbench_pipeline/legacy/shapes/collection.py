@@ -22,10 +22,14 @@ def collection_of(shapes: Sequence[Shape], others: Shape, *, least_shapes: int =
     It recognises lists whose members have at least `least_shapes` different shapes, `others` among them.
     """
 
+    asked = (*shapes, others)
+
     def shape_of(member: Any) -> Shape | None:
-        if not isinstance(member, dict):
-            return None
-        return next((shape for shape in (*shapes, others) if shape.recognises(member)), None)
+        if isinstance(member, dict):
+            for shape in asked:
+                if shape.recognises(member):
+                    return shape
+        return None
 
     def recognises(document: Any) -> bool:
         if not isinstance(document, list):

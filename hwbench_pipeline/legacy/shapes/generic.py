@@ -26,11 +26,13 @@ from hwbench_pipeline.legacy.identities import (
     hardware_in,
     has_error_text,
     has_numbered_identity,
+    is_description,
     is_platform,
     mode_in,
     model_in,
     model_of_key,
     precision_in,
+    precision_of_key,
     repeats_in,
     states_call,
     time_in,
@@ -43,6 +45,7 @@ from hwbench_pipeline.legacy.quantities import (
     may_hold_quantity,
     pivots_in,
     quantities_in,
+    timed_statistics,
     unnamed_statistics,
 )
 from hwbench_pipeline.legacy.quantity_names import is_plain_place, words_of
@@ -241,6 +244,8 @@ def _outcomes(document: Any) -> Iterator[_Outcome]:
             yield from survey.failed_attempt(place, [])
         elif holds_any and (unnamed := unnamed_statistics(value)):
             yield Unreadable(place.pointer, f"saw {', '.join(unnamed)[:120]} of a quantity that nothing names")
+        elif holds_any and (timed := timed_statistics(value)) and survey.is_named(place):
+            yield Unreadable(place.pointer, f"saw {', '.join(timed)[:120]} of a quantity that nothing names")
         for key in pivots_in(value, groups) if holds_any else ():
             numbers = ", ".join(str(name)[:40] for name in list(value[key])[:_QUANTITIES_IN_REASON])
             yield Unreadable(
@@ -294,6 +299,11 @@ class _Survey:
             return
         unusable = [f"{'.'.join(q.path)[:80]}={q.unusable}" for q in quantities if q.unusable]
         yield from self._records(place, own, stated, identity, unusable)
+
+    def is_named(self, place: _Place) -> bool:
+        """Whether a model and its hardware are named at a place or around it."""
+        identity = self._identity(place)
+        return identity.model is not None and identity.hardware is not None
 
     def _memory_of_unknown(self, place: _Place, stated: Sequence[Quantity], identity: _Identity) -> Iterator[_Outcome]:
         """Used memory without model, hardware or one certain amount: put aside where a model is named, else remarked."""
@@ -405,10 +415,11 @@ class _Survey:
         yield self._record(place, place.pointer, place.value, identity, numbers=numbers)
 
     def _names_run(self, place: _Place) -> bool:
-        """Whether the key of an object stands for a model, a platform or a configuration."""
+        """Whether the key of an object stands for a model, a platform, a precision or a configuration."""
         section = "" if place.around is None else place.around.key
         return (
             is_platform(place.key)
+            or precision_of_key(place.key) is not None
             or model_of_key(place.key, section) is not None
             or configuration_of_key(place.key, section) != Configuration()
         )
@@ -495,6 +506,10 @@ class _Survey:
                 is_label = not isinstance(value, dict | list) or key == "simulated_hardware" or _describes(key, value)
                 if is_label and len(labels) < _MOST_LABELS:
                     labels[key] = value
+                elif isinstance(value, dict) and is_description(key):
+                    # a description that holds others: what it says itself, and what they say
+                    said = {name: inner for name, inner in value.items() if not isinstance(inner, dict | list)}
+                    labels |= {name: inner for name, inner in value.items() if _describes(name, inner)} | {key: said}
             self._labels[id(found)] = labels
         return labels
 
@@ -509,18 +524,21 @@ class _Survey:
         return around
 
     def _is_among_results(self, place: _Place) -> bool:
-        """Whether an object stands in a list whose first members hold results: where it failed, its numbers are absent."""
-        rows = None if place.around is None else place.around.value
+        """Whether an object stands among others whose first hold results: where it failed, its numbers are absent."""
+        around = None if place.around is None else place.around.value
+        rows = around
+        if isinstance(around, dict) and self._names_run(place):
+            rows = list(around.values())
         if not isinstance(rows, list):
             return False
-        if id(rows) not in self._holds_results:
-            self._holds_results[id(rows)] = any(
+        if id(around) not in self._holds_results:
+            self._holds_results[id(around)] = any(
                 _is_telling(quantity)
                 for row in rows[:_ROWS_TO_JUDGE]
                 if isinstance(row, dict) and _PROCESS_FIELDS.isdisjoint(row)
                 for quantity in quantities_in(row)[0]
             )
-        return self._holds_results[id(rows)]
+        return self._holds_results[id(around)]
 
     def _describes_model(self, place: _Place) -> bool:
         levels = [place.value, *self._objects_around(place)]
@@ -588,6 +606,7 @@ class _Survey:
                     hardware = key
                 elif model is None and not isinstance(level.around and level.around.value, list):
                     model = model_of_key(key, section)
+                precision = precision or precision_of_key(key)
                 configuration = configuration_of_key(key, section)
                 batch_size = batch_size or configuration.batch_size
                 sequence_length = sequence_length or configuration.sequence_length

@@ -69,14 +69,20 @@ def _sampled_members(document: Any) -> list[Any]:
     level: list[Any] = [document]
     for depth in range(_SAMPLED_DEPTH):
         n_sampled = _SAMPLED_MEMBERS if depth else _SAMPLED_AT_TOP
-        level = [member for value in level for member in _inner_containers(value)[:n_sampled]]
+        level = [member for value in level for member in _inner_containers(value, n_sampled)]
         sampled += level
     return sampled
 
 
-def _inner_containers(value: Any) -> list[Any]:
+def _inner_containers(value: Any, n_sampled: int) -> list[Any]:
     members = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [member for member in islice(members, _MOST_LOOKED_AT) if isinstance(member, _HOLD_OTHERS) and member]
+    found: list[Any] = []
+    for member in islice(members, _MOST_LOOKED_AT):
+        if isinstance(member, _HOLD_OTHERS) and member:
+            found.append(member)
+            if len(found) == n_sampled:
+                break
+    return found
 
 
 def _objects(inner: Shape, document: Any) -> Iterator[tuple[_Place, _Around, dict[str, Any]]]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from hwbench_pipeline.legacy.hardware_claims import is_hardware_name
 from hwbench_pipeline.legacy.records import Record, Shape, Unreadable
+from hwbench_pipeline.legacy.shapes.asked_once import once
 from hwbench_pipeline.legacy.shapes.skill_result import (
     SkillPlace,
     is_flat,
@@ -52,25 +53,29 @@ def _wrapped(document: Any) -> Iterator[SkillPlace]:
         yield place_of(document["results"], ("results",), names, (document,))
 
 
-def _by_test(document: Any) -> Iterator[tuple[str, str, dict[str, Any]]]:
+def _by_test(document: Any) -> list[tuple[str, str, dict[str, Any]]]:
     """Group, name and object of every test process or model."""
-    for group, runs in document.items() if isinstance(document, dict) else ():
-        if isinstance(runs, dict):
-            for name, run in runs.items():
-                if isinstance(run, dict):
-                    yield group, name, run
+    if not isinstance(document, dict):
+        return []
+    return [
+        (group, name, run)
+        for group, runs in document.items()
+        if isinstance(runs, dict)
+        for name, run in runs.items()
+        if isinstance(run, dict)
+    ]
 
 
 def _of_skill_run(document: Any) -> Iterator[SkillPlace]:
     """`json_result` of every test process."""
-    for group, name, run in _by_test(document):
+    for group, name, run in once("by test", document, _by_test):
         if "json_result" in run and is_skill_result(run["json_result"]):
             yield _of_run(document, group, name, run, "json_result")
 
 
 def _of_model_run(document: Any) -> Iterator[SkillPlace]:
     """Results by model, as any other member of the object about the test process."""
-    for group, name, run in _by_test(document):
+    for group, name, run in once("by test", document, _by_test):
         for member, value in run.items():
             if isinstance(value, dict) and member != "json_result" and is_skill_result(value):
                 yield _of_run(document, group, name, run, member)

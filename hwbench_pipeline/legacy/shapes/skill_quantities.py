@@ -7,6 +7,7 @@ has several. Does not belong here: which objects are examples (`skill_result`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property, lru_cache
 from typing import Any
 
 from hwbench_pipeline.legacy.hardware_claims import is_hardware_name
@@ -69,7 +70,8 @@ _COUNTS = ("iterations", "num_runs", "n_runs", "num_iterations")
 _BATCHES = ("batch_size",)
 _LENGTHS = ("sequence_length", "seq_length", "seq_len")
 
-_TIMES = frozenset(key for key, _ in _LATENCIES)
+_RANKS = {key: rank for rank, (key, _) in enumerate(_LATENCIES)}
+_TIMES = frozenset(_RANKS)
 _TIMES_AND_RATES = _TIMES.union(_TOKEN_RATES, _ITEM_RATES)
 _WANTED = _TIMES_AND_RATES.union((key for key, _ in _MEMORIES), _COUNTS, _BATCHES, _LENGTHS)
 _MEANS = frozenset(key for key in _TIMES if key.startswith(("avg_", "average_", "mean_")))
@@ -87,38 +89,39 @@ class Quantities:
 
     def __init__(self, own: Mapping[str, Any]) -> None:
         self._values: dict[str, Any] = {}
+        self._numbers: dict[str, float] = {}
         self.states_time = False
         for key, value in _members(own):
             name = quantity_name(key)
             if name in _WANTED:
                 self.states_time |= name in _TIMES
-                if name not in self._values and positive_number(value) is not None:
+                if name not in self._values and (number := positive_number(value)) is not None:
                     self._values[name] = value
-
-    @property
-    def is_timed(self) -> bool:
+                    self._numbers[name] = number
+        self.is_timed = not _TIMES_AND_RATES.isdisjoint(self._values)
         """Whether there is a time or a rate above zero."""
-        return not _TIMES_AND_RATES.isdisjoint(self._values)
 
+    @cached_property
     def timing(self) -> Timing:
         """The latency and the rates; without a latency only the rates."""
-        latency = next(((key, unit) for key, unit in _LATENCIES if key in self._values), None)
-        count = self._first(_COUNTS)
-        is_mean = latency is not None and latency[0] in _MEANS
+        rank = min((_RANKS[name] for name in self._numbers if name in _RANKS), default=None)
+        if rank is None:
+            return Timing(declared_unit="s", throughput=self._rate(_ITEM_RATES), tokens_per_s=self._rate(_TOKEN_RATES))
+        key, unit = _LATENCIES[rank]
         return Timing(
-            declared_unit="s" if latency is None else latency[1],
-            mean=None if latency is None else positive_number(self._values[latency[0]]),
-            n_samples=positive_integer(count) if is_mean else None,
-            throughput=positive_number(self._first(_ITEM_RATES)),
-            tokens_per_s=positive_number(self._first(_TOKEN_RATES)),
+            declared_unit=unit,
+            mean=self._numbers[key],
+            n_samples=positive_integer(self._first(_COUNTS)) if key in _MEANS else None,
+            throughput=self._rate(_ITEM_RATES),
+            tokens_per_s=self._rate(_TOKEN_RATES),
         )
 
     def memory(self) -> MemoryStatement | None:
         """The memory that was allocated or used; None where none is stated."""
         for key, unit in _MEMORIES:
-            amount = positive_number(self._values.get(key))
-            if amount is not None:
-                return MemoryStatement(amount, f"{key} as the source states it; what it covers is not recorded", unit)
+            if key in self._numbers:
+                covers = f"{key} as the source states it; what it covers is not recorded"
+                return MemoryStatement(self._numbers[key], covers, unit)
         return None
 
     def batch_size(self) -> int | None:
@@ -130,9 +133,19 @@ class Quantities:
         return positive_integer(self._first(_LENGTHS))
 
     def _first(self, names: tuple[str, ...]) -> Any:
-        return next((self._values[name] for name in names if name in self._values), None)
+        for name in names:
+            if name in self._values:
+                return self._values[name]
+        return None
+
+    def _rate(self, names: tuple[str, ...]) -> float | None:
+        for name in names:
+            if name in self._numbers:
+                return self._numbers[name]
+        return None
 
 
+@lru_cache(maxsize=4096)
 def quantity_name(key: str) -> str:
     """A key in lower case without the hardware before it: `cuda_memory_used_mb` is memory_used_mb."""
     lowered = key.lower()
@@ -144,7 +157,7 @@ def quantity_name(key: str) -> str:
 
 def latency_rank(name: str) -> int | None:
     """How early a quantity stands among the times that may be the latency; None for anything else."""
-    return next((rank for rank, (key, _) in enumerate(_LATENCIES) if key == name), None)
+    return _RANKS.get(name)
 
 
 def _members(own: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

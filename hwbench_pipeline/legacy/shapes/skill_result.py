@@ -147,6 +147,16 @@ def model_name(place: SkillPlace) -> str | None:
 
 
 @lru_cache(maxsize=4096)
+def _is_example_key(key: str) -> bool:
+    return _EXAMPLE_KEY.search(key) is not None
+
+
+@lru_cache(maxsize=4096)
+def _speaks_about_file(key: str) -> bool:
+    return _SPEAKS_ABOUT_FILE.search(key) is not None and _hardware_of_key(key) is None
+
+
+@lru_cache(maxsize=4096)
 def _hardware_of_key(key: str) -> str | None:
     """The platform a key begins with, as written there."""
     prefix = key.partition("_")[0]
@@ -171,7 +181,7 @@ def _calls(place: SkillPlace) -> Iterator[_Call]:
         stamps: set[tuple[str, str]] = set()
         for key, value in container.items():
             of_key = _hardware_of_key(key) or hardware
-            if of_key is not None and isinstance(value, dict) and _EXAMPLE_KEY.search(key):
+            if of_key is not None and isinstance(value, dict) and _is_example_key(key):
                 call = _Call((*pointer, key), value, _hardware_of_call(value, of_key), Quantities(value))
                 if _is_attempt(call):
                     if examples:
@@ -192,23 +202,23 @@ def _is_attempt(call: _Call) -> bool:
 
 def _signature(call: _Call) -> tuple[str, str]:
     """What a repeated example has in common with the one it repeats."""
-    return repr(call.own.get("timestamp")), repr(call.quantities.timing())
+    return repr(call.own.get("timestamp")), repr(call.quantities.timing)
 
 
 def _loose_times(place: SkillPlace, timed: set[str | None]) -> Iterator[_Call]:
     """Times that stand alone: those of a named step, and those of platforms without any timed call."""
     for pointer, container, of_container in place.containers:
-        repeated = {_step_of(key) for key in container if _EXAMPLE_KEY.search(key)}
+        repeated = {_step_of(key) for key in container if _is_example_key(key)}
         whole: dict[str, tuple[int, _Call]] = {}
         for key, value in container.items():
-            if not isinstance(value, dict) and positive_number(value) is None:
+            if isinstance(value, str) or (not isinstance(value, dict) and positive_number(value) is None):
                 continue
             hardware = _hardware_of_key(key) or of_container
             if hardware is None:
                 continue
             name = hardware_key(hardware) or hardware
             if isinstance(value, dict):
-                if name in timed or _EXAMPLE_KEY.search(key) or key == "capabilities":
+                if name in timed or _is_example_key(key) or key == "capabilities":
                     continue
                 call = _Call((*pointer, key), value, hardware, Quantities(value))
                 if call.quantities.is_timed:
@@ -262,7 +272,7 @@ def _record(
         configuration=Configuration(
             batch_size=call.quantities.batch_size(), sequence_length=call.quantities.sequence_length()
         ),
-        timing=None if failed else call.quantities.timing(),
+        timing=None if failed else call.quantities.timing,
         failure=failure_of(error, call.own.get("status")) if failed else None,
         recorded_device=text(call.own.get("device")) or text(call.own.get("cuda_device")),
         memory=None if failed else call.quantities.memory(),
@@ -306,16 +316,14 @@ def _platforms_of(place: SkillPlace) -> _Platforms:
 def _file_view(around: Mapping[str, Any]) -> Mapping[str, Any]:
     """What an object around the calls says about all of them: nothing of single platforms, nothing of inputs."""
     view = {
-        key: value
-        for key, value in around.items()
-        if not isinstance(value, dict | list) and _SPEAKS_ABOUT_FILE.search(key) and _hardware_of_key(key) is None
+        key: value for key, value in around.items() if not isinstance(value, (dict, list)) and _speaks_about_file(key)
     }
     metadata = around.get("metadata")
     if isinstance(metadata, dict):
         view |= {
             key: value
             for key, value in metadata.items()
-            if not isinstance(value, dict | list) and _hardware_of_key(key) is None
+            if not isinstance(value, (dict, list)) and _hardware_of_key(key) is None
         }
     for source in (metadata if isinstance(metadata, dict) else {}, around):
         if isinstance(source.get("simulated_hardware"), list):

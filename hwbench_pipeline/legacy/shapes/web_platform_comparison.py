@@ -18,13 +18,16 @@ _MEMORY_COVERS = "as the source states it; what it covers is not recorded"
 _LISTS = ("results", "comparisons", "models")
 _WEB = frozenset({"webnn", "webgpu", "wasm"})
 _GROUPS = ("results_by_modality", "results_by_model", "results_by_family", "modalities")
+_SECTIONS = frozenset((*_LISTS, *_GROUPS))
 _TIMES_MS = ("time_ms", "inference_time_ms", "processing_time_ms", "latency_ms", "avg_latency_ms")
 _MODELS = ("model_name", "model", "model_id", "model_key")
 
 
 def recognises(document: Any) -> bool:
     """True for an object whose groups hold rows with a model and objects by platform."""
-    return isinstance(document, dict) and any(
+    if not isinstance(document, dict) or _SECTIONS.isdisjoint(document):
+        return False
+    return any(
         isinstance(row, dict) and any(hardware_key(platform[-1]) in _WEB for platform, _ in _platforms(row))
         for _, _, row in _rows(document)
     )
