@@ -53,6 +53,14 @@ def run(
         str, typer.Option(metavar="S,…", help="reference (the real model) or tiny (a stand-in that proves the path).")
     ] = "reference",
     batch_size: Annotated[str, typer.Option(metavar="N,…", help="Items per call.")] = "1",
+    largest_batch: Annotated[
+        bool,
+        typer.Option("--largest-batch", help="Find the largest batch that fits, by bisection, and measure that."),
+    ] = False,
+    memory_limit_mb: Annotated[
+        float | None,
+        typer.Option(metavar="MB", min=1, help="With --largest-batch: what a call may take. Default: what there is."),
+    ] = None,
     sequence_length: Annotated[
         str | None, typer.Option(metavar="N,…", help="Tokens per item. Default: each model's own.")
     ] = None,
@@ -86,6 +94,8 @@ def run(
     modes = listed_choices("--mode", mode, MODES)
     sizes = listed_choices("--size", size, SIZES)
     precisions = listed_choices("--precision", precision, PRECISIONS)
+    if memory_limit_mb is not None and not largest_batch:
+        raise WrongCallError("--memory-limit-mb: bounds the search of --largest-batch. Fix: add --largest-batch")
     scenarios = listed_choices("--scenario", scenario, SCENARIOS)
     variants = listed_choices("--variant", variant, [name for names in VARIANTS.values() for name in names])
     batch_sizes = listed_numbers("--batch-size", batch_size)
@@ -97,6 +107,7 @@ def run(
 
     from hwbench_pipeline.bench.engine import new_run_id, run_cell
     from hwbench_pipeline.bench.isolation import CellProcesses
+    from hwbench_pipeline.bench.largest_batch import run_largest_batch
     from hwbench_pipeline.bench.plan import CellPlan, Point, sweep
     from hwbench_pipeline.hardware.probing import probe_all
     from hwbench_pipeline.schema.tables.results import CORE_BENCH__INFERENCE
@@ -131,7 +142,20 @@ def run(
                 def show(point: Point, phase: str, plan: CellPlan = plan) -> None:
                     bar.update(task, description=f"{plan.name}, {point}: {phase}")
 
-                execution = run_cell(plan, processes, run_id=run_id, on_wait=bar.console.print, on_phase=show)
+                def show_try(batch: int, plan: CellPlan = plan) -> None:
+                    bar.update(task, description=f"{plan.name}: does batch {batch} fit?")
+
+                if largest_batch:
+                    execution = run_largest_batch(
+                        plan,
+                        processes,
+                        run_id=run_id,
+                        memory_limit_mb=memory_limit_mb,
+                        on_wait=bar.console.print,
+                        on_try=show_try,
+                    )
+                else:
+                    execution = run_cell(plan, processes, run_id=run_id, on_wait=bar.console.print, on_phase=show)
                 executions.append(execution)
                 if storage is not None:
                     storage.store(execution)
