@@ -15,6 +15,8 @@ from hwbench_pipeline.bench.recording import Row
 
 LARGEST_TRIED = 4096
 """Beyond it the answer is no longer one about memory."""
+STEP_DOWN = 50
+"""By this share of itself a batch is lessened that went over the limit when it was sampled in full."""
 TRY = Sampling(min_warmup=1, min_warmup_s=0, max_warmup_s=0, min_samples=1, min_duration_s=0)
 """One call decides whether a batch fits; the one that is reported is then sampled in full."""
 
@@ -86,8 +88,13 @@ def run_largest_batch(
         if other:
             rows.append(other[0])
             continue
-        if best is not None:
-            rows.append(run(best, plan.sampling))
+        while best is not None:
+            row = run(best, plan.sampling)
+            if not _is_over(row, memory_limit_mb) or best == 1:
+                rows.append(row)
+                break
+            refused[best] = _over_limit(row, memory_limit_mb or 0.0)  # more calls took a little more than one did
+            best = max(1, best - max(1, best // STEP_DOWN))
         if refused:
             rows.append(refused[min(refused)])
     return CellExecution(plan, run_id, rows, list(environments.values()), log)

@@ -12,7 +12,7 @@ from pathlib import Path
 import filelock
 import pytest
 
-from hwbench_pipeline.bench.memory import METHOD
+from hwbench_pipeline.bench.memory import HOST_METHOD
 from hwbench_pipeline.schema.tables import OUT__ENVIRONMENTS, OUT__RESULTS
 from hwbench_pipeline.warehouse.writing import write_table
 from hwbench_pipeline_tests import rows
@@ -63,7 +63,7 @@ def inference(**changes):
             "first_inference_ms": 50.0,
             "options": '{"attention":"sdpa","class":"BertForMaskedLM","compile":false,"weights":"random"}',
             "peak_memory_mb": 333.25,
-            "memory_method": METHOD,
+            "memory_method": HOST_METHOD,
             "flags": ["noisy"],
         }
         | changes

@@ -343,6 +343,42 @@ CASES = {
         },
         [of("whisper", "webgpu", latency_ms_mean=51.25)],
     ),
+    "pytest_benchmark": (
+        {
+            "machine_info": {"node": "box"},
+            "datetime": "2025-01-01T00:00:00",
+            "benchmarks": [
+                {
+                    "name": "test_forward[cpu-2]",
+                    "params": {"model": "gpt2", "device": "cpu", "batch_size": 2},
+                    "extra_info": {"seq_len": 32, "dtype": "float32", "mode": "inference"},
+                    "stats": {
+                        "mean": 0.0125,
+                        "min": 0.011,
+                        "max": 0.0145,
+                        "stddev": 0.001,
+                        "median": 0.012,
+                        "rounds": 7,
+                    },
+                },
+            ],
+        },
+        [
+            of(
+                "gpt2",
+                "cpu",
+                latency_ms_mean=12.5,
+                latency_ms_min=11.0,
+                latency_ms_max=14.5,
+                latency_ms_std=1.0,
+                latency_ms_p50=12.0,
+                n_samples=7,
+                batch_size=2,
+                sequence_length=32,
+                precision="fp32",
+            )
+        ],
+    ),
     "generic_json": (GENERIC, [OF_GENERIC]),
     "generic_table": (TABLE_DOCUMENT, [OF_TABLE]),
     "collection": ([DIRECT, {**WEB}, {"note": "between"}], [OF_DIRECT, OF_WEB]),

@@ -116,7 +116,8 @@ def test_one_model_by_keys():
     document = {
         "results": {"bert-base-uncased": {"cpu": {"mean_ms": 1}, "cuda": {"batch_4_seq_32": {"latency_ms": 3.25}}}}
     }
-    record = only(document)
+    (record,), (aside,) = read(document)
+    assert (aside.pointer[-1], aside.reason) == ("cpu", "saw mean_ms of a quantity that nothing names")
     assert record.pointer == ("results", "bert-base-uncased", "cuda", "batch_4_seq_32")
     assert (record.model_id, record.claimed_hardware) == ("bert-base-uncased", "cuda")
     assert (record.configuration.batch_size, record.configuration.sequence_length) == (4, 32)
@@ -663,3 +664,93 @@ def test_the_mode_is_what_the_records_own_words_say(changes, mode):
 def test_a_failed_attempt_with_the_time_it_took_is_a_failure():
     record = only({**BASE, "error": "CUDA error", "total_time_s": 4.5})
     assert (record.failure.error_message, record.timing) == ("CUDA error", None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "mean_ms"),
+    [
+        ({"latency_\N{MICRO SIGN}s": 1234.5}, 1.2345),
+        ({"latency (\N{GREEK SMALL LETTER MU}s)": 1234.5}, 1.2345),
+        ({"latency": "950.5 \N{MICRO SIGN}s"}, 0.9505),
+        ({"latency": "950.5 \N{GREEK SMALL LETTER MU}s"}, 0.9505),
+        ({"mean": "12.345 ms", "p95": "15.2 ms", "throughput": "81.0 items/s"}, 12.345),
+    ],
+    ids=str,
+)
+def test_the_sign_for_micro_is_part_of_its_unit(fields, mean_ms):
+    timing = only({**BASE, **fields}).timing
+    assert timing.mean * MS_PER[timing.declared_unit] == pytest.approx(mean_ms)
+
+
+def test_a_unit_in_letters_of_another_alphabet_is_no_second():
+    put_aside({**BASE, "latency_\N{CYRILLIC SMALL LETTER EM}s": 42.3456}, "without a unit")
+
+
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("Memory (GiB)", "gib"), ("memoryUsageMiB", "mib"), ("peak_memory_kib", "kib"), ("peak_memory_KiB", "kib")],
+)
+def test_binary_units_of_memory(name, unit):
+    memory = only({**BASE, "latency_ms": 12.331, name: 1.5}).memory
+    assert (memory.amount, memory.declared_unit) == (1.5, unit)
+
+
+def test_platforms_that_failed_beside_those_that_ran():
+    (first, second), aside = read(
+        {"model": "gpt2", "results": {"cpu": {"latency_ms": 42.331}, "webgpu": {"error": "no WebGPU adapter found"}}}
+    )
+    assert aside == []
+    assert (first.claimed_hardware, first.failure) == ("cpu", None)
+    assert (second.pointer, second.claimed_hardware) == (("results", "webgpu"), "webgpu")
+    assert second.failure.status == "no_hardware"
+
+
+def test_precisions_as_keys():
+    document = {
+        "gpt2": {"cpu": {"batch_8": {"fp32": {"mean_ms": 30.125, "p95_ms": 33.5}, "FP16": {"mean_ms": 20.125}}}}
+    }
+    (record,), (aside,) = read(document)
+    assert (record.precision, record.timing.mean, record.configuration.batch_size) == ("fp32", 30.125, 8)
+    assert aside.pointer[-1] == "FP16"  # a mean of what?
+
+
+def test_a_word_that_may_mean_something_else_is_no_precision():
+    assert only({"gpt2": {"cpu": {"single": {"latency_ms": 30.125}}}}).precision is None
+
+
+def test_the_device_that_was_wanted_beside_the_one_that_ran():
+    record = only({"model": "gpt2", "requested_device": "cuda", "actual_device": "cpu", "latency_ms": 52.375})
+    assert (record.claimed_hardware, record.recorded_device) == ("cuda", "cpu")
+    row = row_of({"model": "gpt2", "requested_device": "cuda", "actual_device": "cpu", "latency_ms": 52.375})
+    assert (row["hardware_requested"], row["hardware"]) == ("cuda", "cpu")
+
+
+def test_providers_of_onnx_runtime_are_platforms():
+    record = only({"model": "gpt2", "execution_provider": "CUDAExecutionProvider", "latency_ms": 5.125})
+    assert record.claimed_hardware == "CUDAExecutionProvider"
+    assert row_of({"model": "gpt2", "provider": "CPUExecutionProvider", "latency_ms": 42.375})["hardware"] == "cpu"
+
+
+@pytest.mark.parametrize("times", [{"mean_ns": 12420581.75}, {"min_ns": 12345678, "max_ns": 12445678}], ids=str)
+def test_times_that_nothing_names_are_put_aside(times):
+    put_aside({"model": "gpt2", "device": "cpu", **times}, "of a quantity that nothing names")
+    assert read({"note": "no model, no hardware", **times}) == ([], [])
+
+
+def test_a_mark_in_a_description_within_a_description():
+    document = {
+        "config": {"name": "a", "options": {"use_mock": True}},
+        "results": {"gpt2": {"cpu": {"latency_ms": 22.375}}},
+    }
+    assert row_of(document)["provenance"] == "mock"
+
+
+def test_a_pytest_benchmark_without_parameters_is_put_aside(tmp_path):
+    path = tmp_path / "benchmarks.json"
+    stats = {"mean": 0.0125, "rounds": 7}
+    path.write_text(
+        json.dumps({"machine_info": {}, "benchmarks": [{"name": "test_bert", "params": None, "stats": stats}]})
+    )
+    reading = read_file(path, read_content(path), None)
+    assert (reading.shape, reading.status, reading.n_quarantined) == ("pytest_benchmark", "quarantined", 1)
+    assert "no model; no hardware" in reading.quarantined[0].reason

@@ -36,6 +36,11 @@ MARKS = [
     ("implementation", "stub"),
     ("runner", "FakeRunner"),
     ("warning", "using simulated values"),
+    ("note", "mock"),
+    ("note", "simulated"),
+    ("disclaimer", "Values are placeholders"),
+    ("comment", "latencies were randomly generated"),
+    ("source", "fabricated"),
 ]
 NO_MARKS = [
     ("simulated", False),
@@ -47,6 +52,9 @@ NO_MARKS = [
     ("is_real", True),
     ("estimated_batches", 1),
     ("note", "warm-up left out"),
+    ("note", "these are not simulated results"),
+    ("note", "warm-up times were not measured"),
+    ("comment", "no mock implementation was used"),
 ]
 FAILURES = [("status", "FAIL"), ("status", "crashed"), ("passed", False), ("ok", False), ("valid", False)]
 

@@ -6,7 +6,8 @@ provenance of a record (`positive`).
 Python's clocks give seconds as 64-bit floats. From 2004 to 2038 the seconds since 1970 lie between 2^30 and 2^31, where
 such floats are 2^-22 s apart, so the difference of two readings is a whole number of these ticks. A monotonic clock that
 has run for an hour has ticks of 2^-40 s or more; before that its readings still are nanoseconds. Numbers that were typed
-in, computed or drawn at random miss the grid.
+in, computed or drawn at random miss the grid. Whole nanoseconds without the traces of a subtraction prove nothing: a clock
+that counts nanoseconds gives them, and so does whoever rounds to as many decimals.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ LEAST_DIGITS = 7
 _EPOCH_TICKS_PER_S = 2.0**22
 _MONOTONIC_TICKS_PER_S = 2.0**40
 _NANOSECONDS_PER_S = 1e9
+_DECIMALS_OF_NANOSECONDS = 9
 _BLUR_OF_NANOSECONDS = 5e-4
 """Two readings of a clock that has run for an hour are each rounded by up to 2^-42 s."""
 _LARGEST_BLUR = 0.25
@@ -67,8 +69,9 @@ def are_clock_differences(seconds: Sequence[float]) -> bool:
     if _all_whole(seconds, _EPOCH_TICKS_PER_S) or _all_whole(seconds, _MONOTONIC_TICKS_PER_S):
         return True
     if _all_whole(seconds, _NANOSECONDS_PER_S, _BLUR_OF_NANOSECONDS):
-        # a writer that rounds to fewer decimals also gives whole nanoseconds
-        return not _all_whole(seconds, _NANOSECONDS_PER_S / 10, _BLUR_OF_NANOSECONDS)
+        # a writer that rounds also gives whole nanoseconds, but hardly what subtracting two readings leaves of them
+        is_rounded = all(round(number, _DECIMALS_OF_NANOSECONDS) == number for number in seconds)
+        return not is_rounded and not _all_whole(seconds, _NANOSECONDS_PER_S / 10, _BLUR_OF_NANOSECONDS)
     totals = [_COUNTS_OF_A_MEAN * number for number in seconds]
     return not _all_whole(totals, _DECIMALS_OF_A_PERSON) and _all_whole(totals, _EPOCH_TICKS_PER_S)
 
