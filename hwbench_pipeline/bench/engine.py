@@ -17,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from hwbench_pipeline.bench.isolation import CellProcesses, ProcessOutcome
+from hwbench_pipeline.bench.isolation import CellProcesses, Limits, ProcessOutcome
 from hwbench_pipeline.bench.plan import VARIANTS, CellPlan, Point
 from hwbench_pipeline.bench.recording import Attempt, Row, sequence_length
 from hwbench_pipeline.catalog.facts import model_facts
@@ -115,7 +115,7 @@ def run_cell(
             started_at = datetime.now(UTC)
             outcome = processes.run(
                 {"plan": replace(plan, points=tuple(runnable)).to_json()},
-                silence_timeout_s=plan.phase_timeout_s,
+                Limits(plan.phase_timeout_s),
                 on_event=None if on_phase is None else partial(_tell_phase, on_phase, tuple(runnable)),
             )
         log += _log_of(plan, runnable, outcome)
@@ -151,7 +151,7 @@ def run_cell(
                     started_at,
                     idle_environment["environment_id"],
                     point=point,
-                    **_death(outcome, n_done, plan),
+                    **_death(outcome, n_done),
                 )
             )
             n_done += 1
@@ -201,16 +201,27 @@ def _distinct(plan: CellPlan) -> list[Point]:
     return list(dict.fromkeys(named))
 
 
-def _death(outcome: ProcessOutcome, point: int, plan: CellPlan) -> dict[str, str]:
+# who ended a process → status and error class of its point
+_ENDINGS = {
+    "deadline": ("timeout", "Timeout"),
+    "output": ("failed", "EndlessOutput"),
+    "memory": ("out_of_memory", "OverHostMemory"),
+    "server": ("failed", "ServerDied"),
+}
+
+
+def _death(outcome: ProcessOutcome, point: int) -> dict[str, str]:
     """Status, class and message for a point whose process ended without an answer."""
     phases = [event["phase"] for event in outcome.events if event["event"] == "phase" and event["point"] == point]
     where = f"in phase {phases[-1]!r}" if phases else "before its first phase"
     last_words = f"; it printed last: {outcome.log_tail[-500:]}" if outcome.log_tail else ""
-    if outcome.timed_out:
+    if outcome.ended_by is not None:
+        status, error_class = _ENDINGS[outcome.ended_by]
+        by = "ended with the cell server" if outcome.ended_by == "server" else "ended by the watchdog"
         return {
-            "status": "timeout",
-            "error_class": "Timeout",
-            "error_message": f"ended by the watchdog {where}: a phase may take {plan.phase_timeout_s:.0f} s{last_words}",
+            "status": status,
+            "error_class": error_class,
+            "error_message": f"{by} {where}: {outcome.limit}{last_words}",
         }
     if outcome.exit_code == -9:
         hint = "; nobody here sent it, which usually is the kernel ending a process for lack of memory"

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import atexit
 import json
+import math
 import os
 import selectors
 import signal
@@ -25,7 +26,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import IO, Any, Literal, Self
+
+import psutil
+
+from hwbench_pipeline.hardware.environment import container_memory_limit_mb
 
 CAN_FORK = sys.platform == "linux"
 _LOG_TAIL_BYTES = 4000
@@ -33,21 +38,45 @@ _SERVER_START_TIMEOUT_S = 120.0
 # one look at a file's size: too little to disturb the measurement it waits for
 _WATCH_INTERVAL_S = 1.0
 
+_HOST_RESERVE_BYTES = 500_000_000
+"""What the host keeps for everything else."""
+
 OnEvent = Callable[[Mapping[str, Any]], object]
+EndedBy = Literal["deadline", "output", "memory", "server"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a cell may take: seconds per phase, bytes it prints, bytes it holds (None: what the host has to spare)."""
+
+    phase_s: float
+    printed_bytes: int = 200_000_000
+    memory_bytes: float | None = None
+
+
+@dataclass(frozen=True)
+class _Files:
+    """Where a cell's process writes its events and what it prints."""
+
+    events: Path
+    log: Path
 
 
 @dataclass(frozen=True)
 class ProcessOutcome:
     """How a cell's process ended and what it left.
 
-    `events` are the JSON lines it wrote; `exit_code` is negative for a signal (−9 = SIGKILL);
-    `timed_out` when the watchdog ended it; `log_tail` the end of what it printed.
+    `events` are the JSON lines it wrote; `exit_code` is negative for a signal (−9 = SIGKILL); `log_tail` the end of what
+    it printed. `ended_by` is None where it ended by itself, else who ended it: the watchdog, because a phase took too
+    long (deadline), it printed without end (output) or took the host's memory (memory); or the server that forks cells,
+    which died with it. `limit` says the numbers.
     """
 
     events: list[dict[str, Any]]
     exit_code: int
-    timed_out: bool
     log_tail: str
+    ended_by: EndedBy | None = None
+    limit: str = ""
 
 
 class IsolationError(Exception):
@@ -71,28 +100,69 @@ def _tail(path: Path) -> str:
 
 
 class _Watch:
-    """What a cell emits while it runs, and how long it has emitted nothing, by the size of its event file."""
+    """Looks at a running cell once a second: what it emits, how long the phase it is in takes, what it prints and holds.
 
-    def __init__(self, events: Path, timeout_s: float, on_event: OnEvent | None) -> None:
-        self._events = events
-        self._timeout_s = timeout_s
+    A phase is counted from the event that began it, so that a cell that goes on printing or writing is not spared.
+    """
+
+    def __init__(self, files: _Files, limits: Limits, on_event: OnEvent | None) -> None:
+        self._files = files
+        self._limits = limits
         self._on_event = on_event
+        self._memory_limit = limits.memory_bytes or _memory_to_spare()
         self._size = -1
-        self._n_told = 0
+        self._n_events = 0
         self._since = time.monotonic()
 
-    def is_over(self) -> bool:
-        """Tell what is new. Returns whether nothing new has come for the time allowed."""
-        size = self._events.stat().st_size if self._events.exists() else 0
+    def reason_to_end(self, pid: int) -> tuple[EndedBy, str] | None:
+        """Tell what is new. Returns why the cell must be ended, and the numbers, or None."""
+        size = _size_of(self._files.events)
         now = time.monotonic()
         if size != self._size:
-            self._size, self._since = size, now
-            if self._on_event is not None:
-                events = _read_events(self._events)
-                for event in events[self._n_told :]:
-                    self._on_event(event)
-                self._n_told = len(events)
-        return now - self._since > self._timeout_s
+            self._size = size
+            events = _read_events(self._files.events)
+            if len(events) > self._n_events:
+                self._since = now
+                for event in events[self._n_events :]:
+                    if self._on_event is not None:
+                        self._on_event(event)
+                self._n_events = len(events)
+        if now - self._since > self._limits.phase_s:
+            return "deadline", f"a phase may take {self._limits.phase_s:.0f} s"
+        printed = max(_size_of(self._files.log), size)
+        if printed > self._limits.printed_bytes:
+            return "output", f"it wrote {printed / 1e6:,.0f} MB, {self._limits.printed_bytes / 1e6:,.0f} MB are allowed"
+        held = _resident_bytes(pid)
+        if held > self._memory_limit:
+            return "memory", f"it held {held / 1e6:,.0f} MB, {self._memory_limit / 1e6:,.0f} MB were to spare"
+        return None
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _memory_to_spare() -> float:
+    """What a cell may hold before the host runs out and kills whatever it likes, in bytes."""
+    limit_mb = container_memory_limit_mb()
+    available = min(float(psutil.virtual_memory().available), math.inf if limit_mb is None else limit_mb * 1e6)
+    return max(available - _HOST_RESERVE_BYTES, _HOST_RESERVE_BYTES)
+
+
+def _resident_bytes(pid: int) -> int:
+    """The resident memory of a process and of what it started, together; shared pages count in each."""
+    total = 0
+    try:
+        process = psutil.Process(pid)
+        for member in (process, *process.children(recursive=True)):
+            with suppress(psutil.Error):
+                total += member.memory_info().rss
+    except psutil.Error:  # it has just ended
+        return total
+    return total
 
 
 class CellProcesses:
@@ -118,31 +188,33 @@ class CellProcesses:
         """End the server and any running cell; the next `run` starts a new one."""
         self._stop_server()
 
-    def run(self, job: dict[str, Any], silence_timeout_s: float, on_event: OnEvent | None = None) -> ProcessOutcome:
+    def run(self, job: dict[str, Any], limits: Limits, on_event: OnEvent | None = None) -> ProcessOutcome:
         """Run one job (see `cell.run_job`) in a process of its own and wait for its end.
 
-        The process is killed when it has emitted no event for `silence_timeout_s` seconds. `on_event` is told each
-        event about when it comes; the last ones may be in the outcome only. Raises `IsolationError` if no process can
-        be started.
+        The process is killed when it exceeds a limit. `on_event` is told each event about when it comes; the last ones
+        may be in the outcome only. Raises `IsolationError` if no process can be started.
         """
         with tempfile.TemporaryDirectory(prefix="hwbench-cell-") as folder:
-            events, log = Path(folder) / "events.jsonl", Path(folder) / "log.txt"
-            request = {"entry": self._entry, "job": job, "events": str(events), "log": str(log)}
+            files = _Files(Path(folder) / "events.jsonl", Path(folder) / "log.txt")
+            request = {"entry": self._entry, "job": job, "events": str(files.events), "log": str(files.log)}
             run = self._run_forked if CAN_FORK else self._run_spawned
-            exit_code, timed_out = run(request, _Watch(events, silence_timeout_s, on_event))
-            return ProcessOutcome(_read_events(events), exit_code, timed_out, _tail(log))
+            exit_code, reason = run(request, _Watch(files, limits, on_event))
+            ended_by, limit = reason or (None, "")
+            return ProcessOutcome(_read_events(files.events), exit_code, _tail(files.log), ended_by, limit)
 
-    def _run_forked(self, request: dict[str, Any], watch: _Watch) -> tuple[int, bool]:
+    def _run_forked(self, request: dict[str, Any], watch: _Watch) -> tuple[int, tuple[EndedBy, str] | None]:
         server = self._started_server()
         pid = int(self._ask(server, request, _SERVER_START_TIMEOUT_S)["pid"])
-        timed_out = False
+        reason = None
         try:
-            while (answer := self._answer(server, _WATCH_INTERVAL_S)) is None and not watch.is_over():
-                pass
+            while (answer := self._answer(server, _WATCH_INTERVAL_S)) is None and reason is None:
+                reason = watch.reason_to_end(pid)
             if answer is None:
-                timed_out = True
                 _kill_group(pid)
                 answer = self._answer(server, _SERVER_START_TIMEOUT_S)
+        except IsolationError as error:  # the server died, and nobody is left to tell how the cell ended
+            _kill_group(pid)
+            return -signal.SIGKILL, ("server", str(error))
         except BaseException:  # Ctrl-C included: the cell must not outlive the one who waits for it
             _kill_group(pid)
             self._stop_server()
@@ -150,19 +222,19 @@ class CellProcesses:
         if answer is None:
             self._stop_server()
             raise IsolationError("the cell server does not answer after a cell was killed")
-        return int(answer["exit_code"]), timed_out
+        return int(answer["exit_code"]), reason
 
-    def _run_spawned(self, request: dict[str, Any], watch: _Watch) -> tuple[int, bool]:
+    def _run_spawned(self, request: dict[str, Any], watch: _Watch) -> tuple[int, tuple[EndedBy, str] | None]:
         process = subprocess.Popen(
             [sys.executable, "-m", "hwbench_pipeline.bench.cell_server", "--once", json.dumps(request)],
             stdin=subprocess.DEVNULL,
         )
         try:
-            while not watch.is_over():
+            while (reason := watch.reason_to_end(process.pid)) is None:
                 with suppress(subprocess.TimeoutExpired):
-                    return process.wait(_WATCH_INTERVAL_S), False
+                    return process.wait(_WATCH_INTERVAL_S), None
             process.kill()
-            return process.wait(), True
+            return process.wait(), reason
         except BaseException:
             process.kill()
             process.wait()

@@ -45,6 +45,31 @@ def flood(job, emit):
     emit({"event": "done"})
 
 
+def flood_forever(job, emit):
+    """Prints without end."""
+    _begin(emit)
+    while True:
+        os.write(1, b"again and again\n" * 10_000)
+        time.sleep(0.01)
+
+
+def hang_and_print(job, emit):
+    """Hangs in one phase and goes on printing, as a library's retry loop does."""
+    _begin(emit)
+    while True:
+        os.write(1, b"trying again\n")
+        time.sleep(0.2)
+
+
+def memory_bomb(job, emit):
+    """Takes ever more memory, 50 MB at a time."""
+    _begin(emit)
+    held = []
+    while True:
+        held.append(bytearray(b"x") * 50_000_000)
+        time.sleep(0.05)
+
+
 def leave_child(job, emit):
     """Starts a process of its own and hangs; both must be ended."""
     pid = os.fork()

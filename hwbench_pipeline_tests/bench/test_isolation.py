@@ -9,7 +9,7 @@ import time
 import psutil
 import pytest
 
-from hwbench_pipeline.bench.isolation import CAN_FORK, CellProcesses, IsolationError
+from hwbench_pipeline.bench.isolation import CAN_FORK, CellProcesses, Limits
 
 FAULTS = "hwbench_pipeline_tests.bench.faults"
 
@@ -19,16 +19,16 @@ def run():
     """Runs one fault in a process; the server is shared by the module, as in a real sweep."""
     with CellProcesses() as processes:
 
-        def run_fault(name, silence_timeout_s=60.0, job=None):
+        def run_fault(name, phase_s=60.0, job=None, **limits):
             processes._entry = f"{FAULTS}:{name}"
-            return processes.run(job or {}, silence_timeout_s)
+            return processes.run(job or {}, Limits(phase_s, **limits))
 
         yield run_fault
 
 
 def test_a_job_and_its_events_go_there_and_back(run):
     outcome = run("echo", job={"text": "größe | ü"})
-    assert (outcome.exit_code, outcome.timed_out) == (0, False)
+    assert (outcome.exit_code, outcome.ended_by) == (0, None)
     assert outcome.events[0]["job"] == {"text": "größe | ü"}
 
 
@@ -44,28 +44,28 @@ def test_every_job_has_a_process_of_its_own(run):
 def test_a_death_is_reported_and_the_next_cell_runs(run, fault, exit_code):
     outcome = run(fault)
     assert outcome.exit_code == exit_code
-    assert not outcome.timed_out
+    assert outcome.ended_by is None
     assert outcome.events[-1]["phase"] == "sample"
     assert run("echo").exit_code == 0
 
 
 def test_a_hang_is_ended_by_the_watchdog(run):
     start = time.monotonic()
-    outcome = run("hang", silence_timeout_s=1.0)
-    assert outcome.timed_out
+    outcome = run("hang", phase_s=1.0)
+    assert (outcome.ended_by, outcome.limit) == ("deadline", "a phase may take 1 s")
     assert outcome.exit_code == -signal.SIGKILL
     assert time.monotonic() - start < 20
     assert run("echo").exit_code == 0
 
 
 def test_a_cell_that_goes_on_is_not_ended(run):
-    outcome = run("talk", silence_timeout_s=2.5)
-    assert not outcome.timed_out
+    outcome = run("talk", phase_s=2.5)
+    assert outcome.ended_by is None
     assert len(outcome.events) == 5
 
 
 def test_what_a_cell_started_ends_with_it(run):
-    outcome = run("leave_child", silence_timeout_s=1.0)
+    outcome = run("leave_child", phase_s=1.0)
     child = outcome.events[0]["pid"]
     deadline = time.monotonic() + 10
     while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
@@ -80,6 +80,26 @@ def test_endless_output_keeps_its_end_only(run):
     assert len(outcome.log_tail) <= 4000
 
 
+def test_a_hang_that_goes_on_printing_is_ended_in_time(run):
+    start = time.monotonic()
+    assert run("hang_and_print", phase_s=2.0).ended_by == "deadline"
+    assert time.monotonic() - start < 20
+
+
+def test_printing_without_end_is_ended(run):
+    outcome = run("flood_forever", printed_bytes=2_000_000)
+    assert outcome.ended_by == "output"
+    assert "2 MB are allowed" in outcome.limit
+    assert run("echo").exit_code == 0
+
+
+def test_a_memory_bomb_is_ended_before_the_host_suffers(run):
+    outcome = run("memory_bomb", memory_bytes=900e6)
+    assert outcome.ended_by == "memory"
+    assert "900 MB were to spare" in outcome.limit
+    assert run("echo").exit_code == 0
+
+
 def test_an_error_in_the_entry_is_in_the_log(run):
     outcome = run("not_there")
     assert outcome.exit_code == 1
@@ -87,30 +107,31 @@ def test_an_error_in_the_entry_is_in_the_log(run):
 
 
 @pytest.mark.skipif(not CAN_FORK, reason="there is a cell server on Linux only")
-def test_a_killed_server_is_an_error_that_says_so_and_is_replaced():
+def test_a_killed_server_is_the_end_of_its_cell_and_is_replaced():
     with CellProcesses(f"{FAULTS}:echo") as processes:
-        assert processes.run({}, 60).exit_code == 0
+        assert processes.run({}, Limits(60)).exit_code == 0
         processes._server.kill()
         processes._server.wait()
-        assert processes.run({}, 60).exit_code == 0  # a dead server is noticed before it is asked
+        assert processes.run({}, Limits(60)).exit_code == 0  # a dead server is noticed before it is asked
         processes._entry = f"{FAULTS}:hang"
         server = processes._server
         killer = subprocess.Popen([sys.executable, "-c", f"import os,time;time.sleep(1);os.kill({server.pid},9)"])
-        with pytest.raises(IsolationError, match="cell server died"):
-            processes.run({}, 60)
+        outcome = processes.run({}, Limits(60))
+        assert outcome.ended_by == "server"
+        assert "cell server died" in outcome.limit
         killer.wait()
         processes._entry = f"{FAULTS}:echo"
-        assert processes.run({}, 60).exit_code == 0
+        assert processes.run({}, Limits(60)).exit_code == 0
 
 
 @pytest.mark.skipif(not CAN_FORK, reason="there is a cell server on Linux only")
 def test_the_server_and_its_cell_end_with_the_process_that_waits(tmp_path):
     program = (
-        "from hwbench_pipeline.bench.isolation import CellProcesses\n"
+        "from hwbench_pipeline.bench.isolation import CellProcesses, Limits\n"
         f"processes = CellProcesses('{FAULTS}:hang')\n"
         "server = processes._started_server()\n"
         "print(server.pid, flush=True)\n"
-        "processes.run({}, 600)\n"
+        "processes.run({}, Limits(600))\n"
     )
     waiting = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True)
     server = psutil.Process(int(waiting.stdout.readline()))

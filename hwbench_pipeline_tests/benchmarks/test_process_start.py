@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from hwbench_pipeline.bench.isolation import CAN_FORK, CellProcesses
+from hwbench_pipeline.bench.isolation import CAN_FORK, CellProcesses, Limits
 
 REPEATS = 5
 
@@ -18,10 +18,10 @@ def test_forked_process_against_fresh_interpreter():
     """Prints the ratio of the medians; interleaved, so that a slow moment of the machine hits both."""
     forked, fresh = [], []
     with CellProcesses("hwbench_pipeline_tests.bench.faults:echo") as processes:
-        processes.run({}, 120)  # starts the server, once per sweep
+        processes.run({}, Limits(120))  # starts the server, once per sweep
         for _ in range(REPEATS):
             start = time.perf_counter()
-            processes.run({}, 120)
+            processes.run({}, Limits(120))
             forked.append(time.perf_counter() - start)
             start = time.perf_counter()
             subprocess.run(
