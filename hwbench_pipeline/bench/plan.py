@@ -10,6 +10,11 @@ from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any
 
+from hwbench_pipeline.hardware.platforms import platform_of
+
+PRECISIONS = ("fp32", "bf16", "fp16", "int8", "int4")
+"""What a point may ask for; a backend that lacks one says so."""
+
 VARIANTS: Mapping[str, tuple[str, ...]] = {"torch": ("eager", "compile"), "openvino": ("latency", "throughput")}
 """By backend, the ways it can run a point, its usual one first."""
 
@@ -124,3 +129,10 @@ def sweep(
             dict.fromkeys(variants),
         )
     )
+
+
+def variants_on(key: str, asked: Sequence[str]) -> list[str | None]:
+    """Of the variants asked for, those of a hardware key's backend; all where it has none of them, which their rows will
+    say; the backend's usual one where none is asked for."""
+    known = VARIANTS.get(platform_of(key).backend or "", ())
+    return [name for name in asked if name in known] or list(asked) or [None]

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hwbench_pipeline.bench.plan import VARIANTS
+from hwbench_pipeline.bench.backends.protocol import SCENARIOS
+from hwbench_pipeline.bench.plan import PRECISIONS, VARIANTS, variants_on
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import (
     MODES,
-    PRECISIONS,
-    SCENARIOS,
     SIZES,
     JsonOption,
     WarehouseOption,
@@ -22,7 +21,6 @@ from hwbench_pipeline.cli.options import (
     listed_hardware,
     listed_numbers,
     require_possible_lengths,
-    variants_on,
 )
 from hwbench_pipeline.cli.output import announce, json_rows, output, print_json, print_reasons, progress, say, table
 

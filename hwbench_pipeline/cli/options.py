@@ -9,7 +9,6 @@ from typing import Annotated
 
 import typer
 
-from hwbench_pipeline.bench.plan import VARIANTS
 from hwbench_pipeline.catalog.names import MODELS, resolve_exactly
 from hwbench_pipeline.cli.failing import WrongCallError
 from hwbench_pipeline.cli.output import say
@@ -20,8 +19,6 @@ MINIMUM_TOKENS = 2
 
 MODES = ("inference", "training")
 SIZES = ("tiny", "reference")
-PRECISIONS = ("fp32", "bf16", "fp16", "int8", "int4")
-SCENARIOS = ("forward", "generate")
 
 WarehouseOption = Annotated[
     Path | None,
@@ -85,13 +82,6 @@ def listed_choices(option: str, text: str | None, choices: Sequence[str]) -> lis
 def listed_hardware(text: str | None) -> list[str]:
     """Hardware keys. Raises `UnknownHardwareError`."""
     return [platform_of(key).key for key in listed("--hardware", text)]
-
-
-def variants_on(key: str, asked: Sequence[str]) -> list[str | None]:
-    """Of the variants asked for, those of a hardware key's backend; all where it has none of them, which their rows will
-    say; the backend's usual one where none is asked for."""
-    known = VARIANTS.get(platform_of(key).backend or "", ())
-    return [name for name in asked if name in known] or list(asked) or [None]
 
 
 def require_possible_lengths(models: Sequence[str], sizes: Sequence[str], lengths: Sequence[int]) -> None:

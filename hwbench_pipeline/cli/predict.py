@@ -7,10 +7,10 @@ from typing import Annotated, Any
 
 import typer
 
+from hwbench_pipeline.bench.plan import PRECISIONS
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import (
     MODES,
-    PRECISIONS,
     SIZES,
     JsonOption,
     WarehouseOption,

@@ -41,6 +41,7 @@ def results_markdown(rows: Iterable[Row]) -> str:
     """Result rows: what was measured with its evidence, and what was not with the reason."""
     head = (
         "size",
+        "what",
         "precision",
         "batch",
         "tokens",
@@ -57,6 +58,7 @@ def results_markdown(rows: Iterable[Row]) -> str:
         (
             (
                 row["model_size"],
+                " ".join(filter(None, (row.get("scenario"), row.get("variant")))) or None,
                 row.get("precision"),
                 row.get("batch_size"),
                 row.get("sequence_length"),

@@ -5,13 +5,13 @@ from typing import Any, Self
 import dagster as dg
 from pydantic import Field, model_validator
 
+from hwbench_pipeline.bench.backends.protocol import SCENARIOS
 from hwbench_pipeline.bench.engine import CellExecution, run_cell
 from hwbench_pipeline.bench.grid import default_points
 from hwbench_pipeline.bench.isolation import shared_processes
-from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling, sweep
+from hwbench_pipeline.bench.plan import PRECISIONS, VARIANTS, CellPlan, Point, Sampling, sweep, variants_on
 from hwbench_pipeline.bench.storing import TABLE_OF_MODE, store_execution
 from hwbench_pipeline.catalog.configs import SIZES
-from hwbench_pipeline.hardware.devices import DTYPES
 from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata, image
 from hwbench_pipeline.orchestration.partitions import cell_of, grid
 from hwbench_pipeline.orchestration.resources import WarehouseResource
@@ -28,9 +28,14 @@ class BenchConfig(dg.Config):
     model_sizes: list[str] = Field(
         default=[], description="tiny, reference. Empty: what the nightly measures, and no other list may be given."
     )
-    precisions: list[str] = Field(default=[], description="fp32, bf16, fp16. Empty: fp32.")
+    precisions: list[str] = Field(default=[], description="fp32, bf16, fp16; on openvino int8, int4. Empty: fp32.")
     batch_sizes: list[int] = Field(default=[], description="Items per call, from 1 on. Empty: 1.")
     sequence_lengths: list[int] = Field(default=[], description="Tokens per item. Empty: each model's default.")
+    scenarios: list[str] = Field(default=[], description="forward, generate. Empty: forward.")
+    variants: list[str] = Field(
+        default=[],
+        description="torch: eager, compile; openvino: latency, throughput. Each cell takes those of its backend. Empty: the first.",
+    )
     min_samples: int = Field(default=Sampling.min_samples, ge=1, description="Timed calls per point, at least.")
     min_duration_s: float = Field(
         default=Sampling.min_duration_s, ge=0, description="Seconds of sampling per point, at least."
@@ -38,13 +43,17 @@ class BenchConfig(dg.Config):
 
     @model_validator(mode="after")
     def _lists_make_a_sweep(self) -> Self:
-        if not self.model_sizes and (self.precisions or self.batch_sizes or self.sequence_lengths):
+        lists = ("precisions", "batch_sizes", "sequence_lengths", "scenarios", "variants")
+        given = [name for name in lists if getattr(self, name)]
+        if given and not self.model_sizes:
             raise ValueError(
-                "precisions, batch_sizes and sequence_lengths need model_sizes. Fix: model_sizes: [reference]"
+                f"{', '.join(given)} need{'s' * (len(given) == 1)} model_sizes. Fix: model_sizes: [reference]"
             )
         for name, values, allowed in (
             ("model_sizes", self.model_sizes, SIZES),
-            ("precisions", self.precisions, tuple(DTYPES)),
+            ("precisions", self.precisions, PRECISIONS),
+            ("scenarios", self.scenarios, SCENARIOS),
+            ("variants", self.variants, tuple(name for names in VARIANTS.values() for name in names)),
         ):
             if not set(values) <= set(allowed):
                 raise ValueError(f"{name} {values}: takes {', '.join(allowed)}. Fix: {name}: [{allowed[-1]}]")
@@ -53,7 +62,7 @@ class BenchConfig(dg.Config):
                 raise ValueError(f"{name} {numbers}: takes whole numbers from 1 on. Fix: {name}: [1, 8]")
         return self
 
-    def points_for(self, model: str, mode: str) -> tuple[Point, ...]:
+    def points_for(self, hardware: str, model: str, mode: str) -> tuple[Point, ...]:
         """The points of one cell."""
         if not self.model_sizes:
             return default_points(model, mode)
@@ -62,6 +71,8 @@ class BenchConfig(dg.Config):
             precisions=self.precisions or ["fp32"],
             batch_sizes=self.batch_sizes or [1],
             sequence_lengths=self.sequence_lengths or [None],
+            scenarios=self.scenarios or ["forward"],
+            variants=variants_on(hardware, self.variants),
         )
 
 
@@ -74,7 +85,7 @@ def execution_metadata(execution: CellExecution) -> dict[str, Any]:
         "results": dg.MetadataValue.md(results_markdown(execution.rows)),
     }
     for size in ("tiny", "reference"):
-        of_size = [row for row in measured if row["model_size"] == size]
+        of_size = [row for row in measured if row["model_size"] == size and _is_usual(row)]
         if of_size:
             first = min(of_size, key=lambda row: row["batch_size"])
             metadata[f"latency_ms_p50_{size}"] = float(first["latency_ms_p50"])
@@ -82,6 +93,10 @@ def execution_metadata(execution: CellExecution) -> dict[str, Any]:
     if measured:
         metadata["latency"] = image(latency_plot(measured), "latency samples")
     return metadata
+
+
+def _is_usual(row: dict[str, Any]) -> bool:
+    return row.get("variant") is None and row["scenario"] != "generate"
 
 
 def _bench_asset(table: Table, mode: str) -> dg.AssetsDefinition:
@@ -104,7 +119,7 @@ def _bench_asset(table: Table, mode: str) -> dg.AssetsDefinition:
                 cell.hardware,
                 cell.model,
                 mode,
-                config.points_for(cell.model, mode),
+                config.points_for(cell.hardware, cell.model, mode),
                 Sampling(min_samples=config.min_samples, min_duration_s=config.min_duration_s),
             )
             execution = run_cell(
