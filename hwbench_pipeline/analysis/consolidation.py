@@ -47,8 +47,10 @@ ENVIRONMENT_SOURCES: tuple[Table, ...] = (
 _ROWS_PER_GROUP = 16_384
 
 CELL_COLUMNS = ("source", "hardware", "mode", "model", "config_sha256")
-POINT_COLUMNS = (*CELL_COLUMNS, "device_name", "scenario", "variant", "precision", "batch_size", "sequence_length")
-"""What names a point that can be measured again. Of its runs the newest is current; the others are its history."""
+POINT_COLUMNS = (*CELL_COLUMNS, "device_name", "variant", "precision", "batch_size", "sequence_length")
+_SCENARIO = "coalesce(scenario, CASE mode WHEN 'training' THEN 'train_step' ELSE 'forward' END)"
+"""What names a point that can be measured again, with its scenario, which rows without a number did not always state. Of its
+runs the newest is current; the others are its history."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +86,7 @@ SELECT *,
     CASE
         WHEN source NOT IN ('hwbench', 'bundle') THEN true
         WHEN batch_size IS NULL THEN started_at = max(started_at) OVER (PARTITION BY {_columns(CELL_COLUMNS)})
-        ELSE run_id = arg_max(run_id, started_at) OVER (PARTITION BY {_columns(POINT_COLUMNS)})
+        ELSE run_id = arg_max(run_id, started_at) OVER (PARTITION BY {_columns(POINT_COLUMNS)}, {_SCENARIO})
     END AS is_current
 FROM ({_union(RESULT_SOURCES)})
 WHERE NOT (source = 'bundle' AND result_id IN ({_OWN_IDS}))

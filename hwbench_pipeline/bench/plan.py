@@ -12,7 +12,8 @@ from typing import Any
 
 from hwbench_pipeline.hardware.platforms import platform_of
 
-PRECISIONS = ("fp32", "bf16", "fp16", "int8", "int4")
+FLOATING_PRECISIONS = ("fp32", "bf16", "fp16")
+PRECISIONS = (*FLOATING_PRECISIONS, "int8", "int4")
 """What a point may ask for; a backend that lacks one says so."""
 
 VARIANTS: Mapping[str, tuple[str, ...]] = {"torch": ("eager", "compile"), "openvino": ("latency", "throughput")}

@@ -168,7 +168,7 @@ def run(
         _write_bundle(bundle, executions, is_cut_short=interruption is not None)
     if as_json:
         print_json(json_rows(CORE_BENCH__INFERENCE.column_names, rows))
-    else:
+    elif rows:
         n_measured = sum(row["status"] == "ok" for row in rows)
         head = (
             "hardware",

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hwbench_pipeline.bench.plan import PRECISIONS
+from hwbench_pipeline.bench.plan import FLOATING_PRECISIONS
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import (
     MODES,
@@ -91,7 +91,7 @@ def run(
     keys = listed_hardware(hardware)
     modes = listed_choices("--mode", mode, MODES)
     sizes = listed_choices("--size", size, SIZES)
-    precisions = listed_choices("--precision", precision, PRECISIONS)
+    precisions = listed_choices("--precision", precision, FLOATING_PRECISIONS)
     batch_sizes = listed_numbers("--batch-size", batch_size)
     lengths = listed_numbers("--sequence-length", sequence_length)
     if len(lengths) > 1:

@@ -48,7 +48,7 @@ def read(data: bytes, name: str) -> Document:  # noqa: ARG001 - the content says
         )
     environments, remarks = _environments(document.get("environments"))
     log = document.get("log", [])
-    if not isinstance(log, list) or document.get("log_sha256", log_digest([])) != log_digest(log):
+    if not _is_log(log, document.get("log_sha256", log_digest([]))):
         remarks.append("/log is not the one that log_sha256 was made of: it was changed after it was written")
     rows: list[ImportedRow] = []
     refused: list[Refused] = []
@@ -61,6 +61,15 @@ def read(data: bytes, name: str) -> Document:  # noqa: ARG001 - the content says
             environment = environments.get(str(taken.get("environment_id")))
             rows.append(ImportedRow(pointer, taken, environment))
     return Document(f"{FORMAT}_{VERSION}", rows, refused, remarks)
+
+
+def _is_log(log: Any, digest: Any) -> bool:
+    if not isinstance(log, list) or not all(isinstance(line, str) for line in log):
+        return False
+    try:
+        return bool(log_digest(log) == digest)
+    except UnicodeEncodeError:  # lone surrogates, which no digest was made of
+        return False
 
 
 def _environments(stated: Any) -> tuple[dict[str, Mapping[str, Any]], list[str]]:

@@ -104,6 +104,8 @@ def test_so_is_one_after_any_other_end(current, status):
         {"model_size": "tiny"},
         {"config_sha256": "f" * 64},
         {"precision": "bf16"},
+        {"variant": "compile"},
+        {"scenario": "generate"},
         {"batch_size": 8},
         {"sequence_length": 128},
         {"sequence_length": None},
