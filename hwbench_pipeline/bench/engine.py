@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any
 
 import psutil
@@ -27,9 +26,9 @@ from hwbench_pipeline.hardware.peaks import Peaks, known_peaks, measure_peaks
 from hwbench_pipeline.hardware.platforms import platform_of
 from hwbench_pipeline.hardware.probing import Probe, probe
 
-# copies of the fp32 weights that are in memory at once: torch keeps one and a working copy; OpenVINO converts and
+# copies of the fp32 weights that are in memory at once: torch keeps one and a working copy; OpenVINO and its like convert and
 # compiles beside the torch model; a training step with AdamW has weights, gradients and two moments
-_WEIGHT_COPIES = {"torch": 1.2, "openvino": 3.0, "training": 4.2}
+_WEIGHT_COPIES = {"torch": 1.2, "converting": 3.0, "training": 4.2}
 
 # what kind of absence a probe found → the error class of the rows
 _ABSENCE_CLASS = {"no_hardware": "HardwareAbsent", "unsupported": "NoRunner", "failed": "ProbeFailed"}
@@ -58,115 +57,170 @@ def run_cell(
     run_id: str | None = None,
     on_wait: Callable[[str], None] | None = None,
     on_phase: Callable[[Point, str], None] | None = None,
+    keep: Callable[[CellExecution], object] | None = None,
 ) -> CellExecution:
     """Measure one cell. Whatever goes wrong inside it becomes a row; nothing is raised for it.
 
-    Waits for the host's benchmark lock; `on_wait` is told who holds it, `on_phase` what
-    begins, point by point. Raises `IsolationError` where no process can be started at all.
+    Waits for the host's benchmark lock; `on_wait` is told who holds it, `on_phase` what begins, point by point. When the
+    wait is ended from outside (Ctrl-C, a run that is stopped), `keep` is given the points that are done, if there are any,
+    before that goes on. Raises `IsolationError` where no process can be started at all.
     """
     found = probe(plan.hardware)
-    attempt = Attempt(plan, run_id or new_run_id(), found)
-    now = datetime.now(UTC)
-    idle_environment = _environment(found, [None, None])
+    record = _Record(plan, run_id or new_run_id(), found)
     platform = platform_of(plan.hardware)
+    if plan.mode == "training" and platform.no_training_reason is not None:
+        return record.for_all_sizes("unsupported", "TrainingUnsupported", platform.no_training_reason)
+    if found.absence is not None:
+        return record.for_all_sizes(found.absence, _ABSENCE_CLASS[found.absence], found.reason or found.probe)
 
-    def for_all_points(status: str, error_class: str, error_message: str) -> CellExecution:
-        rows = [
-            attempt.row_without_number(
+    record.peaks = _known_peaks(plan, on_wait)
+    runnable = [point for point in _distinct(plan) if not record.is_short_of_memory(point)]
+    try:
+        while runnable:
+            runnable = _run_points(record, processes, runnable, on_wait, on_phase)
+    except BaseException:  # Ctrl-C, or Dagster stopping the run
+        if keep is not None and record.rows:
+            keep(record.execution())
+        raise
+    return record.execution()
+
+
+def _run_points(
+    record: _Record,
+    processes: CellProcesses,
+    points: list[Point],
+    on_wait: Callable[[str], None] | None,
+    on_phase: Callable[[Point, str], None] | None,
+) -> list[Point]:
+    """Run points in one process until it ends, and record each. Returns those that are left for another process."""
+    plan = record.plan
+    heard: list[Mapping[str, Any]] = []
+
+    def hear(event: Mapping[str, Any]) -> None:
+        heard.append(event)
+        if event["event"] == "phase" and on_phase is not None:
+            on_phase(points[event["point"]], event["phase"])
+
+    with host_lock(holder=f"hwbench {plan.name}", on_wait=on_wait, timeout_s=None):
+        started_at = datetime.now(UTC)
+        job = {"plan": replace(plan, points=tuple(points)).to_json()}
+        try:
+            outcome = processes.run(job, Limits(plan.phase_timeout_s), on_event=hear)
+        except BaseException:
+            record.take(heard, points)  # as they are: there is no time left to ask the machine for its peaks again
+            raise
+    record.log += _log_of(plan, points, outcome)
+    n_done = record.take(outcome.events, points, probing_again=lambda: _peaks_probed_again(plan, on_wait))
+    if n_done < len(points):  # the process ended in the middle of this point; the next ones get a new one
+        record.add_without_number(points[n_done], started_at, **_death(outcome, n_done))
+        n_done += 1
+    return points[n_done:]
+
+
+class _Record:
+    """What is known of one execution so far: its rows, the environments they were made in, and what it told."""
+
+    def __init__(self, plan: CellPlan, run_id: str, found: Probe) -> None:
+        self.plan = plan
+        self.rows: list[Row] = []
+        self.log: list[str] = []
+        self.peaks = Peaks({}, None, "not measured")
+        self._found = found
+        self._attempt = Attempt(plan, run_id, found)
+        self._idle_environment = _environment(found, [None, None])
+        self._environments = {self._idle_environment["environment_id"]: self._idle_environment}
+        self._has_probed_again = False
+
+    def execution(self) -> CellExecution:
+        """What is recorded by now."""
+        return CellExecution(self.plan, self._attempt.run_id, self.rows, list(self._environments.values()), self.log)
+
+    def for_all_sizes(self, status: str, error_class: str, error_message: str) -> CellExecution:
+        """One row without a number for each size of a cell that cannot run at all."""
+        now = datetime.now(UTC)
+        self.rows += [
+            self._attempt.row_without_number(
                 size,
                 now,
-                idle_environment["environment_id"],
+                self._idle_environment["environment_id"],
                 status=status,
                 error_class=error_class,
                 error_message=error_message,
             )
-            for size in plan.model_sizes
+            for size in self.plan.model_sizes
         ]
-        return CellExecution(plan, attempt.run_id, rows, [idle_environment])
+        return self.execution()
 
-    if plan.mode == "training" and platform.no_training_reason is not None:
-        return for_all_points("unsupported", "TrainingUnsupported", platform.no_training_reason)
-    if found.absence is not None:
-        return for_all_points(found.absence, _ABSENCE_CLASS[found.absence], found.reason or found.probe)
+    def add_without_number(
+        self, point: Point, started_at: datetime, *, status: str, error_class: str, error_message: str
+    ) -> None:
+        """One point that gave no number, with the reason."""
+        self.rows.append(
+            self._attempt.row_without_number(
+                point.model_size,
+                started_at,
+                self._idle_environment["environment_id"],
+                status=status,
+                error_class=error_class,
+                error_message=error_message,
+                point=point,
+            )
+        )
 
-    rows: list[Row] = []
-    log: list[str] = []
-    peaks, has_probed_again = _known_peaks(plan, on_wait), False
-    environments = {idle_environment["environment_id"]: idle_environment}
-    runnable: list[Point] = []
-    for point in _distinct(plan):
-        shortage = _memory_shortage(plan, point)
-        if shortage is None:
-            runnable.append(point)
-        else:
-            rows.append(
-                attempt.row_without_number(
-                    point.model_size,
-                    now,
-                    idle_environment["environment_id"],
-                    status="out_of_memory",
-                    error_class="NotAttempted",
-                    error_message=shortage,
-                    point=point,
-                )
+    def is_short_of_memory(self, point: Point) -> bool:
+        """Whether the host has too little memory to try a point, which is then recorded."""
+        shortage = _memory_shortage(self.plan, point)
+        if shortage is not None:
+            self.add_without_number(
+                point,
+                datetime.now(UTC),
+                status="out_of_memory",
+                error_class="NotAttempted",
+                error_message=shortage,
             )
-    while runnable:
-        with host_lock(holder=f"hwbench {plan.name}", on_wait=on_wait, timeout_s=None):
-            started_at = datetime.now(UTC)
-            outcome = processes.run(
-                {"plan": replace(plan, points=tuple(runnable)).to_json()},
-                Limits(plan.phase_timeout_s),
-                on_event=None if on_phase is None else partial(_tell_phase, on_phase, tuple(runnable)),
-            )
-        log += _log_of(plan, runnable, outcome)
+        return shortage is not None
+
+    def take(
+        self,
+        events: Sequence[Mapping[str, Any]],
+        points: Sequence[Point],
+        *,
+        probing_again: Callable[[], Peaks] | None = None,
+    ) -> int:
+        """Record the points that a process finished; `probing_again` gives the peaks after one more probe.
+
+        Returns how many points are done.
+        """
         n_done = 0
-        for event in outcome.events:
+        for event in events:
             if event["event"] == "phase":
                 continue
-            point = runnable[event["point"]]
-            begun = datetime.fromisoformat(event["started_at"])
+            point, begun = points[event["point"]], datetime.fromisoformat(event["started_at"])
             if event["event"] == "measured":
-                values = event["values"]
-                environment = _environment(found, values["threads"], values.get("libraries"))
-                environments[environment["environment_id"]] = environment
-                row = attempt.measured_row(point, begun, environment["environment_id"], values, peaks)
-                if "faster_than_roofline" in row["flags"] and not has_probed_again:
-                    # before a number is called impossible: was the machine busy when its peaks were measured?
-                    peaks, has_probed_again = _peaks_probed_again(plan, on_wait), True
-                    row = attempt.measured_row(point, begun, environment["environment_id"], values, peaks)
-                rows.append(row)
+                self._add_measured(point, begun, event["values"], probing_again)
             else:
-                rows.append(
-                    attempt.row_without_number(
-                        point.model_size,
-                        begun,
-                        idle_environment["environment_id"],
-                        status=event["status"],
-                        error_class=event["error_class"],
-                        error_message=event["error_message"],
-                        point=point,
-                    )
+                self.add_without_number(
+                    point, begun, **{name: event[name] for name in ("status", "error_class", "error_message")}
                 )
             n_done = event["point"] + 1
-        if n_done < len(runnable):  # the process ended in the middle of this point; the next ones get a new one
-            point = runnable[n_done]
-            rows.append(
-                attempt.row_without_number(
-                    point.model_size,
-                    started_at,
-                    idle_environment["environment_id"],
-                    point=point,
-                    **_death(outcome, n_done),
-                )
-            )
-            n_done += 1
-        runnable = runnable[n_done:]
-    return CellExecution(plan, attempt.run_id, rows, list(environments.values()), log)
+        return n_done
 
-
-def _tell_phase(on_phase: Callable[[Point, str], None], points: tuple[Point, ...], event: Mapping[str, Any]) -> None:
-    if event["event"] == "phase":
-        on_phase(points[event["point"]], event["phase"])
+    def _add_measured(
+        self,
+        point: Point,
+        begun: datetime,
+        values: Mapping[str, Any],
+        probing_again: Callable[[], Peaks] | None,
+    ) -> None:
+        environment = _environment(self._found, values["threads"], values.get("libraries"))
+        environment_id = environment["environment_id"]
+        self._environments[environment_id] = environment
+        row = self._attempt.measured_row(point, begun, environment_id, values, self.peaks)
+        if "faster_than_roofline" in row["flags"] and probing_again is not None and not self._has_probed_again:
+            # before a number is called impossible: was the machine busy when its peaks were measured?
+            self.peaks, self._has_probed_again = probing_again(), True
+            row = self._attempt.measured_row(point, begun, environment_id, values, self.peaks)
+        self.rows.append(row)
 
 
 def _log_of(plan: CellPlan, points: Sequence[Point], outcome: ProcessOutcome) -> list[str]:
@@ -264,10 +318,8 @@ def _environment(found: Probe, threads: list[int | None], libraries: Mapping[str
 def _memory_shortage(plan: CellPlan, point: Point) -> str | None:
     """Why a point is not attempted for want of host memory, or None. A device's own memory is left to its runtime."""
     n_parameters = model_facts(plan.model, point.model_size).n_parameters
-    platform = platform_of(plan.hardware).key
-    copies = _WEIGHT_COPIES[
-        "training" if plan.mode == "training" else "openvino" if platform == "openvino" else "torch"
-    ]
+    is_torch = platform_of(plan.hardware).torch_device is not None
+    copies = _WEIGHT_COPIES["training" if plan.mode == "training" else "torch" if is_torch else "converting"]
     needed_mb = n_parameters * 4 * copies / 1e6
     available_mb = min(psutil.virtual_memory().available / 1e6, container_memory_limit_mb() or math.inf)
     if needed_mb <= available_mb:

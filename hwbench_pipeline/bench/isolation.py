@@ -114,19 +114,24 @@ class _Watch:
         self._n_events = 0
         self._since = time.monotonic()
 
-    def reason_to_end(self, pid: int) -> tuple[EndedBy, str] | None:
-        """Tell what is new. Returns why the cell must be ended, and the numbers, or None."""
+    def tell_new(self) -> int:
+        """Tell the events that came since the last time. Returns the size of all in bytes."""
         size = _size_of(self._files.events)
-        now = time.monotonic()
         if size != self._size:
             self._size = size
             events = _read_events(self._files.events)
             if len(events) > self._n_events:
-                self._since = now
+                self._since = time.monotonic()
                 for event in events[self._n_events :]:
                     if self._on_event is not None:
                         self._on_event(event)
                 self._n_events = len(events)
+        return size
+
+    def reason_to_end(self, pid: int) -> tuple[EndedBy, str] | None:
+        """Tell what is new. Returns why the cell must be ended, and the numbers, or None."""
+        now = time.monotonic()
+        size = self.tell_new()
         if now - self._since > self._limits.phase_s:
             return "deadline", f"a phase may take {self._limits.phase_s:.0f} s"
         printed = max(_size_of(self._files.log), size)
@@ -192,13 +197,19 @@ class CellProcesses:
         """Run one job (see `cell.run_job`) in a process of its own and wait for its end.
 
         The process is killed when it exceeds a limit. `on_event` is told each event about when it comes; the last ones
-        may be in the outcome only. Raises `IsolationError` if no process can be started.
+        may be in the outcome only, except where the wait is interrupted: then it is told all before the interruption
+        goes on. Raises `IsolationError` if no process can be started.
         """
         with tempfile.TemporaryDirectory(prefix="hwbench-cell-") as folder:
             files = _Files(Path(folder) / "events.jsonl", Path(folder) / "log.txt")
             request = {"entry": self._entry, "job": job, "events": str(files.events), "log": str(files.log)}
             run = self._run_forked if CAN_FORK else self._run_spawned
-            exit_code, reason = run(request, _Watch(files, limits, on_event))
+            watch = _Watch(files, limits, on_event)
+            try:
+                exit_code, reason = run(request, watch)
+            except BaseException:  # Ctrl-C: the cell is ended by now, and what it finished is not lost
+                watch.tell_new()
+                raise
             ended_by, limit = reason or (None, "")
             return ProcessOutcome(_read_events(files.events), exit_code, _tail(files.log), ended_by, limit)
 

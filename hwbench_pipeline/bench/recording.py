@@ -16,6 +16,7 @@ from hwbench_pipeline.bench.plan import CellPlan, Point
 from hwbench_pipeline.bench.roofline import roofline_of
 from hwbench_pipeline.bench.statistics import latency_statistics, median_interval, percentile
 from hwbench_pipeline.catalog.facts import model_facts
+from hwbench_pipeline.hardware.environment import harness_version
 from hwbench_pipeline.hardware.peaks import Peaks
 from hwbench_pipeline.hardware.probing import Probe
 from hwbench_pipeline.schema.table import canonical_json
@@ -58,7 +59,7 @@ class Attempt:
             "device_name": self.probe.device_name,
             "mode": self.plan.mode,
             "environment_id": environment_id,
-            "harness_version": hwbench_pipeline.__version__,
+            "harness_version": harness_version(),
             "started_at": started_at,
             "started_at_text": started_at.isoformat(),
         } | values

@@ -129,7 +129,14 @@ def run(
     plans = [CellPlan(key, name, one_mode, points[key]) for one_mode in modes for key in keys for name in models]
     run_id = new_run_id()
     executions: list[CellExecution] = []
+    n_whole = 0
     interruption: KeyboardInterrupt | None = None
+
+    def keep(execution: CellExecution) -> None:
+        executions.append(execution)
+        if storage is not None:
+            storage.store(execution)
+
     with CellProcesses() as processes, progress() as bar:
         task = bar.add_task("measuring", total=len(plans))
         try:
@@ -153,14 +160,17 @@ def run(
                         on_try=show_try,
                     )
                 else:
-                    execution = run_cell(plan, processes, run_id=run_id, on_wait=bar.console.print, on_phase=show)
-                executions.append(execution)
-                if storage is not None:
-                    storage.store(execution)
+                    execution = run_cell(
+                        plan, processes, run_id=run_id, on_wait=bar.console.print, on_phase=show, keep=keep
+                    )
+                keep(execution)
+                n_whole += 1
                 bar.advance(task)
         except KeyboardInterrupt as pressed:  # what is done is brought home before the call ends
             interruption = pressed
-            say(f"hwbench bench: Ctrl-C after {len(executions)} of {len(plans)} cells")
+            n_points = sum(len(execution.rows) for execution in executions[n_whole:])
+            part = f" and {n_points} points of the next one" if n_points else ""
+            say(f"hwbench bench: Ctrl-C after {n_whole} of {len(plans)} cells{part}")
         bar.update(task, description="bringing the tables up to date")
         unreadable = [] if storage is None else storage.refresh()
     rows = [row for execution in executions for row in execution.rows]

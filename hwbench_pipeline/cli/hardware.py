@@ -26,6 +26,7 @@ def run(
     """Probe every platform and print what answered."""
     from hwbench_pipeline.cli.output import say
     from hwbench_pipeline.hardware.host_lock import host_lock
+    from hwbench_pipeline.hardware.plugins import installed_plugins
     from hwbench_pipeline.hardware.rows import hardware_rows
     from hwbench_pipeline.schema.tables import CORE_HARDWARE
 
@@ -55,4 +56,6 @@ def run(
             line[4:4] = [row["peak_gflops_fp32"], row["memory_bandwidth_gb_per_s"]]
     console = output()
     console.print(table(head, cells, right=("memory MB", "fp32 GFLOP/s", "GB/s")))
-    print_reasons(console, ((row["hardware"], row["reason"]) for row in rows if row["reason"] is not None))
+    refused = ((plugin.key, plugin.refusal or "") for plugin in installed_plugins().refused)
+    absent = ((row["hardware"], row["reason"]) for row in rows if row["reason"] is not None)
+    print_reasons(console, [*refused, *absent])

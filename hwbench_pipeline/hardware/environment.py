@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib.metadata
+import os
 import platform
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from typing import Any
 
 import psutil
 
+import hwbench_pipeline
 from hwbench_pipeline.schema.table import canonical_json, sha256_of
 from hwbench_pipeline.schema.tables.catalog import ENVIRONMENT_COLUMNS
 
@@ -68,6 +70,10 @@ _MACOS_FEATURES = {
 _CPU_INFO = Path("/proc/cpuinfo")
 _CGROUP_OF_PROCESS = Path("/proc/self/cgroup")
 _CGROUP_ROOT = Path("/sys/fs/cgroup")
+_CPU_SYSTEM = Path("/sys/devices/system/cpu")
+
+# columns that came later count only where they say something: environments of older versions keep their ids
+_LATER_COLUMNS = frozenset({"cpu_governor", "cpu_turbo", "cpu_affinity"})
 
 
 def environment_row(
@@ -97,6 +103,9 @@ def environment_row(
         "device_name": device_name,
         "device_memory_mb": device_memory_mb,
         "driver_version": driver_version,
+        "cpu_governor": cpu_governor(),
+        "cpu_turbo": cpu_turbo(),
+        "cpu_affinity": cpu_affinity(),
         "python_version": platform.python_version(),
         "torch_version": installed_version("torch"),
         "transformers_version": installed_version("transformers"),
@@ -112,7 +121,62 @@ def environment_row(
 def environment_id_of(row: Mapping[str, Any]) -> str:
     """The first 32 hex digits of the hash of every environment column but environment_id itself."""
     names = (column.name for column in ENVIRONMENT_COLUMNS if column.name != "environment_id")
-    return sha256_of({name: row.get(name) for name in names})[:ENVIRONMENT_ID_LENGTH]
+    known = {name: row.get(name) for name in names if name not in _LATER_COLUMNS or row.get(name) is not None}
+    return sha256_of(known)[:ENVIRONMENT_ID_LENGTH]
+
+
+@functools.cache
+def harness_version() -> str:
+    """The version of this package; with `+commit` where it runs from its own git checkout, and `.dirty` where its code
+    there was changed since."""
+    version = hwbench_pipeline.__version__
+    package = Path(hwbench_pipeline.__file__).parent
+    if _git(package, "ls-files", "--error-unmatch", "__init__.py") is None:  # installed below somebody else's checkout
+        return version
+    commit = _git(package, "rev-parse", "--short=9", "HEAD")
+    if commit is None:
+        return version
+    return f"{version}+{commit}{'.dirty' if _git(package, 'status', '--porcelain', '--', '.') else ''}"
+
+
+def _git(folder: Path, *arguments: str) -> str | None:
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+def cpu_governor(system: Path = _CPU_SYSTEM) -> str | None:
+    """The frequency governor of the CPUs, e.g. `performance`; several with commas where they differ; None without one."""
+    governors = {_text_of(place) for place in system.glob("cpu[0-9]*/cpufreq/scaling_governor")} - {None}
+    return ", ".join(sorted(map(str, governors))) or None
+
+
+def cpu_turbo(system: Path = _CPU_SYSTEM) -> str | None:
+    """`on` or `off`: whether the CPU may exceed its base clock; None where the system does not tell."""
+    for place, value_of_on in (("intel_pstate/no_turbo", "0"), ("cpufreq/boost", "1")):
+        found = _text_of(system / place)
+        if found is not None:
+            return "on" if found == value_of_on else "off"
+    return None
+
+
+def cpu_affinity() -> str | None:
+    """The CPUs that this process is bound to, e.g. `0,2`; None where it may use all, or the system does not tell."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    bound = os.sched_getaffinity(0)
+    return None if len(bound) >= (os.cpu_count() or 1) else ",".join(map(str, sorted(bound)))
+
+
+def _text_of(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8").strip() or None
+    except OSError:
+        return None
 
 
 def installed_version(distribution: str) -> str | None:

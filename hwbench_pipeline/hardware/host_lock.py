@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import filelock
@@ -105,7 +106,8 @@ def host_lock(
 
     `holder` says what runs, in words a waiter understands (`hwbench bench cpu|bert`). `on_wait` is called with a
     message when waiting begins and whenever the holder changes. `timeout_s` bounds the wait in seconds: 0 tries once,
-    None waits without end. Waiters are not served in order.
+    None waits without end. Who has waited longest is not always served first, but nobody starves: a waiter stands at a
+    turnstile, a second lock, which whoever lets go and asks again at once finds taken.
 
     The lock is a kernel lock (flock, LockFileEx): it ends with the process that holds it, even by SIGKILL. It is not
     re-entrant: the same thread asking again gets a `HostLockError`, for a silent second entry would hide that one
@@ -122,7 +124,13 @@ def host_lock(
             "benchmark inside a benchmark measures both wrongly. Fix: take the lock once, around the whole measurement."
         )
     lock = _lock_at(path)
-    _acquire(lock, path, holder=holder, on_wait=on_wait, timeout_s=timeout_s)
+    turnstile = _lock_at(path.with_name(f"{path.name}.next"))
+    wait = partial(_acquire, path=path, holder=holder, on_wait=on_wait, began=time.monotonic(), timeout_s=timeout_s)
+    wait(turnstile)
+    try:
+        wait(lock)
+    finally:
+        turnstile.release()
     held.add(path)
     try:
         _write_note(path, holder)
@@ -150,13 +158,13 @@ def _lock_at(path: Path) -> filelock.BaseFileLock:
 
 def _acquire(
     lock: filelock.BaseFileLock,
-    path: Path,
     *,
+    path: Path,
     holder: str,
     on_wait: Callable[[str], None] | None,
+    began: float,
     timeout_s: float | None,
 ) -> None:
-    began = time.monotonic()
     said: str | None = None
     while True:
         try:

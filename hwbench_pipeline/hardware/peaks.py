@@ -19,7 +19,7 @@ from typing import Any
 
 from hwbench_pipeline.hardware.asking import NoAnswerError, answer_of
 from hwbench_pipeline.hardware.environment import cpu_name, installed_version
-from hwbench_pipeline.hardware.platforms import platform_of
+from hwbench_pipeline.hardware.platforms import Platform, platform_of
 from hwbench_pipeline.hardware.probing import probe
 from hwbench_pipeline.schema.table import sha256_of
 
@@ -66,7 +66,9 @@ def measure_peaks(key: str, *, refresh: bool = False) -> Peaks:
     found = probe(key)
     if not found.is_available:
         return Peaks({}, None, f"not measured: {key} is not available here ({found.reason})")
-    device = platform.torch_device or "cpu"
+    device = _device_of(platform)
+    if device is None:
+        return Peaks({}, None, f"not measured: nothing here measures the peaks of {platform.title}")
     with _measuring:
         if refresh or device not in _measured:
             _measured[device] = _measure(device)
@@ -83,7 +85,9 @@ def known_peaks(key: str, *, measuring: Callable[[], object] | None = None) -> P
     The maximum of repeated probes: a disturbed probe must not make an honest measurement look impossible. `measuring` is
     called before a measurement begins. As `measure_peaks`, it needs the host's lock.
     """
-    device = platform_of(key).torch_device or "cpu"
+    device = _device_of(platform_of(key))
+    if device is None:
+        return Peaks({}, None, f"not measured: nothing here measures the peaks of {key}")
     remembered = _remembered(device)
     if remembered is not None:
         return remembered
@@ -91,6 +95,11 @@ def known_peaks(key: str, *, measuring: Callable[[], object] | None = None) -> P
         measuring()
     measure_peaks(key)
     return _remembered(device) or _measured.get(device) or Peaks({}, None, f"not measured: {key} is not available here")
+
+
+def _device_of(platform: Platform) -> str | None:
+    """The torch device whose peaks are the platform's ceiling; None where this machine knows of none."""
+    return platform.torch_device or ("cpu" if probe(platform.key).computes_on_host_cpu else None)
 
 
 def state_folder() -> Path:

@@ -1,12 +1,14 @@
 """The platforms of the grid, as data: what runs each, and whether training steps make sense on it.
 
-Belongs here: what is true of a platform on every machine. Does not belong here: whether this machine has it
-(`probing`).
+Belongs here: what is true of a platform on every machine, ours and those of other packages. Does not belong here: whether
+this machine has it (`probing`), or how other packages are found (`plugins`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from hwbench_pipeline.hardware.plugins import Plugin, installed_plugins
 
 _WEB_TRAINING = (
     "training steps are not run in a browser: its runtimes execute exported inference graphs and compute no gradients"
@@ -19,7 +21,8 @@ class Platform:
 
     `backend` is the software of this project's runner that executes models on it; None where this version has no
     runner. `torch_device` is the device string for platforms that torch runs. `no_training_reason` is None where
-    training steps can run, else the text for rows with status `unsupported`.
+    training steps can run, else the text for rows with status `unsupported`. `plugin` is set where another package brings
+    the platform.
     """
 
     key: str
@@ -27,6 +30,7 @@ class Platform:
     backend: str | None
     torch_device: str | None = None
     no_training_reason: str | None = None
+    plugin: Plugin | None = None
 
     @property
     def supports_training(self) -> bool:
@@ -34,7 +38,7 @@ class Platform:
         return self.no_training_reason is None
 
 
-PLATFORMS: tuple[Platform, ...] = (
+OWN_PLATFORMS: tuple[Platform, ...] = (
     Platform("cpu", "CPU", "torch", "cpu"),
     Platform("cuda", "NVIDIA GPU (CUDA)", "torch", "cuda"),
     # a ROCm build of torch answers to the device name cuda
@@ -50,7 +54,7 @@ PLATFORMS: tuple[Platform, ...] = (
     Platform("webgpu", "WebGPU in a browser", None, no_training_reason=_WEB_TRAINING),
 )
 
-_BY_KEY = {platform.key: platform for platform in PLATFORMS}
+_OWN = {platform.key: platform for platform in OWN_PLATFORMS}
 
 
 class UnknownHardwareError(ValueError):
@@ -65,16 +69,29 @@ class UnknownHardwareError(ValueError):
 
 
 def hardware_keys() -> tuple[str, ...]:
-    """The keys of the grid, in its order."""
-    return tuple(_BY_KEY)
+    """The keys of the grid: ours in their order, then those of other packages by name."""
+    return (*_OWN, *installed_plugins().usable)
 
 
 def platform_of(key: str) -> Platform:
     """The platform of a hardware key. Raises `UnknownHardwareError`."""
-    try:
-        return _BY_KEY[key]
-    except KeyError:
-        raise UnknownHardwareError(key) from None
+    if key in _OWN:
+        return _OWN[key]
+    plugin = installed_plugins().usable.get(key)
+    if plugin is None:
+        raise UnknownHardwareError(key)
+    return Platform(
+        key,
+        f"{key}, from the package {plugin.package}",
+        plugin.package,
+        no_training_reason=f"{key} comes from the package {plugin.package}, and platforms of other packages run inference only",
+        plugin=plugin,
+    )
+
+
+def platforms() -> tuple[Platform, ...]:
+    """The platforms of the grid, in the order of `hardware_keys`."""
+    return tuple(map(platform_of, hardware_keys()))
 
 
 def torch_device(key: str) -> str:
@@ -84,7 +101,7 @@ def torch_device(key: str) -> str:
     """
     device = platform_of(key).torch_device
     if device is None:
-        runnable = ", ".join(platform.key for platform in PLATFORMS if platform.torch_device is not None)
+        runnable = ", ".join(platform.key for platform in OWN_PLATFORMS if platform.torch_device is not None)
         raise ValueError(
             f"hardware {key!r} is not run by torch, so it has no torch device; expected one of {runnable}. "
             "Fix: send this platform to its own backend."

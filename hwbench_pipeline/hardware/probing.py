@@ -22,6 +22,7 @@ from hwbench_pipeline.hardware.asking import NoAnswerError, answer_of, shortened
 from hwbench_pipeline.hardware.browsers import BROWSER_VARIABLE, BrowserSettingError, find_browser
 from hwbench_pipeline.hardware.environment import cpu_name, installed_version, memory_total_mb
 from hwbench_pipeline.hardware.platforms import hardware_keys, platform_of
+from hwbench_pipeline.hardware.plugins import Plugin
 from hwbench_pipeline.hardware.torch_questions import precisions_that_run
 
 BROWSER_TIMEOUT_S = 20.0
@@ -47,6 +48,7 @@ class Probe:
     `probe` is what was asked and what it answered, word for word and short. `device_memory_mb` is in MB (1e6 bytes):
     the device's own memory, the host's for CPU platforms. `precisions` are those that ran when tried (torch) or that
     the device says it computes in (OpenVINO); None where nothing could be asked. `probed_at` is in UTC.
+    `computes_on_host_cpu` says whether the CPU's peaks are its ceiling.
     """
 
     key: str
@@ -62,6 +64,7 @@ class Probe:
     precisions: tuple[str, ...] | None
     supports_training: bool
     probed_at: datetime
+    computes_on_host_cpu: bool = False
 
 
 @dataclass
@@ -77,6 +80,8 @@ class _Answers:
     driver_version: str | None = None
     backend_version: str | None = None
     precisions: tuple[str, ...] | None = None
+    backend: str | None = None
+    computes_on_host_cpu: bool = False
 
     def note(self, question: str, answer: object) -> None:
         """Keep one question with its answer."""
@@ -123,7 +128,10 @@ def _probe_now(key: str) -> Probe:
     platform = platform_of(key)
     answers = _Answers(key, [])
     try:
-        _PROBE_OF[key](answers)
+        if platform.plugin is None:
+            _PROBE_OF[key](answers)
+        else:
+            _probe_plugin(platform.plugin, answers)
     except Exception as error:  # noqa: BLE001 — a driver or runtime that breaks is an answer about the machine
         answers.reason = f"asking failed: {type(error).__name__}: {shortened(str(error))}"
         answers.absence = "failed"
@@ -137,17 +145,37 @@ def _probe_now(key: str) -> Probe:
         device_name=answers.device_name,
         device_memory_mb=answers.device_memory_mb,
         driver_version=answers.driver_version,
-        backend=platform.backend,
+        backend=answers.backend or platform.backend,
         backend_version=answers.backend_version,
         precisions=answers.precisions,
         supports_training=platform.supports_training,
         probed_at=datetime.now(UTC),
+        computes_on_host_cpu=answers.computes_on_host_cpu,
     )
+
+
+def _probe_plugin(plugin: Plugin, answers: _Answers) -> None:
+    answers.note("package", f"{plugin.package} {plugin.version}" if plugin.version else plugin.package)
+    if plugin.refusal is not None:
+        answers.absence = "failed"
+        answers.reason = plugin.refusal
+        return
+    answer = answer_of("plugin_questions", plugin.key, timeout_s=RUNTIME_TIMEOUT_S)
+    answers.reason = answer["reason"]
+    answers.backend = answer["runtime"]
+    answers.backend_version = answer["runtime_version"]
+    answers.device_name = answer["device_name"]
+    answers.device_memory_mb = answer["device_memory_mb"]
+    answers.driver_version = answer["driver_version"]
+    answers.precisions = None if answer["precisions"] is None else tuple(answer["precisions"])
+    answers.computes_on_host_cpu = answer["computes_on_host_cpu"]
+    answers.note(answer["title"], answer["transcript"])
 
 
 def _probe_cpu(answers: _Answers) -> None:
     import torch
 
+    answers.computes_on_host_cpu = True
     answers.device_name = cpu_name()
     answers.device_memory_mb = memory_total_mb()
     answers.backend_version = str(torch.__version__)
@@ -256,6 +284,7 @@ def _ask_torch_gpu(device: str, answers: _Answers) -> bool:
 
 
 def _probe_openvino(answers: _Answers) -> None:
+    answers.computes_on_host_cpu = True
     version = installed_version("openvino")
     if version is None:
         answers.note("installed distribution openvino", "none")

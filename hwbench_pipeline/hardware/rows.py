@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from hwbench_pipeline.hardware.peaks import Peaks, measure_peaks
-from hwbench_pipeline.hardware.platforms import PLATFORMS
+from hwbench_pipeline.hardware.platforms import platforms
 from hwbench_pipeline.hardware.probing import probe_all
 
 _NOT_ASKED = Peaks({}, None, "not measured: this list was made without peaks")
@@ -21,7 +21,7 @@ def hardware_rows(*, with_peaks: bool, refresh: bool = False) -> list[dict[str, 
     `hardware.host_lock` around the call. `refresh` asks and measures again what this process already knows.
     """
     rows = []
-    for platform, found in zip(PLATFORMS, probe_all(refresh=refresh), strict=True):
+    for platform, found in zip(platforms(), probe_all(refresh=refresh), strict=True):
         # openvino shares the CPU's peaks, so only a torch device is measured again
         again = refresh and platform.torch_device is not None
         peaks = measure_peaks(platform.key, refresh=again) if with_peaks else _NOT_ASKED

@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import hwbench_pipeline
+from hwbench_pipeline.hardware.environment import harness_version
 from hwbench_pipeline.schema.table import ColumnType, Table, sha256_of
 from hwbench_pipeline.schema.tables.catalog import CORE_BENCH__ENVIRONMENTS
 from hwbench_pipeline.schema.tables.results import CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING
@@ -91,7 +91,7 @@ def bundle_document(
         "format": FORMAT,
         "version": VERSION,
         "created_at": (created_at or datetime.now(UTC)).isoformat(),
-        "harness_version": hwbench_pipeline.__version__,
+        "harness_version": harness_version(),
         "environments": [dict(row) for row in environments],
         "log": list(log),
         "log_sha256": log_digest(log),

@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from hwbench_pipeline.catalog.names import model_keys
+from hwbench_pipeline.hardware.platforms import hardware_keys
 from hwbench_pipeline.imports.bundle_format import typed_row
 from hwbench_pipeline.legacy.json_values import text
 from hwbench_pipeline.schema.tables.catalog import CORE_BENCH__ENVIRONMENTS
-from hwbench_pipeline.schema.tables.results import CORE_BENCH__INFERENCE, PLATFORMS
+from hwbench_pipeline.schema.tables.results import CORE_BENCH__INFERENCE
 from hwbench_pipeline.schema.validation import takes
 
 _PREFIX = "hwbench_"
@@ -103,7 +104,7 @@ def read_own_export(stated: Mapping[str, Any]) -> OwnExport | None:
         return None
     facts = _valid(said)
     columns = {name: facts[name] for name in _OF_THE_RUN & facts.keys()}
-    if columns.get("hardware") not in PLATFORMS:
+    if columns.get("hardware") not in hardware_keys():
         columns.pop("hardware", None)
     # only together with its size does a catalog key say what ran: a tiny model must not pass for the real one
     if "model_size" in columns and facts.get("model") in model_keys():

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import datetime
 from types import SimpleNamespace
 
@@ -57,6 +58,35 @@ def test_a_measured_cell_has_its_evidence(processes, hardware, model):
     assert row["latency_ms_p99"] is None
     assert (row["compile_ms"] is None) == (hardware == "cpu")
     assert row["environment_id"] in {environment["environment_id"] for environment in execution.environments}
+
+
+def test_what_is_done_of_a_cell_is_kept_when_the_wait_is_interrupted(processes):
+    kept = []
+
+    def press_ctrl_c(point, phase):
+        if point.batch_size == 3:
+            raise KeyboardInterrupt
+
+    # long enough that the watch, which looks once a second, sees every point
+    slow = Sampling(min_warmup=1, min_warmup_s=0, max_warmup_s=0, min_duration_s=2.5)
+    points = tuple(Point(batch_size=size) for size in (1, 2, 3))
+    asked = CellPlan("cpu", "bert", points=points, sampling=slow)
+    with pytest.raises(KeyboardInterrupt):
+        run_cell(asked, processes, run_id="r", on_phase=press_ctrl_c, keep=kept.append)
+    (execution,) = kept
+    require_valid(CORE_BENCH__INFERENCE, execution.rows)
+    assert [(row["run_id"], row["batch_size"], row["status"]) for row in execution.rows] == [
+        ("r", 1, "ok"),
+        ("r", 2, "ok"),
+    ]
+    assert {row["environment_id"] for row in execution.rows} <= {
+        environment["environment_id"] for environment in execution.environments
+    }
+    kept.clear()
+    with pytest.raises(KeyboardInterrupt):
+        run_cell(replace(asked, points=points[2:]), processes, on_phase=press_ctrl_c, keep=kept.append)
+    assert kept == []
+    assert run_cell(plan("cpu", "bert"), processes).rows[0]["status"] == "ok"
 
 
 def test_a_length_means_nothing_to_a_model_without_text(processes):

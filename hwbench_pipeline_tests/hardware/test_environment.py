@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,15 @@ from pathlib import Path
 import psutil
 import pytest
 
+import hwbench_pipeline
 from hwbench_pipeline.hardware import environment
-from hwbench_pipeline.hardware.environment import environment_id_of, environment_row
+from hwbench_pipeline.hardware.environment import (
+    cpu_affinity,
+    cpu_governor,
+    cpu_turbo,
+    environment_id_of,
+    environment_row,
+)
 from hwbench_pipeline.schema.tables.catalog import CORE_BENCH__ENVIRONMENTS
 from hwbench_pipeline.schema.validation import require_valid
 
@@ -152,3 +160,70 @@ def test_no_limit_is_null(control_groups):
     write_limit(root / "memory", "memory.limit_in_bytes", "9223372036854771712")
     write_limit(root, "memory.max", "max")
     assert environment.container_memory_limit_mb() is None
+
+
+def test_governor_and_turbo_are_read_and_missing_where_there_are_none(tmp_path):
+    assert (cpu_governor(tmp_path), cpu_turbo(tmp_path)) == (None, None)
+    for cpu, governor in (("cpu0", "powersave"), ("cpu1", "performance"), ("cpu2", "powersave")):
+        (tmp_path / cpu / "cpufreq").mkdir(parents=True)
+        (tmp_path / cpu / "cpufreq" / "scaling_governor").write_text(f"{governor}\n", encoding="utf-8")
+    assert cpu_governor(tmp_path) == "performance, powersave"
+    (tmp_path / "cpufreq").mkdir()
+    (tmp_path / "cpufreq" / "boost").write_text("0\n", encoding="utf-8")
+    assert cpu_turbo(tmp_path) == "off"
+    (tmp_path / "intel_pstate").mkdir()
+    (tmp_path / "intel_pstate" / "no_turbo").write_text("0\n", encoding="utf-8")
+    assert cpu_turbo(tmp_path) == "on"
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no processes to CPUs")
+def test_a_process_bound_to_some_cpus_has_another_environment():
+    allowed = os.sched_getaffinity(0)
+    if len(allowed) < 2:
+        pytest.skip("one CPU cannot be narrowed")
+    free = environment_row(**ARGUMENTS)
+    try:
+        os.sched_setaffinity(0, {min(allowed)})
+        assert cpu_affinity() == str(min(allowed))
+        bound = environment_row(**ARGUMENTS)
+    finally:
+        os.sched_setaffinity(0, allowed)
+    assert bound["environment_id"] != free["environment_id"]
+
+
+def test_columns_that_came_later_leave_older_identities_alone():
+    old = {"machine": "a", "cpu_name": "b"}
+    assert environment_id_of(old) == environment_id_of({**old, "cpu_governor": None, "cpu_affinity": None})
+    assert environment_id_of(old) != environment_id_of({**old, "cpu_governor": "powersave"})
+    assert environment_id_of(old) == "0e90a6e49631397e0c96b30f36f32a32"
+
+
+def test_the_harness_names_its_commit_only_in_its_own_checkout(tmp_path):
+    program = "from hwbench_pipeline.hardware.environment import harness_version; print(harness_version())"
+
+    def version_at(folder):
+        environment = {**os.environ, "PYTHONPATH": str(folder)}
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=tmp_path, env=environment, capture_output=True, check=True, text=True
+        )
+        return done.stdout.strip()
+
+    def git(*arguments):
+        who = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+        done = subprocess.run(["git", "-C", tmp_path, *who, *arguments], capture_output=True, check=True, text=True)
+        return done.stdout.strip()
+
+    package = tmp_path / "hwbench_pipeline"
+    shutil.copytree(REPOSITORY / "hwbench_pipeline", package, ignore=shutil.ignore_patterns("__pycache__"))
+    git("init", "-q")
+    (tmp_path / ".gitignore").write_text("__pycache__\n", encoding="utf-8")
+    git("add", ".gitignore")
+    git("commit", "-qm", "a checkout of somebody else")
+    assert version_at(tmp_path) == hwbench_pipeline.__version__
+    git("add", ".")
+    git("commit", "-qm", "the package is in it")
+    commit = git("rev-parse", "--short=9", "HEAD")
+    assert version_at(tmp_path) == f"{hwbench_pipeline.__version__}+{commit}"
+    with (package / "__init__.py").open("a", encoding="utf-8") as source:
+        source.write("# changed\n")
+    assert version_at(tmp_path) == f"{hwbench_pipeline.__version__}+{commit}.dirty"

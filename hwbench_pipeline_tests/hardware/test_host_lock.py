@@ -107,6 +107,25 @@ def test_a_waiter_is_told_whom_it_waits_for_and_then_gets_the_lock(other_holder)
     assert messages[0].endswith(" UTC")
 
 
+def test_a_waiter_comes_next_though_the_holder_asks_again_at_once(lock_path):
+    order = []
+    waits = threading.Event()
+
+    def wait_once():
+        with host_lock(holder="waiter", on_wait=lambda _: waits.set(), timeout_s=60):
+            order.append("waiter")
+
+    thread = threading.Thread(target=wait_once)
+    with host_lock(holder="sweep"):
+        thread.start()
+        assert waits.wait(10)
+    for _ in range(3):
+        with host_lock(holder="sweep", timeout_s=60):
+            order.append("sweep")
+    thread.join()
+    assert order == ["waiter", "sweep", "sweep", "sweep"]
+
+
 def test_the_time_out_names_the_holder_and_the_fix(other_holder):
     began = time.monotonic()
     with (

@@ -5,24 +5,24 @@ from __future__ import annotations
 import pytest
 
 from hwbench_pipeline.hardware.platforms import (
-    PLATFORMS,
+    OWN_PLATFORMS,
     UnknownHardwareError,
     hardware_keys,
     platform_of,
     torch_device,
 )
-from hwbench_pipeline.schema.tables import results
 
 
-def test_the_keys_are_those_of_the_schema():
-    assert hardware_keys() == results.PLATFORMS
-    assert [platform_of(key) for key in hardware_keys()] == list(PLATFORMS)
+def test_the_keys_of_the_project_come_first():
+    keys = hardware_keys()
+    assert keys[:7] == ("cpu", "cuda", "rocm", "mps", "openvino", "webnn", "webgpu")
+    assert [platform_of(key) for key in keys[:7]] == list(OWN_PLATFORMS)
 
 
 def test_training_is_for_torch_devices_and_the_rest_say_why_not():
-    trainable = {platform.key for platform in PLATFORMS if platform.supports_training}
+    trainable = {platform.key for platform in OWN_PLATFORMS if platform.supports_training}
     assert trainable == {"cpu", "cuda", "rocm", "mps"}
-    assert all(platform.no_training_reason for platform in PLATFORMS if platform.key not in trainable)
+    assert all(platform.no_training_reason for platform in OWN_PLATFORMS if platform.key not in trainable)
 
 
 def test_torch_devices():

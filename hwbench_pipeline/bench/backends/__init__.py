@@ -9,11 +9,19 @@ from hwbench_pipeline.bench.backends.protocol import Backend
 
 
 def backend_for(hardware: str) -> Backend:
-    """The backend that runs a hardware key's platform. Raises `UnsupportedError` where this version has none."""
+    """The backend that runs a hardware key's platform, ours or that of another package.
+
+    Raises `UnsupportedError` where this version has none, `PluginError` or what its own code raises where another
+    package's cannot be made.
+    """
     from hwbench_pipeline.hardware.devices import UnsupportedError
     from hwbench_pipeline.hardware.platforms import platform_of
 
-    backend = platform_of(hardware).backend
+    platform = platform_of(hardware)
+    if platform.plugin is not None:
+        brought: Backend = platform.plugin.load()
+        return brought
+    backend = platform.backend
     if backend == "openvino":
         from hwbench_pipeline.bench.backends.openvino import OpenvinoBackend
 

@@ -1,7 +1,7 @@
 """What a backend is: the small protocol through which the engine runs a model on any runtime and device.
 
 Belongs here: the protocol and the plain values that cross it, for the backends of this package and for those of other
-packages. Does not belong here: any runtime, the choice of a backend for a hardware key (`registry`), or what the engine
+packages. Does not belong here: any runtime, the choice of a backend for a hardware key (`bench.backends`), or what the engine
 does with the answers. Importing this module imports no runtime: neither torch nor numpy.
 
 A session is used in this order, in the cell's own process: `Backend.prepare` → `outputs` (verify) → `run` and `sync` again
@@ -124,6 +124,23 @@ class StreamSession(Session, Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class ProbeAnswer:
+    """What a platform of another package answers when it is asked for its device.
+
+    `reason` is None where cells can run here, else why not, with the fix. `transcript` is what was asked and what it
+    answered, in words. `device_memory_mb` is in MB (1e6 bytes). What is not known is None.
+    """
+
+    reason: str | None
+    transcript: str
+    device_name: str | None = None
+    device_memory_mb: float | None = None
+    driver_version: str | None = None
+    runtime_version: str | None = None
+    precisions: tuple[str, ...] | None = None
+
+
 @runtime_checkable
 class Backend(Protocol):
     """One runtime on one kind of device. Making a backend imports no runtime it can do without; `prepare` does."""
@@ -143,4 +160,32 @@ class Backend(Protocol):
 
         Raises `hardware.devices.UnsupportedError` with the reason for what the runtime does not offer.
         """
+        ...
+
+
+@runtime_checkable
+class PlatformBackend(Backend, Protocol):
+    """A backend of another package, which brings a platform of its own (entry-point group of `hardware.plugins`).
+
+    The engine asks it for its device before anything else, in a process of its own.
+    """
+
+    @property
+    def title(self) -> str:
+        """The platform in words."""
+        ...
+
+    @property
+    def runtime(self) -> str:
+        """The software that runs models on it, as rows name it: that of `SessionFacts.backend`."""
+        ...
+
+    @property
+    def computes_on_host_cpu(self) -> bool:
+        """Whether it computes on this host's CPU, so that the CPU's measured peaks are its ceiling too. Where not, its rows
+        have no roofline time: nothing here measures the peaks of its device."""
+        ...
+
+    def probe(self) -> ProbeAnswer:
+        """Ask for the device. May raise: that becomes the reason why it is absent."""
         ...

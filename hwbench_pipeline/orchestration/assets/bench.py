@@ -128,6 +128,7 @@ def _bench_asset(table: Table, mode: str) -> dg.AssetsDefinition:
                 run_id=context.run.run_id,
                 on_wait=context.log.warning,
                 on_phase=lambda point, phase: context.log.info("%s: %s", point, phase),
+                keep=lambda execution: store_execution(warehouse.path, execution),
             )
             path = store_execution(warehouse.path, execution)
             for row in execution.rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from hwbench_pipeline.schema.table import Column, ColumnType, Row, RowRule, Table
-from hwbench_pipeline.schema.tables.results import MODEL_SIZES, PLATFORMS, PRECISIONS
+from hwbench_pipeline.schema.tables.results import MODEL_SIZES, PRECISIONS
 
 STRING, INT64, FLOAT64 = ColumnType.STRING, ColumnType.INT64, ColumnType.FLOAT64
 
@@ -67,7 +67,9 @@ CORE_HARDWARE = Table(
     "The platforms of the grid as probed on this host: what is there, and why the rest is not.",
     (
         Column("hardware", STRING, "Hardware key, the grid's partition.", nullable=False),
-        Column("platform", STRING, "Platform of the key.", nullable=False, allowed=PLATFORMS),
+        Column(
+            "platform", STRING, "Platform of the key; the key itself where another package brings it.", nullable=False
+        ),
         Column("is_available", ColumnType.BOOL, "Whether cells can run on it here.", nullable=False),
         Column("reason", STRING, "Why it is not available, found by probing; the fix where there is one."),
         Column("probe", STRING, "What was asked and what it answered.", nullable=False),
@@ -128,6 +130,13 @@ ENVIRONMENT_COLUMNS: tuple[Column, ...] = (
     Column("device_name", STRING, "The device that ran the work."),
     Column("device_memory_mb", FLOAT64, "Its memory.", unit="MB", above=0),
     Column("driver_version", STRING, "Its driver."),
+    Column(
+        "cpu_governor", STRING, "Frequency governor of the CPUs; several where they differ. NULL where there is none."
+    ),
+    Column(
+        "cpu_turbo", STRING, "Whether the CPU may exceed its base clock. NULL where unreadable.", allowed=("on", "off")
+    ),
+    Column("cpu_affinity", STRING, "CPUs the process was bound to, where these are fewer than the host's."),
     Column("python_version", STRING, "Python."),
     Column("torch_version", STRING, "torch."),
     Column("transformers_version", STRING, "transformers."),

@@ -13,7 +13,6 @@ from hwbench_pipeline.schema.table import Column, ColumnType, Row, RowRule, Tabl
 
 STRING, INT64, FLOAT64 = ColumnType.STRING, ColumnType.INT64, ColumnType.FLOAT64
 
-PLATFORMS = ("cpu", "cuda", "rocm", "mps", "openvino", "webnn", "webgpu")
 MODES = ("inference", "training")
 MODEL_SIZES = ("tiny", "reference", "custom")
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "fp8", "int8", "int4", "mixed")
