@@ -31,6 +31,9 @@ from hwbench_pipeline.legacy.tabular import cell_value
 from hwbench_pipeline.legacy.units import MemoryUnit, TimeUnit
 
 _TIME_KINDS = frozenset({"latency", "first_token", "output_token", "load", "elapsed"})
+_PIVOT_KINDS = frozenset({"latency", "items", "tokens", "rate"})
+_COLUMN_LISTS = ("columns", "headers", "header", "fields")
+_ROW_LISTS = ("data", "rows", "values")
 _RATE_KINDS = frozenset({"items", "tokens", "rate"})
 _WITH_UNIT = re.compile(
     r"\s*([0-9][0-9,]{0,24}(?:\.[0-9]{1,40})?(?:[eE][-+]?[0-9]{1,3})?)\s*([A-Za-z\N{MICRO SIGN}\N{GREEK SMALL LETTER MU}][A-Za-z/ ]{0,29})\s*"
@@ -40,7 +43,7 @@ _GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+\.[0-9]{1,40}|(?:,[0-9]{
 _LONGEST_WRITTEN = 80
 _ABSENT_WORDS = frozenset({"", "-", "--", "n/a", "na", "none", "null", "not available", "not measured", "unknown"})
 _UNIT_ENDS = ("_unit", "_units")
-_METRIC_FIELDS = ("metric", "metric_name", "measurement", "quantity")
+_METRIC_FIELDS = ("metric", "metric_name", "measurement", "quantity", "key")
 _VALUE_FIELDS = ("value", "metric_value", "measured_value")
 _NAMING_FIELDS = (*_METRIC_FIELDS, "name", "phase", "stage", "step")
 _PLURALS = frozenset({"latencies", "times", "durations", "samples", "values", "raw", "timings", "measurements"})
@@ -191,17 +194,42 @@ def _raw_lists(found: Mapping[str, Any]) -> list[Quantity]:
 
 
 def pivots_in(found: Mapping[str, Any], groups: frozenset[str]) -> list[str]:
-    """The members that are named like a quantity and hold numbers by something else: `{"latency_ms": {"a": 1, "b": 2}}`."""
+    """The members that are named like a quantity and hold numbers by something else, which may be two things:
+    `{"latency_ms": {"a": 1, "b": 2}}`, `{"latency_ms": {"cpu": {"a": 1}}}`."""
     return [
         key
         for key, value in found.items()
         if isinstance(value, dict)
         and key not in groups
         and (name := quantity_named(key)) is not None
-        and name.kind in ("latency", "items", "tokens", "rate")
-        and any(positive_number(member) is not None for member in value.values())
+        and name.kind in _PIVOT_KINDS
+        and any(_holds_number_of_no_name(member) for member in value.values())
         and not any(quantity_named(inner) for inner in value)
     ]
+
+
+def _holds_number_of_no_name(member: Any) -> bool:
+    """Whether a member is a number, or an object of numbers whose names mean neither a quantity nor a statistic."""
+    if not isinstance(member, dict):
+        return positive_number(member) is not None
+    return any(positive_number(inner) is not None for inner in member.values()) and not any(
+        quantity_named(name) is not None or statistic_named(name) is not None for name in member
+    )
+
+
+def split_table_in(found: Mapping[str, Any]) -> tuple[str, list[str]] | None:
+    """Of a table that is written as names of columns and rows of cells: the member with the rows, and its columns that
+    are named like a quantity; None where the object is no such table, or none of its columns is a quantity."""
+    columns = next((found[name] for name in _COLUMN_LISTS if isinstance(found.get(name), list)), None)
+    rows = next((name for name in _ROW_LISTS if isinstance(found.get(name), list) and found[name]), None)
+    if not columns or rows is None or not all(isinstance(column, str) for column in columns):
+        return None
+    first = found[rows][0]
+    if not isinstance(first, list) or len(first) != len(columns):
+        return None
+    named = [(column, quantity_named(column)) for column in columns]
+    telling = [column for column, name in named if name is not None and name.kind in _PIVOT_KINDS]
+    return (rows, telling) if telling else None
 
 
 def _are_numbers(values: list[Any]) -> bool:

@@ -117,7 +117,7 @@ _POWER_UNITS = frozenset({"w", "mw", "watt", "watts"})
 _RAW_LISTS = _set_of("samples values times timings durations measurements raw")
 _PLACES = _set_of("metrics metric stats statistics summary timing timings forward generate serving report details data")
 _NEUTRAL = _set_of(
-    "latency latencies e2el time times duration durations inference infer forward response iteration iter call run runs "
+    "latency latencies lat e2el tput time times duration durations inference infer forward response iteration iter call run runs "
     "model overall e2e end to wall clock query request batch measured observed per in of the op step throughput single "
     "item items sample samples image images frame frames sequence sequences token tokens tok toks tps fps rate "
     "benchmark result results perf performance percentile dev standard deviation raw values list all"
@@ -236,7 +236,7 @@ def _kind_of(
         return rate, None, statistic
     if present & _MEMORY or ("footprint" in present and present & MEMORY_UNITS.keys()):
         return _memory_of(words, present, statistic)
-    if "throughput" in present or present & {"qps", "rps", "ips"}:
+    if "throughput" in present or present & {"qps", "rps", "ips", "tput"}:
         return "rate", None, statistic
     if present & _ENERGY or ("power" in present and present & _POWER_UNITS):
         return "no_column", None, statistic
@@ -289,6 +289,8 @@ def _time_of(
         and all(word in _STATISTICS or word in TIME_UNITS for word in words)
     ):
         return "latency", unit, statistic
+    if "lat" in present:  # without a unit of time it is as often a latitude
+        return ("latency", unit, statistic) if unit is not None and not present & _PHASES else None
     is_time = bool(present & (_LATENCIES | _TIMES)) or unit is not None
     if not is_time:
         return None

@@ -754,3 +754,60 @@ def test_a_pytest_benchmark_without_parameters_is_put_aside(tmp_path):
     reading = read_file(path, read_content(path), None)
     assert (reading.shape, reading.status, reading.n_quarantined) == ("pytest_benchmark", "quarantined", 1)
     assert "no model; no hardware" in reading.quarantined[0].reason
+
+
+@pytest.mark.parametrize(
+    ("fields", "mean_ms"),
+    [
+        ({"lat_ns": 11_873_423}, 11.873423),
+        ({"lat_ms": 4.2}, 4.2),
+        ({"avg_lat_us": 4200}, 4.2),
+        ({"lat_p50_ms": 4.2}, None),
+    ],
+)
+def test_lat_with_a_unit_of_time_is_a_latency(fields, mean_ms):
+    timing = only(BASE | fields).timing
+    if mean_ms is None:
+        assert timing.p50 == 4.2
+    else:
+        assert timing.mean * MS_PER[timing.declared_unit] == pytest.approx(mean_ms)
+
+
+def test_lat_without_a_unit_is_a_latitude_as_well():
+    assert read(BASE | {"lat": 48.137, "lon": 11.575}) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"latency_ms": {"cpu": {"bert-base-uncased": 23.71, "gpt2": 101.2}, "cuda": {"gpt2": 8.77}}},
+        {"latency_ms": {"0": 23.71, "1": 101.2}, "model": {"0": "bert-base-uncased", "1": "gpt2"}},
+    ],
+)
+def test_a_quantity_by_names_that_may_mean_anything_is_put_aside(document):
+    (aside,) = put_aside(document, "what these keys stand for is not certain")
+    assert aside.pointer == ("latency_ms",)
+
+
+@pytest.mark.parametrize(("columns", "rows"), [("columns", "data"), ("header", "rows")])
+def test_a_table_of_names_and_cells_is_put_aside_with_its_columns(columns, rows):
+    document = {columns: ["model", "device", "latency_ms"], rows: [["bert-base-uncased", "cpu", 23.81]]}
+    (aside,) = put_aside({"run": document}, "saw the columns latency_ms over 1 rows", 'orient="records"')
+    assert aside.pointer == ("run", rows)
+    assert read({columns: ["model", "colour"], rows: [["bert-base-uncased", "red"]]}) == ([], [])
+    assert read({columns: ["latency_ms", 3], rows: [[1.5, 2]]}) == ([], [])
+    assert read({columns: ["latency_ms"], rows: [{"latency": "none"}]})[0] == []
+
+
+def test_a_tracked_metric_without_its_run_is_put_aside():
+    metric = {"key": "latency_ms", "value": 23.61, "timestamp": 1714644672120}
+    put_aside({"run": {"info": {"run_id": "ab"}, "data": {"metrics": [metric]}}}, "saw", "no model; no hardware")
+
+
+def test_running_out_of_memory_is_an_attempt_whatever_else_is_said():
+    document = {"model": "llama-7b", "device": "cpu", "status": "error", "error": "CUDA out of memory. Tried to allocate"}
+    record = only(document)
+    assert record.failure.status == "out_of_memory"
+    assert record.timing is None
+    assert read({**document, "error": "No module named 'torch'"}) == ([], [])
+    assert read({"device": "cpu", "status": "error", "error": "CUDA out of memory"}) == ([], [])

@@ -45,6 +45,7 @@ from hwbench_pipeline.legacy.quantities import (
     may_hold_quantity,
     pivots_in,
     quantities_in,
+    split_table_in,
     timed_statistics,
     unnamed_statistics,
 )
@@ -251,6 +252,14 @@ def _outcomes(document: Any) -> Iterator[_Outcome]:
             yield Unreadable(
                 (*place.pointer, key), f"saw numbers by {numbers}; what these keys stand for is not certain"
             )
+        if (split := split_table_in(value)) is not None:
+            rows, columns = split
+            saw = ", ".join(column[:40] for column in columns[:_QUANTITIES_IN_REASON])
+            yield Unreadable(
+                (*place.pointer, rows),
+                f"saw the columns {saw} over {len(value[rows])} rows of cells; expected one object per row. "
+                'Fix: write it as rows of named fields (pandas: orient="records")',
+            )
         waiting += [
             _Place(inner, key, place)
             for key, inner in reversed(value.items())
@@ -358,7 +367,8 @@ class _Survey:
         # a status alone is also what an index of runs has
         is_attempt = bool(quantities) or (states_call(own) and has_error_text(own))
         if failure is not None and not is_attempt:
-            is_attempt = self._is_among_results(place)
+            # nothing runs out of memory but what ran
+            is_attempt = failure.status == "out_of_memory" or self._is_among_results(place)
         if failure is not None and is_attempt:
             identity = self._identity(place)
             if identity.model is not None and identity.hardware is not None:
