@@ -48,6 +48,7 @@ _VALUE_FIELDS = ("value", "metric_value", "measured_value")
 _NAMING_FIELDS = (*_METRIC_FIELDS, "name", "phase", "stage", "step")
 _PLURALS = frozenset({"latencies", "times", "durations", "samples", "values", "raw", "timings", "measurements"})
 _VOCABULARY_SIZE = 64
+_SAME = 1e-3
 # Names that were found to be part of no quantity: most objects have no others, which one comparison of sets tells.
 _SILENT_FIELDS: set[str] = set()
 _MOST_SILENT_FIELDS = 1 << 16
@@ -151,8 +152,11 @@ def quantities_in(found: Mapping[str, Any]) -> tuple[list[Quantity], frozenset[s
             quantities.append(_quantity(name, (key,), value, _unit_of(name, found)))
     quantities += _metric_and_value(found)
     latencies = [quantity for quantity in quantities if quantity.kind == "latency"]
-    if latencies and all(quantity.name.is_bare for quantity in latencies):
+    named = [quantity for quantity in latencies if not quantity.name.is_bare]
+    if latencies and not named:
         quantities += _beside_percentiles(found)
+    elif len(named) == 1 and named[0].samples is not None:
+        quantities += _beside_samples(found, named[0].samples, named[0].unit)
     if not any(quantity.samples is not None for quantity in latencies):
         quantities += _raw_lists(found)
     return quantities, frozenset(groups)
@@ -175,6 +179,26 @@ def _beside_percentiles(found: Mapping[str, Any]) -> list[Quantity]:
         if named is not None and named[0] != "samples" and named[1] is not None and not isinstance(value, dict | list):
             name = QuantityName("latency", named[0], named[1], (), words_of(key))
             quantities.append(_quantity(name, (key,), value, named[1]))
+    return quantities
+
+
+def _beside_samples(found: Mapping[str, Any], samples: list[Any], unit: TimeUnit | MemoryUnit | None) -> list[Quantity]:
+    """The statistics of an object's one list of times: `{"latencies_ms": […], "mean": …, "p95": …}`.
+
+    Names without a unit are those of the list where the mean among them is the list's own.
+    """
+    numbers = [number for sample in samples if (number := positive_number(sample)) is not None]
+    stated = positive_number(found.get("mean")) or positive_number(found.get("avg"))
+    is_of_list = bool(numbers) and stated is not None and abs(stated - sum(numbers) / len(numbers)) <= _SAME * stated
+    quantities = []
+    for key, value in found.items():
+        named = None if quantity_named(key) is not None else statistic_named(key)
+        if named is None or named[0] == "samples" or isinstance(value, dict | list):
+            continue
+        own_unit = named[1] or (unit if is_of_list else None)
+        if own_unit is not None:
+            name = QuantityName("latency", named[0], named[1], (), words_of(key))
+            quantities.append(_quantity(name, (key,), value, own_unit))
     return quantities
 
 

@@ -805,9 +805,31 @@ def test_a_tracked_metric_without_its_run_is_put_aside():
 
 
 def test_running_out_of_memory_is_an_attempt_whatever_else_is_said():
-    document = {"model": "llama-7b", "device": "cpu", "status": "error", "error": "CUDA out of memory. Tried to allocate"}
+    document = {
+        "model": "llama-7b",
+        "device": "cpu",
+        "status": "error",
+        "error": "CUDA out of memory. Tried to allocate",
+    }
     record = only(document)
     assert record.failure.status == "out_of_memory"
     assert record.timing is None
     assert read({**document, "error": "No module named 'torch'"}) == ([], [])
     assert read({"device": "cpu", "status": "error", "error": "CUDA out of memory"}) == ([], [])
+
+
+SAMPLES_MS = [23.411, 22.987, 24.203]
+
+
+@pytest.mark.parametrize(
+    "beside",
+    [{"mean_ms": 23.5337, "p95_ms": 24.1238}, {"mean": 23.5337, "p95": 24.1238}, {"avg": 23.5337, "p95": 24.1238}],
+)
+def test_statistics_beside_the_one_list_of_times_are_its_own(beside):
+    timing = only({**BASE, "latencies_ms": SAMPLES_MS, **beside}).timing
+    assert (timing.samples, timing.mean, timing.p95) == (SAMPLES_MS, 23.5337, 24.1238)
+
+
+def test_statistics_of_something_else_are_not_those_of_the_list():
+    timing = only({**BASE, "latencies_ms": SAMPLES_MS, "mean": 0.0235, "p95": 0.0241}).timing
+    assert (timing.samples, timing.mean, timing.p95) == (SAMPLES_MS, None, None)
