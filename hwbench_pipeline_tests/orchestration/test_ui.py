@@ -252,11 +252,19 @@ def test_the_lineage_shows_every_group_and_no_dialog(server, page, screenshot):
         screenshot("lineage")
 
 
+LIST_ATTEMPTS = 8
+
+
 def choose(page, dialog, keys):
     """Tick keys in the next empty selector of the backfill dialog."""
-    dialog.get_by_text("Select a partition or create one").first.click()
-    expect(page.get_by_placeholder("Filter partitions")).to_be_focused()
-    page.wait_for_timeout(500)  # it opens with an animation, under which a click is lost
+    filter_box = page.get_by_placeholder("Filter partitions")
+    for attempt in range(1, LIST_ATTEMPTS + 1):
+        # the list closes again when the dialog is drawn anew with what the server answers meanwhile
+        dialog.get_by_text("Select a partition or create one").first.click()
+        page.wait_for_timeout(1000)  # it opens with an animation, under which a click is lost
+        if filter_box.is_visible() or attempt == LIST_ATTEMPTS:
+            break
+    expect(filter_box).to_be_focused()
     for key in keys:
         item = page.get_by_role("menuitem").filter(has=page.get_by_text(key, exact=True))
         item.click()
