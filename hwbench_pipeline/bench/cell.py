@@ -24,6 +24,7 @@ from hwbench_pipeline.bench.judging import (
     REPEATABLE,
     Array,
     WrongOutputError,
+    are_few,
     has_drifted,
     is_noisy,
     largest_relative_error,
@@ -220,6 +221,8 @@ class _timed_tokens:  # noqa: N801 - called like a function
 
 
 def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str, Any]:
+    if point.variant not in (None, EAGER):
+        raise UnsupportedError(f"training steps run {EAGER}, not {point.variant}. Fix: leave --variant out")
     report("load")
     loaded = _load(plan, point, None)
     values = loaded.values
@@ -287,6 +290,8 @@ def _sample(plan: CellPlan, session: Session | None, call: Callable[[], object])
     flags = []
     if is_noisy(samples.samples_ms):
         flags.append("noisy")
+    if are_few(samples.samples_ms):
+        flags.append("few_samples")
     if has_drifted(samples.samples_ms):
         flags.append("unsteady")
     if throttle.has_throttled:

@@ -64,12 +64,12 @@ def _serve() -> None:
 
 
 def _wait(pid: int) -> int:
-    """Wait for the child's end, and end it if standard input closes first."""
+    """Wait for the child's end, or end it if standard input closes first; what it started ends with it either way."""
     child = os.pidfd_open(pid)
     try:
-        readable, _, _ = select.select([child, 0], [], [])
-        if child not in readable:
-            os.killpg(pid, signal.SIGKILL)
+        select.select([child, 0], [], [])
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)  # a child that has ended still holds the number until it is waited for
     finally:
         os.close(child)
     _, status = os.waitpid(pid, 0)

@@ -20,6 +20,7 @@ from hwbench_pipeline.bench.isolation import CellProcesses, Limits, ProcessOutco
 from hwbench_pipeline.bench.plan import VARIANTS, CellPlan, Point
 from hwbench_pipeline.bench.recording import Attempt, Row, sequence_length
 from hwbench_pipeline.catalog.facts import model_facts
+from hwbench_pipeline.hardware import condition
 from hwbench_pipeline.hardware.environment import container_memory_limit_mb, environment_row
 from hwbench_pipeline.hardware.host_lock import host_lock
 from hwbench_pipeline.hardware.peaks import Peaks, known_peaks, measure_peaks
@@ -103,6 +104,7 @@ def _run_points(
 
     with host_lock(holder=f"hwbench {plan.name}", on_wait=on_wait, timeout_s=None):
         started_at = datetime.now(UTC)
+        n_kills_before = condition.kernel_memory_kills()
         job = {"plan": replace(plan, points=tuple(points)).to_json()}
         try:
             outcome = processes.run(job, Limits(plan.phase_timeout_s), on_event=hear)
@@ -112,7 +114,7 @@ def _run_points(
     record.log += _log_of(plan, points, outcome)
     n_done = record.take(outcome.events, points, probing_again=lambda: _peaks_probed_again(plan, on_wait))
     if n_done < len(points):  # the process ended in the middle of this point; the next ones get a new one
-        record.add_without_number(points[n_done], started_at, **_death(outcome, n_done))
+        record.add_without_number(points[n_done], started_at, **_death(outcome, n_done, n_kills_before))
         n_done += 1
     return points[n_done:]
 
@@ -253,7 +255,7 @@ def _peaks_probed_again(plan: CellPlan, on_wait: Callable[[str], None] | None) -
 def _distinct(plan: CellPlan) -> list[Point]:
     """The plan's points with the sequence length each means, every one once: a model without text has no length.
 
-    A backend's usual variant is the point without one.
+    A backend's usual variant is the point without one. A training step is one scenario, whatever others are asked for.
     """
     usual = VARIANTS.get(platform_of(plan.hardware).backend or "", (None,))[0]
     named = (
@@ -261,6 +263,8 @@ def _distinct(plan: CellPlan) -> list[Point]:
             point,
             sequence_length=sequence_length(plan.model, point),
             variant=None if point.variant == usual else point.variant,
+            scenario="forward" if plan.mode == "training" else point.scenario,
+            new_tokens=None if plan.mode == "training" else point.new_tokens,
         )
         for point in plan.points
     )
@@ -276,8 +280,11 @@ _ENDINGS = {
 }
 
 
-def _death(outcome: ProcessOutcome, point: int) -> dict[str, str]:
-    """Status, class and message for a point whose process ended without an answer."""
+def _death(outcome: ProcessOutcome, point: int, n_kills_before: int | None) -> dict[str, str]:
+    """Status, class and message for a point whose process ended without an answer.
+
+    `n_kills_before` is how often the kernel had ended a process for want of memory before this one began.
+    """
     phases = [event["phase"] for event in outcome.events if event["event"] == "phase" and event["point"] == point]
     where = f"in phase {phases[-1]!r}" if phases else "before its first phase"
     last_words = f"; it printed last: {outcome.log_tail[-500:]}" if outcome.log_tail else ""
@@ -288,6 +295,13 @@ def _death(outcome: ProcessOutcome, point: int) -> dict[str, str]:
             "status": status,
             "error_class": error_class,
             "error_message": f"{by} {where}: {outcome.limit}{last_words}",
+        }
+    n_kills = condition.kernel_memory_kills()
+    if outcome.exit_code == -9 and n_kills is not None and n_kills_before is not None and n_kills > n_kills_before:
+        return {
+            "status": "out_of_memory",
+            "error_class": "KernelOutOfMemory",
+            "error_message": f"the kernel ended the process for lack of memory {where}{last_words}",
         }
     if outcome.exit_code == -9:
         hint = "; nobody here sent it, which usually is the kernel ending a process for lack of memory"

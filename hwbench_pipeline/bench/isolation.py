@@ -30,7 +30,7 @@ from typing import IO, Any, Literal, Self
 
 import psutil
 
-from hwbench_pipeline.hardware.environment import container_memory_limit_mb
+from hwbench_pipeline.hardware.environment import container_memory_free_bytes
 
 CAN_FORK = sys.platform == "linux"
 _LOG_TAIL_BYTES = 4000
@@ -152,8 +152,7 @@ def _size_of(path: Path) -> int:
 
 def _memory_to_spare() -> float:
     """What a cell may hold before the host runs out and kills whatever it likes, in bytes."""
-    limit_mb = container_memory_limit_mb()
-    available = min(float(psutil.virtual_memory().available), math.inf if limit_mb is None else limit_mb * 1e6)
+    available = min(float(psutil.virtual_memory().available), container_memory_free_bytes() or math.inf)
     return max(available - _HOST_RESERVE_BYTES, _HOST_RESERVE_BYTES)
 
 
@@ -239,17 +238,17 @@ class CellProcesses:
         process = subprocess.Popen(
             [sys.executable, "-m", "hwbench_pipeline.bench.cell_server", "--once", json.dumps(request)],
             stdin=subprocess.DEVNULL,
+            start_new_session=True,  # a group of its own, so that what the cell started ends with it
         )
         try:
             while (reason := watch.reason_to_end(process.pid)) is None:
                 with suppress(subprocess.TimeoutExpired):
                     return process.wait(_WATCH_INTERVAL_S), None
-            process.kill()
+            _kill_group(process.pid)
             return process.wait(), reason
-        except BaseException:
-            process.kill()
+        finally:
+            _kill_group(process.pid)
             process.wait()
-            raise
 
     def _started_server(self) -> subprocess.Popen[bytes]:
         if self._server is not None and self._server.poll() is None:
@@ -318,7 +317,15 @@ class CellProcesses:
 
 
 def _kill_group(pid: int) -> None:
-    with suppress(ProcessLookupError):
+    """End a cell's process and what it started."""
+    if sys.platform == "win32":  # there are no groups to signal
+        with suppress(psutil.Error):
+            process = psutil.Process(pid)
+            for member in (*process.children(recursive=True), process):
+                with suppress(psutil.Error):
+                    member.kill()
+        return
+    with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from hwbench_pipeline.bench.statistics import percentile
+from hwbench_pipeline.bench.statistics import median_interval, percentile
 
 Array = npt.NDArray[np.floating]
 
@@ -25,6 +25,12 @@ REPEATABLE = 1e-4
 
 # (p90 − p50) / p50 above this says the machine, not the model, decided the samples
 NOISY_SPREAD = 0.25
+
+# an interval of the median wider than this share of it: samples of two kinds, say with and without a neighbour
+NOISY_INTERVAL = 0.25
+
+# of fewer samples neither spread nor drift can be judged; what optimum-benchmark and torchbench take at least
+FEWEST_TO_JUDGE = 10
 
 # a median this many times the fastest sample says that most samples were disturbed, however alike they are
 NOISY_MEDIAN_OVER_MINIMUM = 2.0
@@ -91,6 +97,17 @@ def upper_spread(samples_ms: Sequence[float]) -> float:
 
 
 def is_noisy(samples_ms: Sequence[float]) -> bool:
-    """Whether the samples spread too wide for their median to be compared: upwards, or above the fastest."""
+    """Whether the samples, in the order they were taken, spread too wide for their median to be compared: upwards, above the
+    fastest, or so that the median itself is not known well."""
     median = percentile(sorted(samples_ms), 50)
-    return upper_spread(samples_ms) > NOISY_SPREAD or median / min(samples_ms) > NOISY_MEDIAN_OVER_MINIMUM
+    low, high = median_interval(samples_ms) or (median, median)
+    return (
+        upper_spread(samples_ms) > NOISY_SPREAD
+        or median / min(samples_ms) > NOISY_MEDIAN_OVER_MINIMUM
+        or (high - low) / median > NOISY_INTERVAL
+    )
+
+
+def are_few(samples_ms: Sequence[float]) -> bool:
+    """Whether the time for sampling ended before there were enough samples to judge a median by."""
+    return len(samples_ms) < FEWEST_TO_JUDGE

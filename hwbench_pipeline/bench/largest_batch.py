@@ -49,55 +49,85 @@ def run_largest_batch(
     memory_limit_mb: float | None = None,
     on_try: Callable[[int], None] | None = None,
     on_wait: Callable[[str], None] | None = None,
+    keep: Callable[[CellExecution], object] | None = None,
 ) -> CellExecution:
     """Find the largest batch of each point of a plan and measure it.
 
     A batch fits when its call succeeds and, with `memory_limit_mb`, its peak memory is not above that (MB of 1e6 bytes).
     The rows are the measured largest batches and, for each, the smallest tried batch that did not fit with what was
-    said of it. A point that fails otherwise (unsupported, no hardware, a wrong output) gives that row alone.
-    `on_try` is told each batch size that is tried.
+    said of it: a larger batch that failed in any way, also by being killed or by taking too long, did not fit. A point
+    whose batch of one fails for another reason than memory (unsupported, no hardware, a wrong output), or whose memory
+    cannot be read although there is a limit, gives that row alone. `on_try` is told each batch size that is tried;
+    `keep` is given the points that are done when something ends the search from outside.
     """
     rows: list[Row] = []
     environments: dict[str, Row] = {}
     log: list[str] = []
-    for point in dict.fromkeys(replace(point, batch_size=1) for point in plan.points):
-        refused: dict[int, Row] = {}
-        other: list[Row] = []
 
-        def run(batch: int, sampling: Sampling, point: Point = point) -> Row:
-            if on_try is not None:
-                on_try(batch)
-            sized = replace(plan, points=(replace(point, batch_size=batch),), sampling=sampling)
-            execution = run_cell(sized, processes, run_id=run_id, on_wait=on_wait)
-            environments.update({row["environment_id"]: row for row in execution.environments})
-            log.extend(execution.log)
-            return execution.rows[0]
+    def execution() -> CellExecution:
+        return CellExecution(plan, run_id, rows, list(environments.values()), log)
 
-        def fits(batch: int) -> bool:
-            row = run(batch, TRY)
-            if row["status"] == "ok" and not _is_over(row, memory_limit_mb):
-                return True
-            if row["status"] == "ok":
-                row = _over_limit(row, memory_limit_mb or 0.0)
-            elif row["status"] != "out_of_memory":
-                other.append(row)  # noqa: B023
-            refused[batch] = row  # noqa: B023
-            return False
+    def run(point: Point, sampling: Sampling) -> Row:
+        sized = replace(plan, points=(point,), sampling=sampling)
+        tried = run_cell(sized, processes, run_id=run_id, on_wait=on_wait)
+        environments.update({row["environment_id"]: row for row in tried.environments})
+        log.extend(tried.log)
+        return tried.rows[0]
 
-        best = largest_that_fits(fits)
-        if other:
-            rows.append(other[0])
-            continue
-        while best is not None:
-            row = run(best, plan.sampling)
-            if not _is_over(row, memory_limit_mb) or best == 1:
-                rows.append(row)
-                break
-            refused[best] = _over_limit(row, memory_limit_mb or 0.0)  # more calls took a little more than one did
-            best = max(1, best - max(1, best // STEP_DOWN))
-        if refused:
-            rows.append(refused[min(refused)])
-    return CellExecution(plan, run_id, rows, list(environments.values()), log)
+    try:
+        for point in dict.fromkeys(replace(point, batch_size=1) for point in plan.points):
+            rows += _search(point, run, plan.sampling, memory_limit_mb, on_try)
+    except BaseException:
+        if keep is not None and rows:
+            keep(execution())
+        raise
+    return execution()
+
+
+def _search(
+    point: Point,
+    run: Callable[[Point, Sampling], Row],
+    sampling: Sampling,
+    memory_limit_mb: float | None,
+    on_try: Callable[[int], None] | None,
+) -> list[Row]:
+    """The rows of one point: its largest batch, measured, and the smallest that did not fit."""
+    refused: dict[int, Row] = {}
+    other: list[Row] = []
+
+    def attempt(batch: int, rules: Sampling) -> Row:
+        if on_try is not None:
+            on_try(batch)
+        row = run(replace(point, batch_size=batch), rules)
+        if row["status"] == "ok" and _is_over(row, memory_limit_mb):
+            return _over_limit(row, memory_limit_mb or 0.0)
+        if row["status"] == "ok" and memory_limit_mb is not None and row["peak_memory_mb"] is None:
+            return _unreadable(row, memory_limit_mb)
+        return row
+
+    def fits(batch: int) -> bool:
+        row = attempt(batch, TRY)
+        if row["status"] == "ok":
+            return True
+        is_of_batch = row["status"] == "out_of_memory" or (batch > 1 and row["error_class"] != _UNREADABLE)
+        if is_of_batch:
+            refused[batch] = row
+        else:
+            other.append(row)
+        return False
+
+    best = largest_that_fits(fits)
+    if other:
+        return other[:1]
+    measured: list[Row] = []
+    while best is not None:
+        row = attempt(best, sampling)
+        if row["status"] == "ok" or best == 1:
+            measured = [row]
+            break
+        refused[best] = row  # more calls took a little more than one did
+        best = max(1, best - max(1, best // STEP_DOWN))
+    return measured + ([refused[min(refused)]] if refused else [])
 
 
 def _is_over(row: Row, memory_limit_mb: float | None) -> bool:
@@ -111,6 +141,20 @@ _IDENTITY = (
     *("scenario", "variant", "precision", "batch_size", "sequence_length", "input_shape", "environment_id"),
     *("harness_version", "started_at", "started_at_text"),
 )
+
+
+_UNREADABLE = "MemoryUnreadable"
+
+
+def _unreadable(row: Row, memory_limit_mb: float) -> Row:
+    """The row of a call whose memory nobody can hold against the limit."""
+    return {name: row.get(name) for name in _IDENTITY} | {
+        "provenance": "none",
+        "status": "unsupported",
+        "error_class": _UNREADABLE,
+        "error_message": f"whether batch {row['batch_size']} stays within {memory_limit_mb:,.0f} MB cannot be told here "
+        f"({row['memory_method']}). Fix: leave --memory-limit-mb out",
+    }
 
 
 def _over_limit(row: Row, memory_limit_mb: float) -> Row:

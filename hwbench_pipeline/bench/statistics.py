@@ -14,7 +14,8 @@ from hwbench_pipeline.schema.tables.results import LATENCY_COLUMNS, MINIMUM_SAMP
 
 FEWEST_FOR_INTERVAL = 6
 """With five samples even their whole range covers the median in 93.75 % of cases only: 1 − 2 · 0.5⁵."""
-Z_95 = 1.959964
+ONE_OF_OUTSIDE = 40
+"""One of so many cases, 2.5 %, may lie outside a 95 % interval on each side."""
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
@@ -58,19 +59,29 @@ def latency_statistics(samples_ms: Sequence[float]) -> dict[str, float | None]:
 def median_interval(samples_ms: Sequence[float]) -> tuple[float, float] | None:
     """The 95 % confidence interval of the median of samples in the order they were taken; None for fewer than six.
 
-    Order statistics at n/2 ± 1.96 √n/2 (Hahn & Meeker, Statistical Intervals, 2nd ed., section 5.2), which assumes no
-    distribution. Samples that follow each other tell less than independent ones: n is first replaced by the effective
-    number n (1 − r) / (1 + r), r the lag-1 autocorrelation of the ranks where it is above zero.
+    The k-th smallest and the k-th largest sample, k the largest rank for which both cover the median in 95 % of cases or
+    more by the binomial distribution with p = ½ (Hahn & Meeker, Statistical Intervals, 2nd ed., section 5.2), which
+    assumes no distribution of the samples. Those that follow each other tell less than independent ones: k is taken for
+    the effective number n (1 − r) / (1 + r), r the lag-1 autocorrelation of the ranks where it is above zero.
     """
     count = len(samples_ms)
     if count < FEWEST_FOR_INTERVAL:
         return None
     effective = count * (1 - (r := _rank_autocorrelation(samples_ms))) / (1 + r)
-    share = Z_95 / (2 * math.sqrt(max(effective, 1.0)))
+    n_telling = max(math.floor(effective), 1)
     ordered = sorted(samples_ms)
-    low = math.floor(count * (0.5 - share))
-    high = math.ceil(count * (0.5 + share))
-    return ordered[max(low, 0)], ordered[min(high, count) - 1]
+    low = _n_below_interval(n_telling) * count // n_telling
+    return ordered[low], ordered[count - 1 - low]
+
+
+def _n_below_interval(count: int) -> int:
+    """How many of so many independent samples lie below the interval: the most that leave 2.5 % or less on a side."""
+    ways, below, n_below = 1, 1, 0  # of 2ⁿ ways to lie below or above the median, those with so many below
+    while below * ONE_OF_OUTSIDE <= 1 << count:
+        n_below += 1
+        ways = ways * (count - n_below + 1) // n_below
+        below += ways
+    return max(n_below - 1, 0)
 
 
 def _rank_autocorrelation(samples: Sequence[float]) -> float:

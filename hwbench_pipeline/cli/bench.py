@@ -158,6 +158,7 @@ def run(
                         memory_limit_mb=memory_limit_mb,
                         on_wait=bar.console.print,
                         on_try=show_try,
+                        keep=keep,
                     )
                 else:
                     execution = run_cell(

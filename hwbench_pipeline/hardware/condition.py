@@ -143,6 +143,16 @@ class ThrottleMeter:
         return total
 
 
+def kernel_memory_kills(vmstat: Path = Path("/proc/vmstat")) -> int | None:
+    """How often the kernel ended a process for want of memory since it started; None where it does not count."""
+    with suppress(OSError, ValueError):
+        for line in vmstat.read_text(encoding="ascii").splitlines():
+            name, _, value = line.partition(" ")
+            if name == "oom_kill":
+                return int(value)
+    return None
+
+
 def gpu_is_slowed() -> bool:
     """Whether NVML says that heat or a power brake lowers the GPU's clock now; False where it cannot be asked.
 

@@ -17,6 +17,13 @@ class UnsupportedError(Exception):
     """Something cannot be done there, by nature and not by accident; the message says why."""
 
 
+def require_full_fp32(device: torch.device) -> None:
+    """Keep fp32 work in fp32: by default NVIDIA GPUs round the inputs of fp32 convolutions to the 10 bits of TF32."""
+    if device.type == "cuda":
+        torch.backends.cudnn.allow_tf32 = False
+        torch.backends.cuda.matmul.allow_tf32 = False
+
+
 def synchronizer(device: torch.device) -> Callable[[], object]:
     """What waits until the device has finished its work; on the CPU calls return finished.
 

@@ -261,6 +261,23 @@ def container_memory_limit_mb() -> float | None:
     return float(round(min(real) / 1e6)) if real else None
 
 
+def container_memory_free_bytes() -> float | None:
+    """What the control group's limit leaves beside what the group holds now; None where there is no limit.
+
+    What it holds includes file pages that the kernel would give up first, so this is the least that is free.
+    """
+    limit_mb = container_memory_limit_mb()
+    if limit_mb is None:
+        return None
+    held = 0
+    for place in (_CGROUP_ROOT / "memory.current", _CGROUP_ROOT / "memory" / "memory.usage_in_bytes"):
+        text = _text_of(place)
+        if text is not None and text.isdecimal():
+            held = int(text)
+            break
+    return max(limit_mb * 1e6 - held, 0.0)
+
+
 def _limits_up_from(mount: Path, group: str, file_name: str) -> list[int]:
     """Limits in bytes of a group and all groups above it: each of them binds.
 

@@ -114,7 +114,7 @@ def state_folder() -> Path:
 
 def _peaks_file(device: str) -> Path:
     """One file per device, processor, torch and thread setting: others reach other peaks."""
-    key = "cpu" if device == "cpu" else "mps" if device == "mps" else "cuda"
+    key = device if device != "cuda" else "cuda" if probe("cuda").is_available else "rocm"
     identity = [
         device,
         cpu_name(),

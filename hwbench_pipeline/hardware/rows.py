@@ -7,11 +7,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from hwbench_pipeline.hardware.peaks import Peaks, measure_peaks
+from hwbench_pipeline.hardware.peaks import Peaks, known_peaks, measure_peaks
 from hwbench_pipeline.hardware.platforms import platforms
 from hwbench_pipeline.hardware.probing import probe_all
 
 _NOT_ASKED = Peaks({}, None, "not measured: this list was made without peaks")
+
+
+def _best_peaks(key: str, *, again: bool) -> Peaks:
+    """The best of this measurement and all before it, or why nothing was measured."""
+    now = measure_peaks(key, refresh=again)
+    return known_peaks(key) if now.gflops else now
 
 
 def hardware_rows(*, with_peaks: bool, refresh: bool = False) -> list[dict[str, Any]]:
@@ -24,7 +30,7 @@ def hardware_rows(*, with_peaks: bool, refresh: bool = False) -> list[dict[str, 
     for platform, found in zip(platforms(), probe_all(refresh=refresh), strict=True):
         # openvino shares the CPU's peaks, so only a torch device is measured again
         again = refresh and platform.torch_device is not None
-        peaks = measure_peaks(platform.key, refresh=again) if with_peaks else _NOT_ASKED
+        peaks = _best_peaks(platform.key, again=again) if with_peaks else _NOT_ASKED
         rows.append(
             {
                 "hardware": platform.key,

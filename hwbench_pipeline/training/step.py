@@ -14,7 +14,7 @@ from typing import Any, Self
 import torch
 
 from hwbench_pipeline.catalog.inputs import make_labels, place_inputs, primary_output, training_loss_kind
-from hwbench_pipeline.hardware.devices import DTYPES, UnsupportedError, synchronizer
+from hwbench_pipeline.hardware.devices import DTYPES, UnsupportedError, require_full_fp32, synchronizer
 from hwbench_pipeline.hardware.platforms import torch_device
 
 # small enough that a fixed batch's loss falls for every architecture of the catalog, tiny or real
@@ -69,6 +69,7 @@ class TrainingStep:
 
         fp32 trains as it is, bf16 under autocast with fp32 weights. Raises `UnsupportedError` for other precisions.
         """
+        require_full_fp32(torch.device(torch_device(hardware)))
         if precision not in ("fp32", "bf16"):
             raise UnsupportedError(
                 f"training steps run in fp32 or bf16 autocast here, not {precision}. Fix: --precision fp32"

@@ -79,6 +79,14 @@ def leave_child(job, emit):
     time.sleep(600)
 
 
+def end_before_child(job, emit):
+    """Starts a process of its own and ends well without waiting for it."""
+    pid = os.fork()
+    if pid == 0:
+        time.sleep(600)
+    emit({"event": "child", "point": 0, "pid": pid})
+
+
 def echo(job, emit):
     emit({"event": "echo", "pid": os.getpid(), "job": job})
 

@@ -121,6 +121,21 @@ def test_a_precision_the_backend_lacks_is_unsupported(processes):
     assert "Fix:" in row["error_message"]
 
 
+def test_a_training_step_is_one_scenario_and_has_no_other_variant(processes):
+    points = [
+        Point(variant=variant, scenario=scenario)
+        for variant in (None, "compile")
+        for scenario in ("forward", "generate")
+    ]
+    rows = run_cell(plan("cpu", "llama", *points, mode="training"), processes).rows
+    assert [(row["status"], row.get("variant"), row["scenario"]) for row in rows] == [
+        ("ok", None, "train_step"),
+        ("unsupported", None, "train_step"),
+    ]
+    assert "training steps run eager, not compile" in rows[1]["error_message"]
+    assert len({row["result_id"] for row in rows}) == len(rows)
+
+
 def test_training_on_an_inference_runtime_is_unsupported(processes):
     (row,) = run_cell(plan("openvino", "bert", mode="training"), processes).rows
     assert (row["status"], row["error_class"]) == ("unsupported", "TrainingUnsupported")

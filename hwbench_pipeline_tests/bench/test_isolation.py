@@ -9,6 +9,7 @@ import time
 import psutil
 import pytest
 
+from hwbench_pipeline.bench import isolation
 from hwbench_pipeline.bench.isolation import CAN_FORK, CellProcesses, Limits
 
 FAULTS = "hwbench_pipeline_tests.bench.faults"
@@ -24,6 +25,19 @@ def run():
             return processes.run(job or {}, Limits(phase_s, **limits))
 
         yield run_fault
+
+
+def is_gone(pid):
+    """Whether a process ends within some seconds."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        try:
+            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
+                return True
+        except psutil.NoSuchProcess:
+            return True
+        time.sleep(0.1)
+    return False
 
 
 def test_a_job_and_its_events_go_there_and_back(run):
@@ -66,11 +80,32 @@ def test_a_cell_that_goes_on_is_not_ended(run):
 
 def test_what_a_cell_started_ends_with_it(run):
     outcome = run("leave_child", phase_s=1.0)
-    child = outcome.events[0]["pid"]
-    deadline = time.monotonic() + 10
-    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline, "the cell's own child is still running"
-        time.sleep(0.1)
+    assert is_gone(outcome.events[0]["pid"])
+
+
+def test_what_a_cell_left_behind_ends_with_it_also_when_it_ended_well(run):
+    outcome = run("end_before_child")
+    assert outcome.exit_code == 0
+    assert is_gone(outcome.events[0]["pid"])
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the faults fork")
+def test_without_a_server_each_end_is_known_too_and_nothing_is_left(monkeypatch):
+    """As on macOS: every cell gets a new interpreter."""
+    monkeypatch.setattr(isolation, "CAN_FORK", False)
+
+    def run_fault(name, phase_s=60.0):
+        with CellProcesses(f"{FAULTS}:{name}") as processes:
+            return processes.run({"text": "a"}, Limits(phase_s))
+
+    assert run_fault("echo").events[0]["job"] == {"text": "a"}
+    assert run_fault("killed").exit_code == -signal.SIGKILL
+    ended = run_fault("end_before_child")
+    assert (ended.exit_code, ended.ended_by) == (0, None)
+    assert is_gone(ended.events[0]["pid"])
+    hung = run_fault("leave_child", phase_s=4.0)  # a new interpreter takes its time to start
+    assert hung.ended_by == "deadline"
+    assert is_gone(hung.events[0]["pid"])
 
 
 def test_endless_output_keeps_its_end_only(run):

@@ -5,6 +5,7 @@ import pytest
 
 from hwbench_pipeline.bench.judging import (
     WrongOutputError,
+    are_few,
     has_drifted,
     is_noisy,
     largest_relative_error,
@@ -59,3 +60,13 @@ def test_drift_is_a_difference_between_the_halves():
     assert not has_drifted([10.0] * 5 + [10.5] * 5)
     assert not has_drifted([10.0, 20.0, 10.0, 20.0])
     assert not has_drifted([10.0, 30.0] * 10)
+
+
+def test_a_median_between_two_kinds_of_samples_is_noisy():
+    assert is_noisy([190.0, 360.0, 191.0, 355.0, 192.0, 315.0, 330.0, 316.0, 365.0, 317.0])
+    assert not is_noisy([190.0, 191.0, 189.0, 190.5, 192.0, 190.2, 191.3, 190.8, 189.7, 190.1])
+
+
+def test_few_samples_are_called_few():
+    assert are_few([10.0] * 9)
+    assert not are_few([10.0] * 10)

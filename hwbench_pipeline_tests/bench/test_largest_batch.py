@@ -4,6 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hwbench_pipeline.bench import largest_batch
+from hwbench_pipeline.bench.engine import CellExecution
 from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.largest_batch import largest_that_fits, run_largest_batch
 from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling
@@ -57,3 +59,64 @@ def test_the_largest_batch_under_a_limit_is_measured_and_the_next_recorded(proce
 def test_what_is_not_about_memory_is_said_and_ends_the_search(processes):
     (row,) = largest(processes, "mps", "bert", None)
     assert row["status"] in ("no_hardware", "ok")
+
+
+ONE = (Point(),)
+
+
+class FakeRuns:
+    """Stands in for `run_cell`, for ends that a test cannot bring about: what each batch size gives."""
+
+    def __init__(self, monkeypatch, answer):
+        self.asked = []
+
+        def run_cell(plan, processes, **_):
+            (point,) = plan.points
+            self.asked.append(point.batch_size)
+            row = {"batch_size": point.batch_size, "environment_id": "e", "memory_method": "by a test"}
+            row |= answer(point.batch_size)
+            return CellExecution(plan, "r", [row], [{"environment_id": "e"}])
+
+        monkeypatch.setattr(largest_batch, "run_cell", run_cell)
+
+    def search(self, limit_mb=None, points=ONE, keep=None):
+        plan = CellPlan("cpu", "vit", points=points, sampling=QUICK)
+        found = run_largest_batch(plan, None, run_id="r", memory_limit_mb=limit_mb, keep=keep)
+        return [(row["status"], row["batch_size"], row.get("error_class")) for row in found.rows]
+
+
+def ok(memory_mb=100.0):
+    return {"status": "ok", "peak_memory_mb": memory_mb, "error_class": None}
+
+
+@pytest.mark.parametrize(("status", "error_class"), [("failed", "Killed"), ("timeout", "Timeout"), ("failed", "E")])
+def test_a_larger_batch_that_is_killed_or_takes_too_long_does_not_fit(monkeypatch, status, error_class):
+    runs = FakeRuns(monkeypatch, lambda n: ok() if n <= 12 else {"status": status, "error_class": error_class})
+    assert runs.search() == [("ok", 12, None), (status, 13, error_class)]
+
+
+def test_what_fails_at_batch_one_is_the_answer(monkeypatch):
+    runs = FakeRuns(monkeypatch, lambda _: {"status": "failed", "error_class": "WrongOutputError"})
+    assert runs.search() == [("failed", 1, "WrongOutputError")]
+    assert runs.asked == [1]
+
+
+def test_a_limit_that_nothing_can_be_held_against_is_refused(monkeypatch):
+    runs = FakeRuns(monkeypatch, lambda _: ok(None))
+    assert runs.search(limit_mb=100) == [("unsupported", 1, "MemoryUnreadable")]
+    assert runs.search()[0][:2] == ("ok", 4096)
+
+
+def test_an_interrupted_search_keeps_the_points_that_are_done(monkeypatch):
+    kept = []
+
+    def answer(batch):
+        if len(runs.asked) > 4:
+            raise KeyboardInterrupt
+        return ok() if batch == 1 else {"status": "out_of_memory", "error_class": "OutOfMemoryError"}
+
+    runs = FakeRuns(monkeypatch, answer)
+    with pytest.raises(KeyboardInterrupt):
+        runs.search(points=(Point(), Point(precision="bf16")), keep=kept.append)
+    (execution,) = kept
+    assert [(row["status"], row["batch_size"]) for row in execution.rows] == [("ok", 1), ("out_of_memory", 2)]

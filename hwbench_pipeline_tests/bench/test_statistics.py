@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from hwbench_pipeline.bench.statistics import latency_statistics, median_interval, percentile
 
@@ -79,3 +80,20 @@ def test_the_interval_holds_the_median(samples):
 def test_too_few_samples_give_no_interval():
     assert median_interval([1.0] * 5) is None
     assert median_interval([1.0] * 6) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("count", [*range(6, 101), 999, 1000, 5000])
+def test_the_interval_covers_the_median_in_95_percent_of_cases_for_every_number_of_samples(count):
+    # of independent samples, each of which lies below the true median with probability one half
+    shuffled = [float(value) for value in range(count)]
+    random.Random(count).shuffle(shuffled)
+    low, high = median_interval(shuffled)
+    n_below = round(low)
+    assert high == count - 1 - n_below
+    assert stats.binom.cdf(n_below, count, 0.5) <= 0.025 + 1e-9
+    if _lag_1(shuffled) <= 0:  # what looks autocorrelated by chance has a wider one
+        assert stats.binom.cdf(n_below + 1, count, 0.5) > 0.025
+
+
+def _lag_1(values):
+    return np.sum((np.array(values[:-1]) - np.mean(values)) * (np.array(values[1:]) - np.mean(values)))

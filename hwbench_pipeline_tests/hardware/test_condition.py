@@ -111,3 +111,12 @@ def test_the_package_sensor_is_preferred(monkeypatch):
 def test_no_sensor_is_null(monkeypatch):
     monkeypatch.setattr(psutil, "sensors_temperatures", dict, raising=False)
     assert temperature_c() is None
+
+
+def test_kills_for_want_of_memory_are_counted_where_the_kernel_counts_them(tmp_path):
+    from hwbench_pipeline.hardware.condition import kernel_memory_kills
+
+    counters = tmp_path / "vmstat"
+    assert kernel_memory_kills(counters) is None
+    counters.write_text("pgfault 12\noom_kill 3\n", encoding="ascii")
+    assert kernel_memory_kills(counters) == 3

@@ -112,3 +112,13 @@ def test_a_spoilt_memory_is_measured_anew(state, monkeypatch):
 def test_arithmetic_without_units_of_its_own_is_that_of_fp32():
     measured = peaks.Peaks({"fp32": 100.0, "bf16": 30.0}, 10.0, "a probe")
     assert [measured.fastest_gflops(name) for name in ("fp32", "bf16", "int8", None)] == [100.0, 100.0, None, None]
+
+
+def test_the_table_shows_the_best_that_was_seen_and_not_the_last_probe(rows, monkeypatch):
+    before = peaks.known_peaks("cpu")
+    busy = peaks.Peaks({name: value / 2 for name, value in before.gflops.items()}, 0.1, "on a busy machine")
+    monkeypatch.setattr(peaks, "_measured", {})
+    monkeypatch.setattr(peaks, "_measure", lambda _: busy)
+    again = {row["hardware"]: row for row in hardware_rows(with_peaks=True, refresh=False)}
+    assert again["cpu"]["peak_gflops_fp32"] == before.gflops["fp32"]
+    assert again["cpu"]["memory_bandwidth_gb_per_s"] == before.memory_bandwidth_gb_per_s

@@ -29,8 +29,11 @@ from hwbench_pipeline.hardware.environment import installed_version
 
 LATENCY, _ = VARIANTS["openvino"]
 _PRECISION_HINTS = {"fp32": ov.Type.f32, "bf16": ov.Type.bf16, "fp16": ov.Type.f16}
-# Weights of so many bits; arithmetic stays in fp32, into which they are expanded on the way.
+# Weights of so many bits. On CPUs with integer dot products the plug-in then also quantizes activations on the way, in
+# groups; else weights are expanded into fp32. Which of them is set, read back and recorded.
 _COMPRESSED = {"int8": "INT8_ASYM", "int4": "INT4_SYM"}
+_DYNAMIC_QUANTIZATION = "DYNAMIC_QUANTIZATION_GROUP_SIZE"
+"""So many activations share one scale; 0: none is quantized."""
 INT4_GROUP = 32
 """So many weights share one scale: a divisor of every width in the catalog, where NNCF's own 128 is none."""
 
@@ -68,6 +71,7 @@ class OpenvinoBackend:
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": hint, "PERFORMANCE_HINT": wanted}
         if workload.variant == LATENCY:
             settings["NUM_STREAMS"] = "1"
+        settings[_DYNAMIC_QUANTIZATION] = str(INT4_GROUP if workload.precision in _COMPRESSED else 0)
         compiled = ov.Core().compile_model(converted, self.device, settings)
         compile_ms = (time.perf_counter() - start) * 1e3
         effective = compiled.get_property("INFERENCE_PRECISION_HINT")
@@ -87,6 +91,7 @@ class OpenvinoBackend:
                 "attention": self.attention,
                 "class": type(workload.model).__name__,
                 "device": self.device,
+                "dynamic_quantization_group": int(compiled.get_property(_DYNAMIC_QUANTIZATION)),
                 "in_flight": in_flight,
                 "performance_hint": wanted,
                 "precision_hint": effective.get_type_name(),

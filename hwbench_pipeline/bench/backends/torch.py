@@ -18,7 +18,7 @@ from hwbench_pipeline.bench.judging import Array
 from hwbench_pipeline.bench.memory import PeakMemory, measure_peak
 from hwbench_pipeline.bench.plan import VARIANTS
 from hwbench_pipeline.catalog.inputs import place_inputs, primary_output
-from hwbench_pipeline.hardware.devices import DTYPES, UnsupportedError, synchronizer
+from hwbench_pipeline.hardware.devices import DTYPES, UnsupportedError, require_full_fp32, synchronizer
 from hwbench_pipeline.hardware.platforms import torch_device
 
 EAGER, COMPILE = VARIANTS["torch"]
@@ -55,6 +55,7 @@ class TorchBackend:
                 f"torch runs {', '.join(DTYPES)} here, not {workload.precision}: its maintained integer kernels are those of "
                 "torchao, which this version does not use. Fix: ask for one of these, or for openvino"
             )
+        require_full_fp32(self.device)
         model = workload.model.to(self.device, dtype).eval()
         inputs = place_inputs(workload.inputs, device=self.device, dtype=dtype)
         facts = SessionFacts(

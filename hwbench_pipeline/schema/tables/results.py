@@ -20,6 +20,7 @@ PROVENANCES = ("measured", "simulated", "mock", "unknown", "predicted", "none")
 STATUSES = ("ok", "failed", "unsupported", "out_of_memory", "timeout", "no_hardware")
 FLAGS = (
     "noisy",
+    "few_samples",
     "unsteady",
     "throttled",
     "loaded_machine",
@@ -198,7 +199,8 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     Column(
         "flags",
         ColumnType.LIST_STRING,
-        "Validity flags of the number. noisy: upper spread over 25 %, or median over twice the fastest sample; "
+        "Validity flags of the number. noisy: upper spread or the interval of the median over 25 %, or median "
+        "over twice the fastest sample; few_samples: the time was over before there were ten; "
         "unsteady: the second half of the samples is more than 10 % slower or faster than the first; "
         "loaded_machine: something else used over a quarter of the cores while sampling; "
         "throttled: the clock fell while sampling; software_adapter: software ran what a GPU should have; "
