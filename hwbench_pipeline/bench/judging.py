@@ -20,6 +20,9 @@ Array = npt.NDArray[np.floating]
 # 0.4 % of a row's range, of 4 bits by up to 7 %, and what is another output altogether is off by 100 % and more
 OUTPUT_TOLERANCE = {"fp32": 1e-3, "bf16": 1e-1, "fp16": 3e-2, "int8": 1e-1, "int4": 6e-1}
 
+# an output that is right differs less than this share of what another input would change
+CLEARLY_CLOSER = 0.5
+
 # the same model on the same input with the same kernels may differ by the order of threaded sums only
 REPEATABLE = 1e-4
 
@@ -70,9 +73,18 @@ def largest_relative_error(reference: Mapping[str, Array], output: Mapping[str, 
     return worst
 
 
-def require_right_output(relative_error: float, precision: str) -> None:
-    """Raise `WrongOutputError` when the error is above the precision's tolerance: a wrong result is not fast."""
+def require_right_output(relative_error: float, precision: str, effect_of_input: float | None = None) -> None:
+    """Raise `WrongOutputError` when the error is above the precision's tolerance: a wrong result is not fast.
+
+    `effect_of_input` is the error that the reference itself makes on another input; an output that is not clearly closer
+    than that could be the one of any input, and proves nothing. None where it is not known.
+    """
     tolerance = OUTPUT_TOLERANCE[precision]
+    if effect_of_input is not None and relative_error > effect_of_input * CLEARLY_CLOSER:
+        raise WrongOutputError(
+            f"the output differs from the torch fp32 reference by {relative_error:.2g} of its largest value, and another "
+            f"input changes the reference by {effect_of_input:.2g} only: it could be the output of any input"
+        )
     if relative_error > tolerance:
         raise WrongOutputError(
             f"the output differs from the torch fp32 reference by {relative_error:.2g} of its largest value; "

@@ -9,9 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hwbench_pipeline.bench import engine
+from hwbench_pipeline.bench import cell, engine
 from hwbench_pipeline.bench.engine import run_cell
 from hwbench_pipeline.bench.isolation import CellProcesses
+from hwbench_pipeline.bench.judging import WrongOutputError, require_right_output
 from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling
 from hwbench_pipeline.hardware.host_lock import HOST_LOCK_VARIABLE
 from hwbench_pipeline.hardware.peaks import Peaks
@@ -107,6 +108,19 @@ def test_training_is_measured_and_learns(processes):
     (row,) = run_cell(plan("cpu", "bert", Point(batch_size=4), mode="training"), processes).rows
     assert (row["status"], row["scenario"], row["mode"]) == ("ok", "train_step", "training")
     assert row["loss_last"] < row["loss_first"]
+
+
+def test_another_inputs_output_is_never_taken_for_right():
+    """Of every model with a stand-in: what the reference gives for another input is further away than any tolerance lets pass."""
+    for key in ("bert", "detr", "whisper", "clip", "llava_next"):
+        asked = CellPlan("cpu", key, points=(Point(precision="int4"),))
+        (point,) = asked.points
+        loaded = cell._load(asked, point, None)
+        workload = cell._workload(asked, point, loaded, cell.EAGER)
+        reference = cell._reference_outputs(workload)
+        effect = cell._effect_of_input(reference, cell._on_another_input(asked, point, workload))
+        with pytest.raises(WrongOutputError):
+            require_right_output(effect, "int4", effect)
 
 
 def test_half_precision_is_compared_with_fp32(processes):

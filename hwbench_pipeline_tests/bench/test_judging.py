@@ -70,3 +70,11 @@ def test_a_median_between_two_kinds_of_samples_is_noisy():
 def test_few_samples_are_called_few():
     assert are_few([10.0] * 9)
     assert not are_few([10.0] * 10)
+
+
+def test_what_could_be_the_output_of_any_input_is_refused():
+    require_right_output(0.02, "bf16", effect_of_input=0.11)
+    with pytest.raises(WrongOutputError, match="could be the output of any input"):
+        require_right_output(0.074, "bf16", effect_of_input=0.11)
+    with pytest.raises(WrongOutputError, match="int4 may differ by"):
+        require_right_output(0.7, "int4", effect_of_input=2.0)
