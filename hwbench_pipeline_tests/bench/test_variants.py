@@ -85,5 +85,7 @@ def test_compressed_weights_are_verified_and_named(openvino_rows, index, precisi
     options = json.loads(row["options"])
     assert options["stored_weights"].startswith(stored)
     assert options["precision_hint"] == "f32"
+    assert options["dynamic_quantization_group"] == 32
+    assert json.loads(openvino_rows[0]["options"])["dynamic_quantization_group"] == 0
     assert row["output_max_rel_error"] > 0
     assert openvino_rows[0]["output_max_rel_error"] < row["output_max_rel_error"]
