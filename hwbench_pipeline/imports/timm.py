@@ -249,7 +249,9 @@ def _worth(
             "provenance_reason": f"{basis}; rate, step time and batch size not all stated",
         }
     expected = 1000 * batch_size / step_ms
-    allowed = expected * (CONSISTENCY + _HALF_MICROSECOND / step_ms) + _HALF_CENT
+    allowed = (
+        expected * (CONSISTENCY + _HALF_MICROSECOND / max(step_ms - _HALF_MICROSECOND, _HALF_MICROSECOND)) + _HALF_CENT
+    )
     if abs(rate - expected) > allowed:
         reason = f"{rate:g} samples/s stated, batch {batch_size} in {step_ms:g} ms is {expected:.6g}; {basis}"
         return {"provenance": "unknown", "provenance_reason": reason}
