@@ -7,6 +7,7 @@ child, when standard input closes. Belongs here: process life only. It must neve
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -25,6 +26,8 @@ def _preload() -> None:
     from hwbench_pipeline.bench import cell
 
     cell.preload()
+    gc.collect()
+    gc.freeze()  # what every cell shares is never looked through again, by the cells' own collections either
 
 
 def _run_in_child(request: dict[str, Any]) -> int:

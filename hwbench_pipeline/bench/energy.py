@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+from hwbench_pipeline.hardware.nvml import NvmlError, energy_counter
+
 POWERCAP = Path("/sys/class/powercap")
 SHORTEST_S = 0.3
 """Counters tick every few milliseconds; over a shorter time their last tick weighs too much."""
@@ -102,23 +104,7 @@ def _microjoules(path: Path) -> Callable[[], float]:
 
 def _nvml() -> tuple[Counters, str]:
     try:
-        import pynvml
-    except ImportError:
-        return {}, "not read: nvidia-ml-py is not installed. Fix: pip install nvidia-ml-py"
-    try:
-        pynvml.nvmlInit()
-        device = _nvml_device(pynvml)
-        pynvml.nvmlDeviceGetTotalEnergyConsumption(device)
-    except pynvml.NVMLError as error:
-        return {}, f"not read: NVML says {error}"
-    read = pynvml.nvmlDeviceGetTotalEnergyConsumption
-    return {"gpu": (lambda: read(device) / 1e3, None)}, "NVML total energy of the GPU, the host not counted"
-
-
-def _nvml_device(pynvml: object) -> object:
-    """The handle of torch's first device: by its UUID, since CUDA_VISIBLE_DEVICES renumbers what NVML does not."""
-    import torch
-
-    identity = f"GPU-{torch.cuda.get_device_properties(0).uuid}"
-    handle: object = pynvml.nvmlDeviceGetHandleByUUID(identity.encode())  # type: ignore[attr-defined]
-    return handle
+        read = energy_counter()
+    except NvmlError as error:
+        return {}, f"not read: {error}"
+    return {"gpu": (read, None)}, "NVML total energy of the GPU, the host not counted"

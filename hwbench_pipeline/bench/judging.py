@@ -6,6 +6,7 @@ Does not belong here: computing the numbers (`statistics`) or storing them (`rec
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -90,6 +91,15 @@ def require_right_output(relative_error: float, precision: str, effect_of_input:
             f"the output differs from the torch fp32 reference by {relative_error:.2g} of its largest value; "
             f"{precision} may differ by {tolerance:g}"
         )
+
+
+def relative_loss_error(reference: float, loss: float) -> float:
+    """Difference of two losses over the reference's, which is not zero. Raises `WrongOutputError` for one that is no number."""
+    if not math.isfinite(reference):
+        raise WrongOutputError(f"the loss of the torch fp32 reference is {reference:g}: nothing to compare with")
+    if not math.isfinite(loss):
+        raise WrongOutputError(f"the loss is {loss:g}, that of the torch fp32 reference {reference:g}")
+    return abs(loss - reference) / abs(reference)
 
 
 def has_drifted(samples_ms: Sequence[float]) -> bool:

@@ -9,15 +9,20 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 
-from hwbench_pipeline.bench.backends.protocol import StreamSession
+from hwbench_pipeline.bench.backends.protocol import StreamSamples, StreamSession
 from hwbench_pipeline.bench.judging import has_drifted, is_noisy, upper_spread
 from hwbench_pipeline.bench.plan import Sampling
 from hwbench_pipeline.bench.statistics import percentile
 
 STEADY_WINDOW = 3
 STEADY = 0.05
+MOST_ATTEMPTS = 2
+
+Watch = Callable[[], AbstractContextManager[object]]
+"""Makes what is entered around each attempt at sampling, warm-up left out."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,8 @@ class Samples:
     """Raw samples in milliseconds, in the order they were taken, and how many calls warmed up before them.
 
     `n_calls` counts every call made, those thrown away too; the kept ones begin at number `first_kept` of them. `wall_s` is
-    the time that requests in flight took together, None for calls one after the other. `n_attempts` is 2 where the first samples were noisy or drifted and others were taken; the steadier ones stand here.
+    the time that requests in flight took together, None for calls one after the other. `n_attempts` is 2 where the first samples
+    were noisy or drifted and others were taken; the steadier ones stand here, those of number `attempt`, from 0.
     """
 
     samples_ms: list[float]
@@ -34,6 +40,7 @@ class Samples:
     first_kept: int = 0
     wall_s: float | None = None
     n_attempts: int = 1
+    attempt: int = 0
 
 
 def timed_ms(call: Callable[[], object]) -> float:
@@ -43,32 +50,55 @@ def timed_ms(call: Callable[[], object]) -> float:
     return (time.perf_counter_ns() - start) / 1e6
 
 
-def take_samples(call: Callable[[], object], rules: Sampling) -> Samples:
+def take_samples(call: Callable[[], object], rules: Sampling, watch: Watch = nullcontext) -> Samples:
     """Warm up, then sample until the rules are met; once more where the samples are noisy or drift.
 
     A neighbour's burst on the machine passes: the second attempt tells it from the model's own spread.
     """
     n_warmup = _warm_up(call, rules)
-    first = _sample(call, rules)
-    if not (is_noisy(first) or has_drifted(first)):
-        return Samples(first, n_warmup, n_warmup + len(first), n_warmup)
-    second = _sample(call, rules)
-    kept = min(second, first, key=_disturbance)
-    first_kept = n_warmup if kept is first else n_warmup + len(first)
-    return Samples(kept, n_warmup, n_warmup + len(first) + len(second), first_kept, n_attempts=2)
+    attempts = _attempts(lambda: StreamSamples(_sample(call, rules), 0.0, 1), watch)
+    return _steadiest(attempts, n_warmup)
 
 
-def take_stream(session: StreamSession, rules: Sampling) -> Samples:
-    """Samples of a session that keeps several requests in flight, after a warm-up of the same kind."""
+def take_stream(session: StreamSession, rules: Sampling, watch: Watch = nullcontext) -> Samples:
+    """Samples of a session that keeps several requests in flight, after a warm-up of the same kind; attempts as above."""
     warm = session.stream(
         min_requests=rules.min_warmup, min_duration_s=rules.min_warmup_s, max_duration_s=rules.max_duration_s
     )
-    taken = session.stream(
-        min_requests=rules.min_samples, min_duration_s=rules.min_duration_s, max_duration_s=rules.max_duration_s
+    attempts = _attempts(
+        lambda: session.stream(
+            min_requests=rules.min_samples, min_duration_s=rules.min_duration_s, max_duration_s=rules.max_duration_s
+        ),
+        watch,
     )
-    n_warmup = len(warm.latencies_ms)
-    n_calls = n_warmup + len(taken.latencies_ms)
-    return Samples(taken.latencies_ms, n_warmup, n_calls, n_warmup, wall_s=taken.wall_s)
+    samples = _steadiest(attempts, len(warm.latencies_ms))
+    return replace(samples, wall_s=attempts[samples.attempt].wall_s)
+
+
+def _attempts(take: Callable[[], StreamSamples], watch: Watch) -> list[StreamSamples]:
+    """One attempt at sampling, or two where the first was disturbed."""
+    attempts = []
+    for _ in range(MOST_ATTEMPTS):
+        with watch():
+            attempts.append(take())
+        latest = attempts[-1].latencies_ms
+        if not (is_noisy(latest) or has_drifted(latest)):
+            break
+    return attempts
+
+
+def _steadiest(attempts: Sequence[StreamSamples], n_warmup: int) -> Samples:
+    sizes = [len(attempt.latencies_ms) for attempt in attempts]
+    # of two that are alike the later one: the model is warmer
+    best = min(reversed(range(len(attempts))), key=lambda index: _disturbance(attempts[index].latencies_ms))
+    return Samples(
+        attempts[best].latencies_ms,
+        n_warmup,
+        n_warmup + sum(sizes),
+        n_warmup + sum(sizes[:best]),
+        n_attempts=len(attempts),
+        attempt=best,
+    )
 
 
 def _disturbance(samples_ms: Sequence[float]) -> tuple[bool, float]:

@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from hwbench_pipeline.hardware import nvml
+
 LOADED_SHARE_OF_CORES = 0.25
 """The flag `loaded_machine` is set when more than this share of the cores is busy with something else.
 
@@ -133,7 +135,7 @@ class ThrottleMeter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.has_throttled = self._events() > self._before or (self._is_cuda and gpu_is_slowed())
+        self.has_throttled = self._events() > self._before or (self._is_cuda and _gpu_is_slowed())
 
     def _events(self) -> int:
         total = 0
@@ -153,25 +155,10 @@ def kernel_memory_kills(vmstat: Path = Path("/proc/vmstat")) -> int | None:
     return None
 
 
-def gpu_is_slowed() -> bool:
-    """Whether NVML says that heat or a power brake lowers the GPU's clock now; False where it cannot be asked.
-
-    The ordinary power cap is no reason here: GPUs at work reach it all the time.
-    """
-    try:
-        import pynvml
-    except ImportError:
-        return False
-    slowed = (
-        pynvml.nvmlClocksThrottleReasonHwThermalSlowdown
-        | pynvml.nvmlClocksThrottleReasonSwThermalSlowdown
-        | pynvml.nvmlClocksThrottleReasonHwPowerBrakeSlowdown
-    )
-    try:
-        pynvml.nvmlInit()
-        return bool(pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(pynvml.nvmlDeviceGetHandleByIndex(0)) & slowed)
-    except pynvml.NVMLError:
-        return False
+def _gpu_is_slowed() -> bool:
+    with suppress(nvml.NvmlError):
+        return nvml.is_slowed()
+    return False
 
 
 def cpu_clock_mhz() -> float | None:

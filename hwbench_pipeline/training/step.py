@@ -29,10 +29,12 @@ class LossError(Exception):
 class TrainingStep:
     """A model in train mode with its optimizer and one fixed batch.
 
-    `losses` holds the loss of every step run so far; `options` says what a step consists of.
+    `losses` holds the loss of every step run so far; `options` says what a step consists of. `loss_without_dropout` computes the
+    batch's loss with the weights as they are and without anything drawn by chance: two devices agree on it.
     """
 
     run: Callable[[], None]
+    loss_without_dropout: Callable[[], float]
     losses: list[torch.Tensor]
     options: dict[str, Any]
     backend_version: str = torch.__version__
@@ -88,11 +90,22 @@ class TrainingStep:
                 return contextlib.nullcontext()
             return torch.autocast(device.type, dtype=DTYPES[precision])
 
-        def run() -> None:
+        def forward() -> torch.Tensor:
             with autocast():
                 output = model(**batch)
-                loss = output.loss if labels is not None else _surrogate_loss(output)
-            loss.backward()
+                return output.loss if labels is not None else _surrogate_loss(output)
+
+        def loss_without_dropout() -> float:
+            model.eval()
+            try:
+                with torch.no_grad():
+                    return float(forward())
+            finally:
+                model.train()
+
+        def run() -> None:
+            loss = forward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             synchronize()
@@ -100,6 +113,7 @@ class TrainingStep:
 
         return cls(
             run=run,
+            loss_without_dropout=loss_without_dropout,
             losses=losses,
             options={
                 "attention": getattr(model.config, "_attn_implementation", None),

@@ -11,6 +11,7 @@ import signal
 import time
 
 import numpy as np
+import torch
 
 from hwbench_pipeline.bench import cell
 from hwbench_pipeline.bench.backends.torch import TorchForward
@@ -39,19 +40,51 @@ def _kill_server(*_):
 
 
 def _spoil_outputs(spoil):
-    """Spoil what the backend gives after the reference was computed."""
-    reference_of, outputs = cell._reference_outputs, TorchForward.outputs
+    """Spoil what the backend gives, and not the reference."""
+    found = cell.backend_for
 
-    def _reference_outputs(workload):
-        found = reference_of(workload)
-        TorchForward.outputs = lambda session: {name: spoil(value) for name, value in outputs(session).items()}
-        return found
+    def backend_for(hardware):
+        backend = found(hardware)
+        prepare = backend.prepare
 
-    cell._reference_outputs = _reference_outputs
+        def _prepare(workload):
+            session = prepare(workload)
+            outputs = session.outputs
+            session.outputs = lambda: {name: spoil(value) for name, value in outputs().items()}
+            return session
+
+        object.__setattr__(backend, "prepare", _prepare)
+        return backend
+
+    cell.backend_for = backend_for
+
+
+def _forget_the_seed():
+    """A model whose outputs differ from call to call: the reference too."""
+    outputs = TorchForward.outputs
+    TorchForward.outputs = lambda session: {
+        name: value * np.random.default_rng().normal(size=value.shape) for name, value in outputs(session).items()
+    }
 
 
 def _replace(name, function):
     return lambda: setattr(cell, name, function)
+
+
+def _train_something_else():
+    """After the reference's step was prepared, the weights are others."""
+    prepare = cell.TrainingStep.prepare
+    prepared = []
+
+    def _prepare(hardware, key, model, *arguments, **named):
+        if prepared:
+            with torch.no_grad():
+                for parameter in model.parameters():
+                    parameter.mul_(-3)
+        prepared.append(key)
+        return prepare(hardware, key, model, *arguments, **named)
+
+    cell.TrainingStep.prepare = _prepare
 
 
 PLANTS = {
@@ -60,6 +93,8 @@ PLANTS = {
     "hang in sampling": _replace("_sample", _hang),
     "memory bomb": _replace("_load", _bomb),
     "NaN output": lambda: _spoil_outputs(lambda value: np.where(value == value.max(), np.nan, value)),
+    "output by chance": _forget_the_seed,
+    "wrong loss": _train_something_else,
     "wrong output": lambda: _spoil_outputs(lambda value: value[..., ::-1]),
     "stdout flood": _replace("_sample", _flood),
     "killed by a signal": _replace("_sample", lambda *_: os.kill(os.getpid(), signal.SIGKILL)),

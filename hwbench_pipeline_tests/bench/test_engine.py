@@ -110,6 +110,14 @@ def test_training_is_measured_and_learns(processes):
     assert row["loss_last"] < row["loss_first"]
 
 
+def test_training_on_one_pair_of_a_contrastive_model_is_no_training(processes):
+    one, four = run_cell(plan("cpu", "clip", Point(), Point(batch_size=4), mode="training"), processes).rows
+    assert (one["status"], one["batch_size"]) == ("unsupported", 1)
+    assert "nothing to train on. Fix: --batch-size 2" in one["error_message"]
+    assert (four["status"], four["batch_size"]) == ("ok", 4)
+    assert four["loss_first"] > 0
+
+
 def test_another_inputs_output_is_never_taken_for_right():
     """Of every model with a stand-in: what the reference gives for another input is further away than any tolerance lets pass."""
     for key in ("bert", "detr", "whisper", "clip", "llava_next"):

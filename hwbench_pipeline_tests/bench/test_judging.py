@@ -9,6 +9,7 @@ from hwbench_pipeline.bench.judging import (
     has_drifted,
     is_noisy,
     largest_relative_error,
+    relative_loss_error,
     require_right_output,
 )
 
@@ -78,3 +79,16 @@ def test_what_could_be_the_output_of_any_input_is_refused():
         require_right_output(0.074, "bf16", effect_of_input=0.11)
     with pytest.raises(WrongOutputError, match="int4 may differ by"):
         require_right_output(0.7, "int4", effect_of_input=2.0)
+
+
+def test_a_loss_is_compared_with_the_references():
+    assert relative_loss_error(2.0, 2.1) == pytest.approx(0.05)
+    assert relative_loss_error(-2.0, -2.0) == 0
+
+
+@pytest.mark.parametrize(
+    ("reference", "loss"), [(float("nan"), 1.0), (2.0, float("nan")), (2.0, float("inf"))]
+)
+def test_a_loss_that_cannot_be_compared_is_wrong(reference, loss):
+    with pytest.raises(WrongOutputError):
+        relative_loss_error(reference, loss)

@@ -9,7 +9,7 @@ from hwbench_pipeline.bench.engine import run_cell
 from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling
 from hwbench_pipeline.hardware.host_lock import HOST_LOCK_VARIABLE
-from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE
+from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING
 from hwbench_pipeline.schema.validation import require_valid
 from hwbench_pipeline_tests.bench.planted_faults import SEEDS
 
@@ -23,6 +23,8 @@ EXPECTED = {
     "memory bomb": ("out_of_memory", "OverHostMemory", "1,500 MB were to spare"),
     "NaN output": ("failed", "WrongOutputError", "holds NaN"),
     "wrong output": ("failed", "WrongOutputError", "differs from the torch fp32 reference"),
+    "output by chance": ("failed", "WrongOutputError", "two runs of the torch reference"),
+    "wrong loss": ("failed", "WrongOutputError", "differs from the torch fp32 reference"),
     "stdout flood": ("failed", "EndlessOutput", "200 MB are allowed"),
     "killed by a signal": ("failed", "Killed", "SIGKILL"),
     "os._exit": ("failed", "ProcessDied", "exit code 3"),
@@ -43,10 +45,11 @@ def processes():
 
 
 def measure(processes, model, seed=0):
+    mode = "training" if seed == SEEDS["wrong loss"] else "inference"
     deadline_s = 60.0 if seed == SEEDS["memory bomb"] else 3.0  # filling memory takes a slow machine its time
-    plan = CellPlan("cpu", model, points=(Point(),), sampling=QUICK, seed=seed, phase_timeout_s=deadline_s)
+    plan = CellPlan("cpu", model, mode, points=(Point(),), sampling=QUICK, seed=seed, phase_timeout_s=deadline_s)
     rows = run_cell(plan, processes).rows
-    require_valid(CORE_BENCH__INFERENCE, rows)
+    require_valid(CORE_BENCH__INFERENCE if mode == "inference" else CORE_BENCH__TRAINING, rows)
     return rows
 
 

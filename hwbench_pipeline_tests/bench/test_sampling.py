@@ -2,9 +2,11 @@
 
 import gc
 import time
+from contextlib import contextmanager
 
+from hwbench_pipeline.bench.backends.protocol import StreamSamples
 from hwbench_pipeline.bench.plan import Sampling
-from hwbench_pipeline.bench.sampling import is_steady, take_samples, timed_ms
+from hwbench_pipeline.bench.sampling import is_steady, take_samples, take_stream, timed_ms
 
 
 def test_takes_the_minimum_of_slow_calls():
@@ -59,6 +61,50 @@ def test_drift_costs_a_second_attempt():
     taken = take_samples(Call(*[20] * 5, *[14] * 5, 14), rules)
     assert taken.n_attempts == 2
     assert max(taken.samples_ms) < 18
+
+
+class Stream:
+    """Requests that take the given milliseconds in one attempt after the other."""
+
+    def __init__(self, *attempts):
+        self.attempts = list(attempts)
+
+    def stream(self, **_):
+        latencies_ms = self.attempts.pop(0)
+        return StreamSamples(latencies_ms, wall_s=sum(latencies_ms) / 1e3, in_flight=1)
+
+
+def test_a_noisy_stream_is_tried_again_and_the_steadier_one_stands():
+    watches = []
+
+    @contextmanager
+    def watch():
+        watches.append("entered")
+        yield
+        watches.append("left")
+
+    noisy, steady = [10.0, 40.0, 10.0, 60.0, 10.0, 50.0] * 4, [10.0] * 24
+    taken = take_stream(Stream([9.0], noisy, steady), Sampling(), watch)
+    assert (taken.samples_ms, taken.n_attempts, taken.attempt) == (steady, 2, 1)
+    assert taken.wall_s == sum(steady) / 1e3
+    assert (taken.n_warmup, taken.n_calls, taken.first_kept) == (1, 49, 25)
+    assert watches == ["entered", "left"] * 2
+    worse = [10.0, 10.0, 90.0] * 8
+    assert take_stream(Stream([9.0], noisy, worse), Sampling()).attempt == 0
+
+
+def test_the_watch_is_around_the_samples_and_not_around_the_warm_up():
+    n_calls, at = Call(5), []
+
+    @contextmanager
+    def watch():
+        at.append(n_calls.n_calls)
+        yield
+        at.append(n_calls.n_calls)
+
+    rules = Sampling(min_warmup=4, min_warmup_s=0, max_warmup_s=0, min_samples=6, max_samples=6, min_duration_s=0)
+    taken = take_samples(n_calls, rules, watch)
+    assert at[:2] == [taken.n_warmup, taken.n_warmup + 6]
 
 
 def test_steadiness_needs_six_calls():

@@ -89,3 +89,37 @@ def test_compressed_weights_are_verified_and_named(openvino_rows, index, precisi
     assert json.loads(openvino_rows[0]["options"])["dynamic_quantization_group"] == 0
     assert row["output_max_rel_error"] > 0
     assert openvino_rows[0]["output_max_rel_error"] < row["output_max_rel_error"]
+
+
+def test_every_request_in_flight_is_verified():
+    """One of them answering something else shows, though the first one is right."""
+    from hwbench_pipeline.bench import cell
+    from hwbench_pipeline.bench.backends.openvino import OpenvinoBackend
+    from hwbench_pipeline.bench.judging import largest_relative_error
+
+    plan = CellPlan("openvino", "vit", points=(Point(variant="throughput"),))
+    workload = cell._workload(plan, plan.points[0], cell._load(plan, plan.points[0], "eager"), "throughput")
+    reference = cell._reference_outputs(workload)
+    session = OpenvinoBackend().prepare(workload)
+    errors = [largest_relative_error(reference, answer) for answer in session.outputs_in_flight()]
+    assert len(errors) == session.facts.options["in_flight"]
+    assert max(errors) < 1e-3
+    last = session._queue[len(errors) - 1]
+    last.get_input_tensor(0).data[:] *= -2
+    spoiled = [largest_relative_error(reference, answer) for answer in session.outputs_in_flight()]
+    assert spoiled[:-1] == pytest.approx(errors[:-1], abs=1e-5)
+    assert spoiled[-1] > 0.1
+
+
+def test_a_stream_counts_every_request_once_and_keeps_them_all_busy():
+    from hwbench_pipeline.bench import cell
+    from hwbench_pipeline.bench.backends.openvino import OpenvinoBackend
+
+    plan = CellPlan("openvino", "vit", points=(Point(variant="throughput"),))
+    workload = cell._workload(plan, plan.points[0], cell._load(plan, plan.points[0], "eager"), "throughput")
+    session = OpenvinoBackend().prepare(workload)
+    for at_least in (1, 50):
+        taken = session.stream(min_requests=at_least, min_duration_s=0, max_duration_s=30)
+        assert at_least <= len(taken.latencies_ms) < at_least + 2 * taken.in_flight
+        assert 0 < min(taken.latencies_ms) / 1e3 <= taken.wall_s
+    assert len(session.stream(min_requests=10**6, min_duration_s=0, max_duration_s=0.1).latencies_ms) < 10**6

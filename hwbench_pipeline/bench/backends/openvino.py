@@ -35,7 +35,8 @@ _COMPRESSED = {"int8": "INT8_ASYM", "int4": "INT4_SYM"}
 _DYNAMIC_QUANTIZATION = "DYNAMIC_QUANTIZATION_GROUP_SIZE"
 """So many activations share one scale; 0: none is quantized."""
 INT4_GROUP = 32
-"""So many weights share one scale: a divisor of every width in the catalog, where NNCF's own 128 is none."""
+"""So many weights share one scale: a divisor of most widths in the catalog, where NNCF's own 128 is none. A narrower matrix
+(the position bias of T5 is as wide as it has heads) gets the largest power of two that divides its width, or 8 bits."""
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,13 @@ def _compressed(model: Any, precision: str) -> tuple[Any, str]:
     import nncf
 
     mode = getattr(nncf.CompressWeightsMode, _COMPRESSED[precision])
-    grouping: dict[str, Any] = {"group_size": INT4_GROUP, "all_layers": True} if precision == "int4" else {}
+    grouping: dict[str, Any] = {}
+    if precision == "int4":
+        narrow = nncf.AdvancedCompressionParameters(group_size_fallback_mode=nncf.GroupSizeFallbackMode.ADJUST)
+        grouping = {"group_size": INT4_GROUP, "all_layers": True, "advanced_parameters": narrow}
     with redirect_stdout(io.StringIO()):  # it prints tables and bars
         compressed = nncf.compress_weights(model, mode=mode, **grouping)
-    group = f", groups of {INT4_GROUP}" if grouping else ""
+    group = f", groups of {INT4_GROUP} or less" if grouping else ""
     return compressed, f"{_COMPRESSED[precision]} by nncf{group}"
 
 
@@ -141,7 +145,10 @@ class OpenvinoForward:
     def outputs(self) -> dict[str, Array]:
         """The primary outputs of one forward pass."""
         self._request.infer()
-        return {name: _as_float32(self._request.get_output_tensor(index)) for index, name in enumerate(self._names)}
+        return self._outputs_of(self._request)
+
+    def _outputs_of(self, request: Any) -> dict[str, Array]:
+        return {name: _as_float32(request.get_output_tensor(index)) for index, name in enumerate(self._names)}
 
     def peak_memory(self) -> PeakMemory:
         """The peak of the host's memory, in which the CPU plug-in works."""
@@ -153,35 +160,50 @@ class OpenvinoStream(OpenvinoForward):
 
     def __init__(self, facts: SessionFacts, compiled: Any, forward: TracedForward, in_flight: int) -> None:
         super().__init__(facts, compiled, forward)
-        self._requests = [_request(compiled, forward.example_input) for _ in range(in_flight)]
+        self._queue = ov.AsyncInferQueue(compiled, in_flight)
+        for request in self._queue:
+            _set_inputs(request, forward.example_input)
 
     def stream(self, *, min_requests: int, min_duration_s: float, max_duration_s: float) -> StreamSamples:
-        """Start every request again as soon as it is done; latencies are the host's, from start to completion."""
+        """Start a request as soon as any is done; latencies are OpenVINO's own, from a request's start to its completion."""
         latencies: list[float] = []
+        self._queue.set_callback(lambda request, _: latencies.append(request.latency))
         begun = time.perf_counter()
-        started = [0] * len(self._requests)
-        for index, request in enumerate(self._requests):
-            started[index] = time.perf_counter_ns()
-            request.start_async()
-        waiting = list(range(len(self._requests)))
-        while waiting:
-            index = waiting.pop(0)  # the oldest: requests are served in order
-            self._requests[index].wait()
-            latencies.append((time.perf_counter_ns() - started[index]) / 1e6)
+        while True:
             elapsed = time.perf_counter() - begun
             has_minima = len(latencies) >= min_requests and elapsed >= min_duration_s
-            if not has_minima and elapsed < max_duration_s:
-                started[index] = time.perf_counter_ns()
-                self._requests[index].start_async()
-                waiting.append(index)
-        return StreamSamples(latencies, time.perf_counter() - begun, len(self._requests))
+            if has_minima or elapsed >= max_duration_s:
+                break
+            self._queue.get_idle_request_id()  # waits until there is one
+            self._queue.start_async()
+        self._queue.wait_all()
+        return StreamSamples(latencies, time.perf_counter() - begun, len(self._queue))
+
+    def outputs_in_flight(self) -> list[dict[str, Array]]:
+        """The primary outputs of requests that ran at once, one dictionary for each."""
+        self._run_at_once()
+        return [self._outputs_of(request) for request in self._queue]
+
+    def peak_memory(self) -> PeakMemory:
+        """The peak with all requests under way."""
+        return measure_peak(self._run_at_once, "openvino")
+
+    def _run_at_once(self) -> None:
+        self._queue.set_callback(lambda *_: None)
+        for _ in range(len(self._queue)):
+            self._queue.start_async()  # each on another request: the longest idle one is next
+        self._queue.wait_all()
 
 
 def _request(compiled: Any, inputs: Sequence[torch.Tensor]) -> Any:
     request = compiled.create_infer_request()
+    _set_inputs(request, inputs)
+    return request
+
+
+def _set_inputs(request: Any, inputs: Sequence[torch.Tensor]) -> None:
     for index, tensor in enumerate(inputs):
         request.set_input_tensor(index, ov.Tensor(np.ascontiguousarray(tensor.numpy())))
-    return request
 
 
 def _as_float32(tensor: Any) -> Array:

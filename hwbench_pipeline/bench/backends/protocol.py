@@ -123,6 +123,10 @@ class StreamSession(Session, Protocol):
         """Keep the device busy until both minima are met or the maximum is, and drain what is still under way."""
         ...
 
+    def outputs_in_flight(self) -> list[dict[str, Array]]:
+        """Run as many requests as `stream` keeps under way, at once, and give the named outputs of each."""
+        ...
+
 
 @dataclass(frozen=True)
 class ProbeAnswer:

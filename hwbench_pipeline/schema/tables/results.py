@@ -109,7 +109,8 @@ RESULT_COLUMNS: tuple[Column, ...] = (
         "output_max_rel_error",
         FLOAT64,
         "Largest absolute difference from the torch fp32 CPU reference on the same weights and input, "
-        "divided by the reference's largest absolute value.",
+        "divided by the reference's largest absolute value; of a training step, the relative difference of the loss before "
+        "the first step, without dropout.",
         at_least=0,
     ),
     _text("hardware", "What really ran it; where nothing ran, the platform it was tried on. NULL if unknown."),
