@@ -408,8 +408,8 @@ def make_labels(
 
     `labels` is int64: token ids B×S with -100 where no loss is taken, classes B, or CTC targets; for detr a list of
     one dict per image, `class_labels` (3) and `boxes` (3×4, relative centre x, y, width, height). Contrastive models
-    take `return_loss=True`, and their loss is 0 with gradient 0 at batch size 1, where nothing can be contrasted;
-    the work done is the same. None where `training_loss_kind` says surrogate. Deterministic by `seed`.
+    take `return_loss=True`, and their loss is 0 with gradient 0 at batch size 1, where nothing can be contrasted.
+    None where `training_loss_kind` says surrogate. Deterministic by `seed`.
     """
     kind = training_loss_kind(key)
     if kind == "surrogate":

@@ -86,9 +86,7 @@ def test_a_loss_is_compared_with_the_references():
     assert relative_loss_error(-2.0, -2.0) == 0
 
 
-@pytest.mark.parametrize(
-    ("reference", "loss"), [(float("nan"), 1.0), (2.0, float("nan")), (2.0, float("inf"))]
-)
+@pytest.mark.parametrize(("reference", "loss"), [(float("nan"), 1.0), (2.0, float("nan")), (2.0, float("inf"))])
 def test_a_loss_that_cannot_be_compared_is_wrong(reference, loss):
     with pytest.raises(WrongOutputError):
         relative_loss_error(reference, loss)

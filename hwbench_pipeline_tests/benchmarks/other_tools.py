@@ -1,7 +1,7 @@
 """What our engine is compared with, each run as a process of its own: a bare loop, optimum-benchmark, benchmark_app.
 
-`python -m hwbench_pipeline_tests.benchmarks.other_tools prepare FOLDER SIZE` writes BERT's weights and its OpenVINO graph;
-`… loop SIZE SECONDS` prints the p50 in ms of a loop that anybody would write. `optimum.py` text in here runs in the venv of
+`python -m hwbench_pipeline_tests.benchmarks.other_tools prepare FOLDER MODEL SIZE` writes a model's weights, and of BERT its
+OpenVINO graph; `… loop MODEL SIZE SECONDS` prints the p50 in ms of a loop that anybody would write. `optimum.py` text in here runs in the venv of
 optimum-benchmark, which has no hwbench.
 """
 
@@ -17,44 +17,50 @@ from pathlib import Path
 from typing import Any
 
 TOKENS = 128
+TASKS = {"bert": "fill-mask", "gpt2": "text-generation"}
 
 OPTIMUM = """
 import json, sys, time
 from optimum_benchmark import Benchmark, BenchmarkConfig, InferenceConfig, ProcessConfig, PyTorchConfig
 def main():
-    model, tokens, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+    model, task, tokens, seconds = sys.argv[1], sys.argv[2], int(sys.argv[3]), float(sys.argv[4])
+    generation = {"generate_kwargs": {"max_new_tokens": 2, "min_new_tokens": 2}} if task == "text-generation" else {}
     config = BenchmarkConfig(
         name="peer",
         launcher=ProcessConfig(),
         scenario=InferenceConfig(latency=True, memory=False, iterations=10, duration=seconds, warmup_runs=5,
-                                 input_shapes={"batch_size": 1, "sequence_length": tokens}),
-        backend=PyTorchConfig(model=model, task="fill-mask", device="cpu", library="transformers"),
+                                 input_shapes={"batch_size": 1, "sequence_length": tokens}, **generation),
+        backend=PyTorchConfig(model=model, task=task, device="cpu", library="transformers"),
     )
     start = time.perf_counter()
     report = Benchmark.launch(config)
-    print(json.dumps({"wall_s": time.perf_counter() - start, "p50_ms": report.to_dict()["forward"]["latency"]["p50"] * 1e3}))
+    told = report.to_dict()["prefill" if generation else "forward"]
+    print(json.dumps({"wall_s": time.perf_counter() - start, "p50_ms": told["latency"]["p50"] * 1e3}))
 if __name__ == "__main__":
     main()
 """
 
 
-def _inputs(size: str) -> tuple[Any, Any]:
+def _inputs(name: str, size: str) -> tuple[Any, Any]:
+    import hwbench_pipeline_tests.benchmarks.gpt2  # noqa: F401 - makes it known
     from hwbench_pipeline.catalog.building import build_model
     from hwbench_pipeline.catalog.inputs import make_inputs
 
-    model = build_model("bert", size)
-    return model, make_inputs("bert", model.config, batch_size=1, sequence_length=TOKENS if size == "reference" else 32)
+    model = build_model(name, size)
+    return model, make_inputs(name, model.config, batch_size=1, sequence_length=TOKENS if size == "reference" else 32)
 
 
-def prepare(folder: Path, size: str) -> dict[str, str]:
-    """BERT with random weights, for tools that load: as a transformers folder and as an OpenVINO graph."""
+def prepare(folder: Path, name: str, size: str) -> dict[str, str]:
+    """A model with random weights, for tools that load: as a transformers folder, BERT as an OpenVINO graph too."""
     import openvino as ov
 
     from hwbench_pipeline.catalog.building import build_model
     from hwbench_pipeline.catalog.exporting import TracedForward
 
-    model, inputs = _inputs(size)
+    model, inputs = _inputs(name, size)
     model.save_pretrained(folder / "hub")
+    if name != "bert":
+        return {"hub": str(folder / "hub")}
     forward = TracedForward(build_model("bert", size, attn_implementation="eager"), inputs)
     graph = ov.convert_model(forward, example_input=forward.example_input)
     graph.reshape({port: list(tensor.shape) for port, tensor in zip(graph.inputs, forward.example_input, strict=True)})
@@ -62,11 +68,11 @@ def prepare(folder: Path, size: str) -> dict[str, str]:
     return {"hub": str(folder / "hub"), "graph": str(folder / "bert.xml")}
 
 
-def loop(size: str, seconds: float) -> dict[str, float]:
+def loop(name: str, size: str, seconds: float) -> dict[str, float]:
     """The p50 of a loop by hand: warm up, then time each call with perf_counter."""
     import torch
 
-    model, inputs = _inputs(size)
+    model, inputs = _inputs(name, size)
     samples: list[float] = []
     with torch.inference_mode():
         for _ in range(5):
@@ -79,20 +85,21 @@ def loop(size: str, seconds: float) -> dict[str, float]:
     return {"p50_ms": statistics.median(samples) * 1e3}
 
 
-def run_loop(size: str, seconds: float) -> float:
+def run_loop(name: str, size: str, seconds: float) -> float:
     """`loop` in a fresh process; p50 in ms."""
-    command = [sys.executable, "-m", "hwbench_pipeline_tests.benchmarks.other_tools", "loop", size, str(seconds)]
+    command = [sys.executable, "-m", "hwbench_pipeline_tests.benchmarks.other_tools", "loop", name, size, str(seconds)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(json.loads(done.stdout.splitlines()[-1])["p50_ms"])
 
 
 def run_optimum(
-    python: list[str], environment: dict[str, str], hub: str, tokens: int, seconds: float
+    python: list[str], environment: dict[str, str], hub: str, task: str, tokens: int, seconds: float
 ) -> dict[str, float]:
-    """optimum-benchmark's process launcher; its p50 in ms and the seconds from its call to its report."""
+    """optimum-benchmark's process launcher; its p50 in ms, of a generation's prefill, and the seconds from its call to its
+    report."""
     script = Path(hub).parent / "optimum_run.py"
     script.write_text(OPTIMUM)
-    command = [*python, str(script), hub, str(tokens), str(seconds)]
+    command = [*python, str(script), hub, task, str(tokens), str(seconds)]
     folder = script.parent  # it writes a log where it stands
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment, cwd=folder, timeout=300)
     answer: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -125,6 +132,6 @@ def run_benchmark_app(graph: str, seconds: float) -> float:
 if __name__ == "__main__":
     verb, *arguments = sys.argv[1:]
     if verb == "prepare":
-        print(json.dumps(prepare(Path(arguments[0]), arguments[1])))
+        print(json.dumps(prepare(Path(arguments[0]), arguments[1], arguments[2])))
     else:
-        print(json.dumps(loop(arguments[0], float(arguments[1]))))
+        print(json.dumps(loop(arguments[0], arguments[1], float(arguments[2]))))
