@@ -194,6 +194,10 @@ def test_two_cells_of_different_hardware_in_one_run(pipeline):
     result = pipeline.measure(tags=tags, config={})
     shown = {key: metadata for key, metadata in materializations(result).items() if metadata}
     assert set(shown) == {(ASSET, start), (ASSET, end)}
+    assert all(metadata["cell_s"] > 0 for metadata in shown.values())
+    logged = [record.user_message for record in pipeline.instance.all_logs(result.run_id)]
+    assert f"{start}: cell 1 of 2" in logged
+    assert any(line.startswith(f"{end}: cell 2 of 2; 1 took ") for line in logged)
     for key in (start, end):
         rows = pipeline.rows(CORE_BENCH__INFERENCE, key)
         assert {row["hardware"] for row in rows} == {cell_of(key).hardware}

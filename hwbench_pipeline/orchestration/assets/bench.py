@@ -1,5 +1,6 @@
 """Benchmark executions, partitioned by hardware × model: one asset for inference, one for training."""
 
+import time
 from typing import Any, Self
 
 import dagster as dg
@@ -9,6 +10,7 @@ from hwbench_pipeline.bench.backends.protocol import SCENARIOS
 from hwbench_pipeline.bench.engine import CellExecution, run_cell
 from hwbench_pipeline.bench.grid import default_points
 from hwbench_pipeline.bench.isolation import shared_processes
+from hwbench_pipeline.bench.pace import pace_text
 from hwbench_pipeline.bench.plan import PRECISIONS, VARIANTS, CellPlan, Point, Sampling, sweep, variants_on
 from hwbench_pipeline.bench.storing import TABLE_OF_MODE, store_execution
 from hwbench_pipeline.catalog.configs import SIZES
@@ -113,7 +115,10 @@ def _bench_asset(table: Table, mode: str) -> dg.AssetsDefinition:
     )
     def bench(context: dg.AssetExecutionContext, config: BenchConfig, warehouse: WarehouseResource) -> None:
         """Measure the cells of this run. A cell that could not be measured is recorded with the reason."""
-        for key in context.partition_keys:
+        began = time.monotonic()
+        for number, key in enumerate(context.partition_keys):
+            elapsed_s = time.monotonic() - began
+            context.log.info("%s: %s", key, pace_text(number, len(context.partition_keys), elapsed_s))
             cell = cell_of(key)
             plan = CellPlan(
                 cell.hardware,
@@ -134,8 +139,9 @@ def _bench_asset(table: Table, mode: str) -> dg.AssetsDefinition:
             for row in execution.rows:
                 if row["status"] != "ok":
                     context.log.info("%s: %s: %s", plan.name, row["status"], row["error_message"])
+            cell_s = time.monotonic() - began - elapsed_s
             context.add_asset_metadata(
-                {**execution_metadata(execution), "file": dg.MetadataValue.path(path)},
+                {**execution_metadata(execution), "cell_s": cell_s, "file": dg.MetadataValue.path(path)},
                 asset_key=table.name,
                 partition_key=key,
             )
