@@ -1,4 +1,4 @@
-"""The work of one call of each reference checkpoint, as numbers that can be asked without building the model.
+"""The least work of one call of a checkpoint, as numbers that can be asked without building the model.
 
 Belongs here: counted operations as data, for judging whether a number is possible at all. Does not belong here:
 counting (`flops`), and what a machine can do (`legacy.provenance.plausibility`). Imports no torch.
@@ -8,6 +8,7 @@ Counted by `flops.count_flops` on the reference configurations; a test counts ag
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from hwbench_pipeline.catalog.names import MODELS
@@ -45,10 +46,24 @@ _KEY_BY_CHECKPOINT = {
 }
 
 
-def counted_call(model_id: str) -> CountedCall | None:
-    """The work of the checkpoint with this published id, organisation optional; None for any other name.
+# 7b, 0.5b, 8x7b, a3b (the active ones of a mixture of experts), as a word of a checkpoint's name
+_BILLIONS = re.compile(r"(?:^|[-_ /])(?:\d+x|a)?(\d+(?:\.\d+)?)b(?=$|[-_ .])")
+_OPERATIONS_PER_PARAMETER = 2
+"""Each weight of a matrix is multiplied and added once per token (Kaplan et al. 2020, arXiv:2001.08361, section 2.1)."""
 
-    A family name (`bert`, `hf_bert`) may mean any checkpoint of it, also far smaller ones, and has none.
+
+def counted_call(model_id: str) -> CountedCall | None:
+    """The least work of the checkpoint with this published id, organisation optional; None where its name tells nothing.
+
+    Counted for the reference checkpoints; for others two operations a token for each parameter that the name states
+    (`Llama-2-7b-hf`), of several numbers the smallest. A family name (`bert`, `hf_bert`) may mean any checkpoint of it, also
+    far smaller ones, and has none.
     """
-    key = _KEY_BY_CHECKPOINT.get(model_id.strip().lower())
-    return None if key is None else COUNTED_CALLS[key]
+    name = model_id.strip().lower()
+    key = _KEY_BY_CHECKPOINT.get(name)
+    if key is not None:
+        return COUNTED_CALLS[key]
+    billions = [float(found) for found in _BILLIONS.findall(name.rpartition("/")[2])]
+    if not billions or not min(billions):
+        return None
+    return CountedCall(round(min(billions) * 1e9) * _OPERATIONS_PER_PARAMETER, per_token=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from datetime import tzinfo
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,7 @@ import typer
 from hwbench_pipeline.cli.accounting import say_what_does_not_add_up
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import JsonOption, WarehouseOption, existing_warehouse, require_readable
-from hwbench_pipeline.cli.output import inert, output, print_json, progress, say, table
+from hwbench_pipeline.cli.output import inert, output, print_json, print_lines, progress, say, table
 
 if TYPE_CHECKING:
     from hwbench_pipeline.legacy.explaining import Explanation
@@ -166,9 +167,7 @@ def _print_ingested(
 ) -> None:
     console = output()
 
-    def line(text: str) -> None:
-        console.print(inert(text), markup=False, soft_wrap=True)
-
+    line = partial(print_lines, console)
     title = "1 file" if ingested.n_files == 1 else f"{ingested.n_files} files"
     console.print(table(("status", "files"), ingested.files_by_status.items(), title=title, right=("files",)))
     console.print()

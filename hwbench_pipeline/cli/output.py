@@ -52,6 +52,12 @@ def say(message: str) -> None:
     messages().print(inert(message), markup=False, soft_wrap=True)
 
 
+def print_lines(console: Console, *lines: str) -> None:
+    """Lines that may hold anybody's text: no markup is read from it, none is wrapped."""
+    for line in lines:
+        console.print(inert(line), markup=False, soft_wrap=True)
+
+
 def announce(bar: Progress, done: int, total: int, title: str) -> None:
     """Say in a line what begins, where nobody sees the bar: a log file, a CI run."""
     if not bar.console.is_terminal:

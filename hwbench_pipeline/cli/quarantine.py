@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,7 @@ import typer
 
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import JsonOption, WarehouseOption, existing_warehouse
-from hwbench_pipeline.cli.output import inert, output, print_json, say
+from hwbench_pipeline.cli.output import output, print_json, print_lines, say
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,9 +82,7 @@ def _print(
 ) -> None:
     console = output()
 
-    def line(text: str) -> None:
-        console.print(inert(text), markup=False, soft_wrap=True)
-
+    line = partial(print_lines, console)
     if not groups:
         line("nothing is in quarantine")
         return

@@ -15,7 +15,7 @@ from hwbench_pipeline.catalog.names import catalog_key
 from hwbench_pipeline.hardware.environment import rounded_memory_mb
 from hwbench_pipeline.imports.environments import described_environment
 from hwbench_pipeline.imports.own_export import OwnExport, read_own_export
-from hwbench_pipeline.imports.records import count_of, json_text, quantity_of
+from hwbench_pipeline.imports.records import count_of, json_text, object_of, quantity_of
 from hwbench_pipeline.legacy.json_values import text
 
 _DTYPES = {
@@ -81,10 +81,10 @@ def read_configuration(config: Mapping[str, Any]) -> Configuration:
     """What a configuration object says; an empty one says nothing."""
     if not config:
         return Configuration()
-    backend = _object(config.get("backend"))
-    scenario = _object(config.get("scenario")) or _object(config.get("benchmark"))
-    launcher = _object(config.get("launcher"))
-    stated = _object(config.get("environment"))
+    backend = object_of(config.get("backend"))
+    scenario = object_of(config.get("scenario")) or object_of(config.get("benchmark"))
+    launcher = object_of(config.get("launcher"))
+    stated = object_of(config.get("environment"))
     gpus = _gpu_names(stated)
     is_rocm = _is_rocm(backend, gpus)
     device = text(backend.get("device")) or text(config.get("device"))
@@ -112,8 +112,8 @@ def read_configuration(config: Mapping[str, Any]) -> Configuration:
         corrections.append("B4 white space around the CPU's name")
         reported["cpu"] = cpu
     environment = _environment(stated, backend, hardware, device_name, memory_mb, own)
-    shapes = _object(scenario.get("input_shapes")) or _object(scenario.get("dataset_shapes"))
-    arguments = _object(scenario.get("training_arguments"))
+    shapes = object_of(scenario.get("input_shapes")) or object_of(scenario.get("dataset_shapes"))
+    arguments = object_of(scenario.get("training_arguments"))
     is_training = "training" in (text(scenario.get("name")) or "") or bool(arguments)
     batch_size = count_of(shapes.get("batch_size"))
     if is_training:
@@ -164,8 +164,8 @@ def read_configuration(config: Mapping[str, Any]) -> Configuration:
         per_step=per_step,
         n_warmup=count_of(scenario.get("warmup_runs")),
         new_tokens=_new_tokens(scenario),
-        n_beams=count_of(_object(scenario.get("generate_kwargs")).get("num_beams")) or 1,
-        images_per_prompt=count_of(_object(scenario.get("call_kwargs")).get("num_images_per_prompt")) or 1,
+        n_beams=count_of(object_of(scenario.get("generate_kwargs")).get("num_beams")) or 1,
+        images_per_prompt=count_of(object_of(scenario.get("call_kwargs")).get("num_images_per_prompt")) or 1,
         max_steps=count_of(arguments.get("max_steps")) or count_of(scenario.get("max_steps")),
         warmup_steps=count_of(arguments.get("warmup_steps")) or count_of(scenario.get("warmup_steps")),
         n_processes=count_of(launcher.get("nproc_per_node")) or 1,
@@ -176,17 +176,13 @@ def read_configuration(config: Mapping[str, Any]) -> Configuration:
     )
 
 
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _is_default(value: Any) -> bool:
     return value is None or value is False or value in ("", [], {})
 
 
 def _new_tokens(scenario: Mapping[str, Any]) -> int | None:
     """Tokens generated per item; None where the generation may stop earlier."""
-    generation = _object(scenario.get("generate_kwargs"))
+    generation = object_of(scenario.get("generate_kwargs"))
     most, least = count_of(generation.get("max_new_tokens")), count_of(generation.get("min_new_tokens"))
     if most is not None:
         return most if least in (None, most) else None
@@ -287,7 +283,7 @@ def _environment(
 
 def _precision(backend: Mapping[str, Any], hardware: str | None) -> str | None:
     """The precision the configuration asks for; None where it leaves it to the model, or a quantisation hides it."""
-    quantization = _object(backend.get("quantization_config"))
+    quantization = object_of(backend.get("quantization_config"))
     bits = count_of(quantization.get("bits"))
     if quantization.get("load_in_4bit") is True or bits == 4:
         return "int4"

@@ -14,7 +14,7 @@ from typing import Any
 from hwbench_pipeline.bench.judging import is_noisy
 from hwbench_pipeline.bench.statistics import latency_statistics
 from hwbench_pipeline.imports.optimum_configuration import Configuration
-from hwbench_pipeline.imports.records import ImportedRow, Refused, count_of, is_close, json_text, quantity_of
+from hwbench_pipeline.imports.records import ImportedRow, Refused, count_of, is_close, json_text, object_of, quantity_of
 from hwbench_pipeline.legacy.json_values import positive_number, text
 from hwbench_pipeline.legacy.outcomes import failure_of
 from hwbench_pipeline.schema.tables.results import FLAGS, LATENCY_COLUMNS, MINIMUM_SAMPLES_FOR_P99
@@ -103,12 +103,8 @@ def _failure(configuration: Configuration, traceback: str, pointer: str) -> Impo
     return ImportedRow(pointer, columns, configuration.environment)
 
 
-def _object(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
 def _latency(stated: Any) -> _Latency:
-    stated = _object(stated)
+    stated = object_of(stated)
     if not stated:
         return _Latency({})
     factor = _MS_PER.get(text(stated.get("unit")) or "")
@@ -193,9 +189,9 @@ def _deviation_in_percent(stated: Mapping[str, Any]) -> tuple[str | None, dict[s
 
 def _volume(target: Mapping[str, Any], latency: _Latency) -> float | None:
     """Throughput × mean latency: what the harness took for the work of one call."""
-    stated = _object(target.get("throughput"))
-    value, mean = quantity_of(stated.get("value")), quantity_of(_object(target.get("latency")).get("mean"))
-    factor = _MS_PER.get(text(_object(target.get("latency")).get("unit")) or "")
+    stated = object_of(target.get("throughput"))
+    value, mean = quantity_of(stated.get("value")), quantity_of(object_of(target.get("latency")).get("mean"))
+    factor = _MS_PER.get(text(object_of(target.get("latency")).get("unit")) or "")
     if value is None or mean is None or factor is None:
         return None if value is None or latency.mean_s is None else value * latency.mean_s
     return value * mean * factor / 1e3
@@ -208,7 +204,7 @@ def _rate(
     volumes: Mapping[str, float | None],
     configuration: Configuration,
 ) -> _Rate:
-    stated = _object(target.get("throughput"))
+    stated = object_of(target.get("throughput"))
     value, unit = quantity_of(stated.get("value")), text(stated.get("unit"))
     if value is None:
         return _Rate()
@@ -336,7 +332,7 @@ def _row(
         columns["n_warmup"] = configuration.n_warmup
     if latency.samples_ms is not None and len(latency.samples_ms) > 1 and is_noisy(latency.samples_ms):
         columns["flags"] = ["noisy"]
-    stated = _object(target.get("throughput"))
+    stated = object_of(target.get("throughput"))
     reported: dict[str, Any] = (
         dict(configuration.reported) | memory_reported | energy_reported | dict(latency.reported or {})
     )
@@ -392,7 +388,7 @@ def _cold_start(name: str, latencies: Mapping[str, _Latency]) -> dict[str, Any]:
 
 def _memory(stated: Any, configuration: Configuration) -> tuple[dict[str, Any], dict[str, Any], str | None]:
     """Columns, what was reported, and the correction: one number of the device that ran it, else of the process."""
-    stated = _object(stated)
+    stated = object_of(stated)
     if not stated or text(stated.get("unit")) != "MB":
         return {}, {"memory": dict(stated)} if stated else {}, None
     reported = {"memory": {name: value for name, value in stated.items() if value is not None}}
@@ -421,7 +417,7 @@ def _memory(stated: Any, configuration: Configuration) -> tuple[dict[str, Any], 
 
 def _energy(stated: Any, name: str, configuration: Configuration) -> tuple[dict[str, Any], dict[str, Any], str | None]:
     """Columns, what was reported, and the correction. codecarbon reads counters for GPUs only; the rest are estimates."""
-    stated = _object(stated)
+    stated = object_of(stated)
     if not stated:
         return {}, {}, None
     reported = {key: value for key, value in stated.items() if value is not None}

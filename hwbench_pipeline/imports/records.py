@@ -79,6 +79,11 @@ def plain_value(text: str, column: str = "") -> Any:
     return int(said) if said.isdigit() and said.isascii() else number
 
 
+def object_of(value: Any) -> Mapping[str, Any]:
+    """A JSON object; an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
 def quantity_of(value: Any) -> float | None:
     """`number_of` where it is above zero and within what a measurement can give; else None."""
     return positive_number(number_of(value))

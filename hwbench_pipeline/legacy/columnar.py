@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from hwbench_pipeline.legacy.document_errors import UnreadableDocumentError
 from hwbench_pipeline.legacy.private_copies import private_folder
 from hwbench_pipeline.legacy.tabular import MOST_CELLS
+from hwbench_pipeline.schema.duckdb_sql import identifier
 
 _ROWS_AT_ONCE = 1000
 _MOST_BYTES = 512 * 1024 * 1024
@@ -88,7 +89,7 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, A
     tables: dict[str, list[dict[str, Any]]] = {}
     n_cells = 0
     for schema, table in connection.execute(_TABLES).fetchall():
-        place = f"{_quoted(_COPY)}.{_quoted(schema)}.{_quoted(table)}"
+        place = f"{identifier(_COPY)}.{identifier(schema)}.{identifier(table)}"
         ((n_rows,),) = connection.execute(f"SELECT count(*) FROM {place}").fetchall()
         # of this table alone: `duckdb_columns()` first binds every system view, which takes longer than all the rest
         columns = [
@@ -99,17 +100,13 @@ def _tables(connection: duckdb.DuckDBPyConnection) -> dict[str, list[dict[str, A
         n_cells += n_rows * max(len(columns), 1)
         _require_size(n_cells, 1)
         name = table if schema == "main" else f"{schema}.{table}"
-        listed = ", ".join(map(_quoted, columns))
+        listed = ", ".join(map(identifier, columns))
         tables[name] = (
             list(_rows(connection.sql(f"SELECT {listed} FROM {place}").to_arrow_reader(_ROWS_AT_ONCE)))
             if columns
             else []
         )
     return tables
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _require_distinct(names: list[str]) -> None:

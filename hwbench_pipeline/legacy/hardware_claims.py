@@ -196,6 +196,42 @@ def is_hardware_name(name: str) -> bool:
     return _platform_of(name.strip().lower()) is not None
 
 
+class _Siblings:
+    """Attempts that are held against each other, with what is asked of them for each one found once."""
+
+    def __init__(self, attempts: Sequence[Attempt]) -> None:
+        self._of_claim: dict[str | None, list[Attempt]] = defaultdict(list)
+        for attempt in attempts:
+            self._of_claim[attempt.claimed].append(attempt)
+        self._cpu_ms = {
+            (attempt.model, attempt.point): attempt.mean_ms
+            for attempt in self._of_claim.get("cpu", ())
+            if attempt.mean_ms is not None
+        }
+        self._ratios: dict[str | None, list[float]] = {}
+        self.has_cpu = "cpu" in self._of_claim
+        self.longest_load_s = max((attempt.load_s for attempt in attempts if attempt.load_s), default=None)
+
+    def ratios_to_cpu(self, claimed: str | None) -> list[float]:
+        """The times of a claim over those of the CPU, of the configurations that both have."""
+        if claimed not in self._ratios:
+            self._ratios[claimed] = [
+                attempt.mean_ms / base
+                for attempt in self._of_claim.get(claimed, ())
+                if attempt.mean_ms is not None
+                and (base := self._cpu_ms.get((attempt.model, attempt.point))) is not None
+            ]
+        return self._ratios[claimed]
+
+    def load_s(self, claimed: str | None) -> float | None:
+        """The first load time of a claim."""
+        return next((attempt.load_s for attempt in self._of_claim.get(claimed, ()) if attempt.load_s), None)
+
+    def has_device_memory(self, claimed: str | None) -> bool:
+        """Whether an attempt of a claim says that memory was allocated on its device."""
+        return any(_device_memory(attempt.own) for attempt in self._of_claim.get(claimed, ()))
+
+
 def settle_hardware(attempts: Sequence[Attempt]) -> list[Finding]:
     """The hardware of every attempt of a file, in their order.
 
@@ -204,11 +240,13 @@ def settle_hardware(attempts: Sequence[Attempt]) -> list[Finding]:
     the timings and load times are those of the CPU row beside it, or its run says that there is no such device. What a
     remote service ran on is not known.
     """
-    by_model: dict[Hashable, list[Attempt]] = defaultdict(list)
-    by_run: dict[Hashable, list[Attempt]] = defaultdict(list)
+    of_model: dict[Hashable, list[Attempt]] = defaultdict(list)
+    of_run: dict[Hashable, list[Attempt]] = defaultdict(list)
     for attempt in attempts:
-        by_model[(attempt.run, attempt.model)].append(attempt)
-        by_run[attempt.run].append(attempt)
+        of_model[(attempt.run, attempt.model)].append(attempt)
+        of_run[attempt.run].append(attempt)
+    by_model = {key: _Siblings(found) for key, found in of_model.items()}
+    by_run = {key: _Siblings(found) for key, found in of_run.items()}
     disproofs: dict[Hashable, str | None] = {}
     findings = []
     for attempt in attempts:
@@ -220,7 +258,7 @@ def settle_hardware(attempts: Sequence[Attempt]) -> list[Finding]:
     return findings
 
 
-def _finding(attempt: Attempt, siblings: Sequence[Attempt], disproof: str | None) -> Finding:
+def _finding(attempt: Attempt, siblings: _Siblings, disproof: str | None) -> Finding:
     claimed = attempt.claimed
     if claimed is None:
         return Finding(None, "the source names no hardware")
@@ -266,11 +304,11 @@ def _finding(attempt: Attempt, siblings: Sequence[Attempt], disproof: str | None
     )
 
 
-def _cpu_rows_beside(attempt: Attempt, siblings: Sequence[Attempt]) -> str:
+def _cpu_rows_beside(attempt: Attempt, siblings: _Siblings) -> str:
     """In words, what the CPU rows of the same model and configurations say, where that disproves nothing."""
-    if not any(other.claimed == "cpu" for other in siblings):
+    if not siblings.has_cpu:
         return "no CPU row stands beside it"
-    ratios = list(_ratios_to_cpu(attempt.claimed, siblings))
+    ratios = siblings.ratios_to_cpu(attempt.claimed)
     if not ratios:
         return "the CPU row beside it has no measured time of the same configuration to compare with"
     median, low = statistics.median(ratios), SAME_DEVICE_RATIO[0]
@@ -336,7 +374,7 @@ def is_remote(claimed: str | None) -> bool:
     return claimed is not None and claimed.partition(":")[0] == REMOTE
 
 
-def _probed_device(attempt: Attempt, siblings: Sequence[Attempt]) -> str | None:
+def _probed_device(attempt: Attempt, siblings: _Siblings) -> str | None:
     """That a measured run states the claimed device and the same file holds a probe that found such devices.
 
     A CPU row beside it must be slower; frameworks raise an error for a device that is not there, so a success on a
@@ -345,10 +383,10 @@ def _probed_device(attempt: Attempt, siblings: Sequence[Attempt]) -> str | None:
     if attempt.mean_ms is None or hardware_key(attempt.recorded_device) != attempt.claimed or attempt.claimed is None:
         return None
     found = next((said for around in attempt.enclosing if (said := _probe_in(around, attempt.claimed))), None)
-    ratios = list(_ratios_to_cpu(attempt.claimed, siblings))
-    if found is None or any(ratio > FASTER_THAN_CPU for ratio in ratios):
+    ratios = siblings.ratios_to_cpu(attempt.claimed)
+    if found is None or (slowest := max(ratios, default=0.0)) > FASTER_THAN_CPU:
         return None
-    compared = f", and it took at most {max(ratios):.3f} times the cpu row's time" if ratios else ""
+    compared = f", and it took at most {slowest:.3f} times the cpu row's time" if ratios else ""
     return f"the run states device {attempt.recorded_device}, the probe beside it found {found}{compared}"
 
 
@@ -377,20 +415,19 @@ def _is_device_memory(key: str) -> bool:
     return _DEVICE_MEMORY_KEY.fullmatch(key) is not None
 
 
-def _disproof(attempt: Attempt, siblings: Sequence[Attempt], run: Sequence[Attempt]) -> str | None:
+def _disproof(attempt: Attempt, siblings: _Siblings, run: _Siblings) -> str | None:
     """Why a claim other than the CPU is false, None where that is not proven."""
     claimed = attempt.claimed
     if claimed in (None, "cpu"):
         return None
-    if claimed in _HAVE_ALLOCATORS and any(_device_memory(other.own) for other in siblings if other.claimed == claimed):
+    if claimed in _HAVE_ALLOCATORS and siblings.has_device_memory(claimed):
         return None
     load = _load_evidence(claimed, siblings)
     if attempt.is_failure:
         return f"hardware not known: {claimed} is claimed, but {load}" if load else None
-    ratios = list(_ratios_to_cpu(claimed, siblings))
-    scope = "this model"
+    ratios, scope = siblings.ratios_to_cpu(claimed), "this model"
     if len(ratios) < LEAST_RATIOS:
-        ratios, scope = list(_ratios_to_cpu(claimed, run)), "this run"
+        ratios, scope = run.ratios_to_cpu(claimed), "this run"
     if load is None and attempt.is_aggregate:
         return _same_means(claimed, ratios)
     if len(ratios) < LEAST_RATIOS or load is None:
@@ -417,22 +454,9 @@ def _same_means(claimed: str | None, ratios: Sequence[float]) -> str | None:
     )
 
 
-def _ratios_to_cpu(claimed: str | None, attempts: Sequence[Attempt]) -> Iterator[float]:
-    cpu = {
-        (attempt.model, attempt.point): attempt.mean_ms
-        for attempt in attempts
-        if attempt.claimed == "cpu" and attempt.mean_ms is not None
-    }
-    for attempt in attempts:
-        base = cpu.get((attempt.model, attempt.point))
-        if attempt.claimed == claimed and attempt.mean_ms is not None and base is not None:
-            yield attempt.mean_ms / base
-
-
-def _load_evidence(claimed: str | None, siblings: Sequence[Attempt]) -> str | None:
+def _load_evidence(claimed: str | None, siblings: _Siblings) -> str | None:
     """What the load times say against a claim: one load shared with the CPU row, or none at all."""
-    own = next((other.load_s for other in siblings if other.claimed == claimed and other.load_s), None)
-    cpu = next((other.load_s for other in siblings if other.claimed == "cpu" and other.load_s), None)
+    own, cpu = siblings.load_s(claimed), siblings.load_s("cpu")
     if own is None or cpu is None:
         return None
     if min(own, cpu) < NO_LOAD_SHARE * max(own, cpu):
@@ -442,8 +466,8 @@ def _load_evidence(claimed: str | None, siblings: Sequence[Attempt]) -> str | No
     return None
 
 
-def _is_reused_object(attempt: Attempt, siblings: Sequence[Attempt]) -> bool:
+def _is_reused_object(attempt: Attempt, siblings: _Siblings) -> bool:
     if attempt.load_s is None:
         return False
-    longest = max((other.load_s for other in siblings if other.load_s), default=None)
+    longest = siblings.longest_load_s
     return longest is not None and attempt.load_s < NO_LOAD_SHARE * longest

@@ -6,12 +6,10 @@ one file (`reading`), the form of a batch (`batches`), or which record stands fo
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
-from functools import cache
 from pathlib import Path
 
 import duckdb
@@ -25,6 +23,7 @@ from hwbench_pipeline.legacy.json_values import storable
 from hwbench_pipeline.legacy.private_copies import remove_left_behind
 from hwbench_pipeline.legacy.publishing import publish, register_batches
 from hwbench_pipeline.legacy.quarantine import keep_bytes, kept_bytes
+from hwbench_pipeline.legacy.reader_code import reader_fingerprint
 from hwbench_pipeline.legacy.reading import Reading, read_file
 from hwbench_pipeline.legacy.roles import role_of
 from hwbench_pipeline.legacy.zones import zone_named, zone_text
@@ -119,15 +118,6 @@ def undo(warehouse: Path, batch_id: str) -> Batch:
         batch = mark_undone(warehouse, batch_id)
         publish(warehouse)
     return batch
-
-
-@cache
-def reader_fingerprint() -> str:
-    """The hash of the code that reads old files: what another reader made of a file is made again."""
-    digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 @dataclass(frozen=True)

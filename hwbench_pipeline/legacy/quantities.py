@@ -451,6 +451,18 @@ def timed_statistics(found: Mapping[str, Any]) -> list[str]:
     ]
 
 
+_DEVICE_WORDS = frozenset({"gpu", "vram", "device", "ram", "system", "host", "card", "cuda"})
+
+
+def may_be_capacity(quantity: Quantity) -> bool:
+    """Whether an amount of memory may be what a device has: it is named after the device and is a whole number of GiB or GB."""
+    amount = quantity.number
+    if amount is None or _DEVICE_WORDS.isdisjoint(quantity.name.words):
+        return False
+    per_whole = {"mb": 1024, "mib": 1024, "gb": 1, "gib": 1, "bytes": 2**30, "kb": 2**20, "kib": 2**20}
+    return amount % per_whole.get(str(quantity.unit), 1) == 0
+
+
 def is_peak(quantity: Quantity) -> bool:
     """Whether an amount of memory is what a run used, by its name, and not what a machine has."""
     used = {

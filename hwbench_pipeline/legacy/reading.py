@@ -7,7 +7,7 @@ other files and earlier ingests have to say (`ingest`).
 from __future__ import annotations
 
 import shlex
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import tzinfo
@@ -279,13 +279,19 @@ def _numbers_of(records: Sequence[Record]) -> list[_Numbers]:
     samples = [None if record.timing is None else _usable_samples(record.timing.samples) for record in records]
     proven: list[TimeUnit | None] = []
     by_declared: dict[TimeUnit, list[TimeUnit]] = defaultdict(list)
+    n_declared: Counter[TimeUnit] = Counter()
     for record, own_samples in zip(records, samples, strict=True):
         timing = record.timing
         unit = None if timing is None else _proven_unit(timing, own_samples, record.configuration.batch_size)
         proven.append(unit)
-        if timing is not None and unit is not None:
-            by_declared[timing.declared_unit].append(unit)
-    units = {declared: decide_time_unit(found, declared) for declared, found in by_declared.items()}
+        if timing is not None:
+            n_declared[timing.declared_unit] += 1
+            if unit is not None:
+                by_declared[timing.declared_unit].append(unit)
+    units = {
+        declared: decide_time_unit(found, declared, n_records=n_declared[declared])
+        for declared, found in by_declared.items()
+    }
     return [_in_ms(*own, units) for own in zip(records, samples, proven, strict=True)]
 
 

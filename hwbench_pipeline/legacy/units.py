@@ -6,7 +6,7 @@ here: which field holds what (`shapes/`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,13 +48,18 @@ def unit_by_throughput(observation: LatencyObservation) -> TimeUnit | None:
     return None
 
 
-def decide_time_unit(proven: Iterable[TimeUnit], declared: TimeUnit) -> TimeUnit:
-    """The unit of a file's latencies: what its throughputs prove, else the one declared for its shape.
+def decide_time_unit(proven: Sequence[TimeUnit], declared: TimeUnit, *, n_records: int) -> TimeUnit:
+    """The unit of those of a file's `n_records` latencies whose own throughput proves none.
 
-    A file whose throughputs prove several units keeps the declared one.
+    That which the throughputs of the others prove, else the one declared for the shape. Proofs of several units, or of another
+    unit than the declared one for fewer than half of the records, prove nothing about the rest: the throughput of the one record
+    that disagrees may be what is in another unit.
     """
     units = set(proven)
-    return units.pop() if len(units) == 1 else declared
+    if len(units) != 1:
+        return declared
+    (unit,) = units
+    return unit if unit == declared or 2 * len(proven) >= n_records else declared
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,18 @@ def test_unchanged_files_are_not_opened(build, put, run, opened):
     assert (second.summary.changes, second.summary.n_unchanged, second.summary.has_published) == ({}, 2, False)
 
 
+def test_another_file_of_the_same_size_and_time_is_changed(build, put, run, opened):
+    path = put("a.json", build.suite())
+    first = run()
+    status = path.stat()
+    other = path.with_name("other")
+    other.write_bytes(b"[" + path.read_bytes()[1:])
+    os.utime(other, ns=(status.st_atime_ns, status.st_mtime_ns))
+    other.replace(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (status.st_size, status.st_mtime_ns)
+    assert run(previous=first).summary.changes == {"changed": 1}
+
+
 def test_same_size_time_and_inode_is_unchanged_whatever_the_bytes(build, put, run):
     path = put("a.json", build.suite())
     first = run()

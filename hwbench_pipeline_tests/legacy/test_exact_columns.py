@@ -406,3 +406,28 @@ def test_each_number_stands_in_its_column_in_its_unit(shape):
 
 def test_every_shape_has_its_document():
     assert {shape.name for shape in SHAPES} - CASES.keys() == set()
+
+
+def test_one_record_whose_throughput_disagrees_moves_no_other(tmp_path):
+    """Its rate may be what is in another unit: the others keep the unit that their field states."""
+    rows = [{"model": "org/a", "hardware": "cpu", "latency_ms": 12.2345 + i} for i in range(5)]
+    odd = {"model": "org/a", "hardware": "cpu", "latency_ms": 20.5, "batch_size": 8, "throughput_items_per_second": 0.39}
+    content = FileContent(json.dumps([*rows, odd]).encode(), "0" * 64)
+    reading = read_file(Path("x.json"), content, None)
+    assert [row["latency_ms_mean"] for row in reading.rows[:5]] == [row["latency_ms"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("name", "stated", "expected_mb"),
+    [
+        ("gpu_memory_mb", 24576, None),
+        ("vram_gb", 24, None),
+        ("gpu_memory_mb", 1311.25, 1311.25),
+        ("gpu_memory_used_mb", 24576, 24576),
+        ("memory_mb", 2048, 2048),
+    ],
+)
+def test_what_a_device_has_is_no_memory_that_was_used(name, stated, expected_mb):
+    record = {"model": "org/a", "hardware": "cuda", "latency_ms": 12.2345, name: stated}
+    (row,) = read_file(Path("x.json"), FileContent(json.dumps([record]).encode(), "0" * 64), None).rows
+    assert row["peak_memory_mb"] == (None if expected_mb is None else pytest.approx(expected_mb, rel=0.05))

@@ -25,9 +25,14 @@ def test_throughput_decides_between_seconds_and_milliseconds(latency_s, batch, e
 
 
 def test_file_unit_is_proven_or_declared():
-    assert decide_time_unit(["s", "s"], "ms") == "s"
-    assert decide_time_unit([], "ms") == "ms"
-    assert decide_time_unit(["s", "ms"], "us") == "us"
+    assert decide_time_unit(["s", "s"], "ms", n_records=3) == "s"
+    assert decide_time_unit([], "ms", n_records=3) == "ms"
+    assert decide_time_unit(["s", "ms"], "us", n_records=2) == "us"
+
+
+def test_the_one_record_that_disagrees_decides_nothing_for_the_rest():
+    assert decide_time_unit(["s"], "ms", n_records=6) == "ms"
+    assert decide_time_unit(["ms"], "ms", n_records=6) == "ms"
 
 
 @given(st.integers(1, 2**28))

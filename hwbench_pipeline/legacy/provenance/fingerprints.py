@@ -7,6 +7,7 @@ value means physically (`plausibility`).
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 from hwbench_pipeline.legacy.json_values import significant_digits
 from hwbench_pipeline.legacy.provenance.evidence import FORMULA_POINTS, Evidence, FileEvidence
@@ -52,6 +53,11 @@ def formula_over_batch(evidence: Evidence, file_evidence: FileEvidence) -> str |
     if evidence.batch_size is None:
         return None
     series = file_evidence.by_series.get(evidence.series, {})
+    return file_evidence.once(("formula", evidence.series), lambda: _line_through(series))
+
+
+def _line_through(series: Mapping[int, float]) -> str | None:
+    """The line over the batch size on which every latency of a series lies, in words."""
     if len(series) < FORMULA_POINTS:
         return None
     (b0, y0), (b1, y1), *rest = sorted(series.items())

@@ -42,6 +42,7 @@ from hwbench_pipeline.legacy.quantities import (
     Quantity,
     is_peak,
     is_vocabulary,
+    may_be_capacity,
     may_hold_quantity,
     pivots_in,
     quantities_in,
@@ -272,6 +273,7 @@ class _Survey:
 
     def __init__(self, document: Any) -> None:
         self._fields: dict[int, dict[str, Any]] = {}
+        self._descriptions: dict[int, list[dict[str, Any]]] = {}
         self._labels: dict[int, dict[str, Any]] = {}
         self._holds_results: dict[int, bool] = {}
         self._rows_by_key = _primary_keys(document)
@@ -507,6 +509,14 @@ class _Survey:
             self._fields[id(found)] = fields
         return fields
 
+    def _descriptions_of(self, found: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The fields of the blocks that describe an object, looked for once: thousands of records may stand in it."""
+        descriptions = self._descriptions.get(id(found))
+        if descriptions is None:
+            descriptions = list(descriptions_in(self._fields_of(found)))
+            self._descriptions[id(found)] = descriptions
+        return descriptions
+
     def _labels_of(self, found: Mapping[str, Any]) -> dict[str, Any]:
         """What an object says of everything within it: its single values and its flat descriptions, not its records."""
         labels = self._labels.get(id(found))
@@ -596,7 +606,7 @@ class _Survey:
         while level is not None:
             if isinstance(level.value, dict) and level.value is not self._document_of_tables:
                 fields = self._fields_of(level.value)
-                blocks = [fields, *(referred if level is place else ()), *descriptions_in(fields)]
+                blocks = [fields, *(referred if level is place else ()), *self._descriptions_of(level.value)]
                 for block in blocks:
                     model = model or model_in(block)
                     if hardware is None:
@@ -926,7 +936,7 @@ def _memory(quantities: Sequence[Quantity]) -> MemoryStatement | None:
         [q for q in stated if "peak" in q.name.words]
         or [q for q in stated if q.statistic == "maximum"]
         or [q for q in stated if is_peak(q)]
-        or stated
+        or [q for q in stated if not may_be_capacity(q)]
     )
     amounts = {(cast("float", q.number), cast("MemoryUnit", q.unit)) for q in chosen}
     if len(amounts) != 1:
