@@ -21,6 +21,9 @@ FP32_INITIALISATION_LIMIT_BYTES = 8 * 1024**3
 SIGNAL_KEPT = 0.5
 # Deviation of what replaces all-zero matrices: transformers' own `initializer_range`, small since they are added.
 ZERO_WEIGHT_STD = 0.02
+# T5's attention is not divided by the root of its width; its queries are drawn smaller by that much instead, and with larger
+# ones its softmax picks single tokens, which any rounding changes (Raffel et al. 2020, arXiv:1910.10683; T5's initialisation).
+KEPT_AS_DRAWN = {"t5": (".q.weight",)}
 
 
 def model_class(key: str) -> type[torch.nn.Module]:
@@ -111,13 +114,13 @@ def weight_bytes_fp32(module: torch.nn.Module) -> int:
     return sum(t.numel() * (4 if t.is_floating_point() else t.element_size()) for t in tensors)
 
 
-def strengthen_weights(module: torch.nn.Module) -> tuple[str, ...]:
+def strengthen_weights(module: torch.nn.Module, *, kept_as_drawn: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Draw anew the weights through which no signal would come, and name them.
 
     These are weight matrices that are all zero, and weights of linear layers so small that a layer passes on less
     than `SIGNAL_KEPT` of its input's spread: published initialisation has a fixed deviation of 0.02, which narrow
     layers turn into outputs that hardly depend on the input, on which any two backends agree. The former get
-    deviation `ZERO_WEIGHT_STD`, the latter 1/√(inputs), which keeps the spread. Embeddings, tied heads, biases and norms stay.
+    deviation `ZERO_WEIGHT_STD`, the latter 1/√(inputs), which keeps the spread. Embeddings, tied heads, biases and norms stay, and so do names that end like one of `kept_as_drawn`.
     Uses torch's global random state.
     """
     kept = {id(inner.weight) for inner in module.modules() if isinstance(inner, torch.nn.Embedding)}
@@ -125,7 +128,7 @@ def strengthen_weights(module: torch.nn.Module) -> tuple[str, ...]:
     names = []
     with torch.no_grad():
         for name, parameter in module.named_parameters():
-            if parameter.dim() < 2 or parameter.numel() == 1:
+            if parameter.dim() < 2 or parameter.numel() == 1 or name.endswith(kept_as_drawn):
                 continue
             fan_in = parameter[0].numel()
             if not parameter.any():
@@ -182,6 +185,6 @@ def build_model(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         module = _uninitialised(config, model_class(key), torch.float32 if fits else dtype, attention)
-        strengthen_weights(module)
+        strengthen_weights(module, kept_as_drawn=KEPT_AS_DRAWN.get(config.model_type, ()))
     _cast(module, dtype)
     return module.to(device=target).eval()
