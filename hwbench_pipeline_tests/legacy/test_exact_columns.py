@@ -411,7 +411,13 @@ def test_every_shape_has_its_document():
 def test_one_record_whose_throughput_disagrees_moves_no_other(tmp_path):
     """Its rate may be what is in another unit: the others keep the unit that their field states."""
     rows = [{"model": "org/a", "hardware": "cpu", "latency_ms": 12.2345 + i} for i in range(5)]
-    odd = {"model": "org/a", "hardware": "cpu", "latency_ms": 20.5, "batch_size": 8, "throughput_items_per_second": 0.39}
+    odd = {
+        "model": "org/a",
+        "hardware": "cpu",
+        "latency_ms": 20.5,
+        "batch_size": 8,
+        "throughput_items_per_second": 0.39,
+    }
     content = FileContent(json.dumps([*rows, odd]).encode(), "0" * 64)
     reading = read_file(Path("x.json"), content, None)
     assert [row["latency_ms_mean"] for row in reading.rows[:5]] == [row["latency_ms"] for row in rows]

@@ -24,7 +24,9 @@ def table(n, draw):
 
 
 def tree(n, draw):
-    return {"results": {f"org/m-{i}": {key: {"latency_ms": time_ms(draw)} for key in ("cpu", "cuda")} for i in range(n)}}
+    return {
+        "results": {f"org/m-{i}": {key: {"latency_ms": time_ms(draw)} for key in ("cpu", "cuda")} for i in range(n)}
+    }
 
 
 def one_series(n, draw):
@@ -34,7 +36,12 @@ def one_series(n, draw):
 
 def direct_benchmark(n, draw):
     batches = {
-        str(i + 1): {"success": True, "device": "cuda", "avg_latency_ms": time_ms(draw), "latencies_ms": [time_ms(draw)] * 3}
+        str(i + 1): {
+            "success": True,
+            "device": "cuda",
+            "avg_latency_ms": time_ms(draw),
+            "latencies_ms": [time_ms(draw)] * 3,
+        }
         for i in range(n)
     }
     return {"model": "bert-base-uncased", "hardware": "cuda", "batch_results": batches}
