@@ -11,7 +11,7 @@ from typing import Any
 
 from hwbench_pipeline.bench.statistics import latency_statistics
 from hwbench_pipeline.hardware.environment import environment_id_of
-from hwbench_pipeline.imports.bundle_format import FORMAT, VERSION, log_digest, result_table, row_digest, typed_row
+from hwbench_pipeline.imports.bundle_format import FORMAT, VERSION, list_digest, result_table, row_digest, typed_row
 from hwbench_pipeline.imports.documents import GZIP_MAGIC, gunzipped, is_json, json_document
 from hwbench_pipeline.imports.records import Document, ForeignDocumentError, ImportedRow, Refused, is_close
 from hwbench_pipeline.legacy.document_errors import UnreadableDocumentError
@@ -46,9 +46,14 @@ def read(data: bytes, name: str) -> Document:  # noqa: ARG001 - the content says
         raise UnreadableDocumentError(
             "a bundle whose results and row_sha256 are not lists of one length. Fix: copy the bundle again"
         )
+    if "rows_sha256" in document and not _is_list(digests, document["rows_sha256"]):
+        raise UnreadableDocumentError(
+            "a bundle whose rows are not those that rows_sha256 was made of: rows were taken out, put in or moved after it was "
+            "written. Fix: copy the bundle again"
+        )
     environments, remarks = _environments(document.get("environments"))
     log = document.get("log", [])
-    if not _is_log(log, document.get("log_sha256", log_digest([]))):
+    if not _is_list(log, document.get("log_sha256", list_digest([]))):
         remarks.append("/log is not the one that log_sha256 was made of: it was changed after it was written")
     rows: list[ImportedRow] = []
     refused: list[Refused] = []
@@ -63,11 +68,12 @@ def read(data: bytes, name: str) -> Document:  # noqa: ARG001 - the content says
     return Document(f"{FORMAT}_{VERSION}", rows, refused, remarks)
 
 
-def _is_log(log: Any, digest: Any) -> bool:
-    if not isinstance(log, list) or not all(isinstance(line, str) for line in log):
+def _is_list(texts: Any, digest: Any) -> bool:
+    """Whether these are texts, and those that the digest was made of."""
+    if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         return False
     try:
-        return bool(log_digest(log) == digest)
+        return bool(list_digest(texts) == digest)
     except UnicodeEncodeError:  # lone surrogates, which no digest was made of
         return False
 

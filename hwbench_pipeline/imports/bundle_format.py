@@ -9,7 +9,7 @@ A bundle is one JSON object, gzip-compressed where its name ends in `.gz`:
      "environments": [<rows of core_bench__environments>],
      "log": ["<what the run told>", …], "log_sha256": "<digest of the log>",
      "results": [<result rows as `hwbench bench --json` prints them>],
-     "row_sha256": ["<digest of each result row>", …]}
+     "row_sha256": ["<digest of each result row>", …], "rows_sha256": "<digest of that list>"}
 """
 
 from __future__ import annotations
@@ -85,6 +85,7 @@ def bundle_document(
         )
     require_valid(CORE_BENCH__ENVIRONMENTS, environments)
     complete = [result_table(row).complete(row) for row in rows]
+    digests = [row_digest(typed_row(result_table(row), row)) for row in complete]
     for table in (CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING):
         require_valid(table, [row for row in complete if result_table(row) is table])
     return {
@@ -94,15 +95,16 @@ def bundle_document(
         "harness_version": harness_version(),
         "environments": [dict(row) for row in environments],
         "log": list(log),
-        "log_sha256": log_digest(log),
+        "log_sha256": list_digest(log),
         "results": [_json_row(row) for row in complete],
-        "row_sha256": [row_digest(typed_row(result_table(row), row)) for row in complete],
+        "row_sha256": digests,
+        "rows_sha256": list_digest(digests),
     }
 
 
-def log_digest(log: Sequence[str]) -> str:
-    """SHA-256 of a bundle's log."""
-    return sha256_of(list(log))
+def list_digest(texts: Sequence[str]) -> str:
+    """SHA-256 of a list of texts: of a bundle's log, or of its rows' digests, which tells that none was taken out or put in."""
+    return sha256_of(list(texts))
 
 
 def write_bundle(

@@ -9,7 +9,14 @@ import pytest
 
 from hwbench_pipeline.analysis.refreshing import refresh
 from hwbench_pipeline.hardware.environment import environment_id_of
-from hwbench_pipeline.imports.bundle_format import bundle_document, result_table, row_digest, typed_row, write_bundle
+from hwbench_pipeline.imports.bundle_format import (
+    bundle_document,
+    list_digest,
+    result_table,
+    row_digest,
+    typed_row,
+    write_bundle,
+)
 from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE, OUT__ENVIRONMENTS, OUT__RESULTS
 from hwbench_pipeline.schema.validation import SchemaError
 from hwbench_pipeline.warehouse.location import Cell
@@ -68,10 +75,30 @@ def test_two_bundles_with_the_same_run_count_it_once(bring, tmp_path):
     assert [file["n_duplicates"] for file in tables.files] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda document: [document[name].pop() for name in ("results", "row_sha256")],
+        lambda document: [document[name].append(document[name][0]) for name in ("results", "row_sha256")],
+        lambda document: [document[name].reverse() for name in ("results", "row_sha256")],
+        lambda document: document.update(rows_sha256=None),
+    ],
+)
+def test_a_bundle_with_rows_taken_out_or_put_in_is_refused_whole(bring, tmp_path, document, change):
+    change(document)
+    path = tmp_path / "b.json"
+    path.write_text(json.dumps(document))
+    tables = bring("bundle", path)
+    assert tables.results == []
+    assert tables.files[0]["status"] == "quarantined"
+    assert "rows were taken out, put in or moved" in tables.files[0]["error"]
+
+
 def _resigned(document):
     """The row's digest made anew, as somebody who knows the format would."""
     row = document["results"][0]
     document["row_sha256"][0] = row_digest(typed_row(result_table(row), row))
+    document["rows_sha256"] = list_digest(document["row_sha256"])
 
 
 @pytest.mark.parametrize(
