@@ -59,7 +59,8 @@ def preload() -> None:
 def run_job(job: Mapping[str, Any], emit: Emit) -> None:
     """Measure every point of `job["plan"]`; emits one `measured` or `failed` event per point.
 
-    The plan's points say the sequence length they mean, None for models without text: the engine has settled it. A point that fails does not stop the next one.
+    The plan's points say the sequence length they mean, None for models without text: the engine has settled it.
+    A point that fails does not stop the next one.
     """
     plan = CellPlan.from_json(job["plan"])
     measure = _measure_training if plan.mode == "training" else _measure_inference

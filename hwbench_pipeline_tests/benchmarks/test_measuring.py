@@ -35,8 +35,10 @@ LARGEST_OVERHEAD = 0.10
 @pytest.fixture(scope="module")
 def processes():
     known_peaks("cpu")
+    gpt2.make_known()
     with CellProcesses(f"{gpt2.__name__}:run_job") as shared:
         yield shared
+    gpt2.forget()
 
 
 @pytest.fixture(scope="module")
