@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from hwbench_pipeline.hardware.peaks import STATE_VARIABLE
+from hwbench_pipeline.state import STATE_VARIABLE
 from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE
 from hwbench_pipeline.warehouse.database import build_database
 from hwbench_pipeline.warehouse.location import Cell

@@ -13,6 +13,7 @@ import duckdb
 
 from hwbench_pipeline.analysis.consolidation import consolidate_environments, consolidate_results, current_results
 from hwbench_pipeline.analysis.coverage import COUNTED_COLUMNS, coverage_rows
+from hwbench_pipeline.analysis.failures import Cluster, clusters
 from hwbench_pipeline.catalog.names import MODELS
 from hwbench_pipeline.hardware.platforms import hardware_keys
 from hwbench_pipeline.schema.duckdb_sql import identifier, literal
@@ -53,6 +54,13 @@ def coverage_now(warehouse: Path) -> tuple[list[dict[str, Any]], list[Unreadable
     with connect() as connection:
         results, unreadable = current_results(warehouse, connection)
     return _coverage_of(results), unreadable
+
+
+def failures_now(warehouse: Path) -> list[Cluster]:
+    """The failures of our own current rows by cause, from the core tables as they are, writing nothing."""
+    with connect() as connection:
+        results, _ = current_results(warehouse, connection)
+    return clusters(results)
 
 
 def unite(warehouse: Path) -> list[UnreadableFile]:

@@ -34,6 +34,7 @@ from hwbench_pipeline.bench.plan import CellPlan, Point
 from hwbench_pipeline.bench.sampling import take_samples, take_stream, timed_ms
 from hwbench_pipeline.bench.statistics import percentile
 from hwbench_pipeline.bench.watching import MachineWatch
+from hwbench_pipeline.catalog import building, names
 from hwbench_pipeline.catalog.building import build_model, count_parameters
 from hwbench_pipeline.catalog.flops import count_flops
 from hwbench_pipeline.catalog.inputs import forced_tokens, input_shape_text, items_and_tokens, make_inputs
@@ -50,8 +51,6 @@ _OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "out of memory", "cannot alloca
 
 def preload() -> None:
     """Import what every cell needs, before the process is forked. Touches no device and starts no thread."""
-    from hwbench_pipeline.catalog import building, names
-
     for key in names.model_keys():  # transformers imports a model's module when its class is first asked for
         building.model_class(key)
 
@@ -65,8 +64,10 @@ def run_job(job: Mapping[str, Any], emit: Emit) -> None:
     plan = CellPlan.from_json(job["plan"])
     measure = _measure_training if plan.mode == "training" else _measure_inference
     for index, point in enumerate(plan.points):
+        phases: list[str] = []
 
-        def report(phase: str, index: int = index) -> None:
+        def report(phase: str, index: int = index, phases: list[str] = phases) -> None:
+            phases.append(phase)
             emit({"event": "phase", "point": index, "phase": phase})
 
         started_at = datetime.now(UTC).isoformat()
@@ -74,17 +75,17 @@ def run_job(job: Mapping[str, Any], emit: Emit) -> None:
             values = measure(plan, point, report)
             emit({"event": "measured", "point": index, "started_at": started_at, "values": values})
         except UnsupportedError as error:
-            emit(_failure(index, started_at, "unsupported", error))
+            emit(_failure(index, started_at, "unsupported", error, phases))
         except MemoryError as error:
-            emit(_failure(index, started_at, "out_of_memory", error))
+            emit(_failure(index, started_at, "out_of_memory", error, phases))
         except Exception as error:  # noqa: BLE001 - a failed point is a result, whatever it raised
             text = str(error).lower()
             is_memory = any(hint in text for hint in _OUT_OF_MEMORY_TEXTS)
-            emit(_failure(index, started_at, "out_of_memory" if is_memory else "failed", error))
+            emit(_failure(index, started_at, "out_of_memory" if is_memory else "failed", error, phases))
         gc.collect()
 
 
-def _failure(index: int, started_at: str, status: str, error: Exception) -> dict[str, Any]:
+def _failure(index: int, started_at: str, status: str, error: Exception, phases: list[str]) -> dict[str, Any]:
     return {
         "event": "failed",
         "point": index,
@@ -92,6 +93,7 @@ def _failure(index: int, started_at: str, status: str, error: Exception) -> dict
         "status": status,
         "error_class": type(error).__name__,
         "error_message": " ".join(str(error).split())[:1000] or type(error).__name__,
+        "failed_phase": phases[-1] if phases else None,
     }
 
 
@@ -234,19 +236,33 @@ def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str,
     loaded = _load(plan, point, None)
     values = loaded.values
 
-    def prepared(hardware: str, precision: str) -> TrainingStep:
+    def prepared(hardware: str, precision: str, *, own_loss: bool = True) -> TrainingStep:
         return TrainingStep.prepare(
-            hardware, plan.model, loaded.model, loaded.inputs, precision=precision, seed=plan.seed
+            hardware,
+            plan.model,
+            loaded.model,
+            loaded.inputs,
+            precision=precision,
+            seed=plan.seed,
+            own_loss=own_loss,
         )
 
     report("reference")
-    reference_loss = prepared("cpu", "fp32").loss_without_dropout()
+    own_loss = True
+    try:
+        reference_loss = prepared("cpu", "fp32").loss_without_dropout()
+    except Exception:
+        if plan.model in names.model_keys():
+            raise
+        # labels by rule are a guess: where they do not fit, the surrogate is stated in the row's options
+        own_loss = False
+        reference_loss = prepared("cpu", "fp32", own_loss=own_loss).loss_without_dropout()
     if reference_loss == 0:  # so it is where a loss compares the items of a batch, and there is one
         raise UnsupportedError(
             f"the loss of {plan.model} at batch size {point.batch_size} is 0: there is nothing to train on. "
             f"Fix: --batch-size {point.batch_size + 1}"
         )
-    step = prepared(plan.hardware, point.precision)
+    step = prepared(plan.hardware, point.precision, own_loss=own_loss)
     report("verify")
     values["output_max_rel_error"] = relative_loss_error(reference_loss, step.loss_without_dropout())
     require_right_output(values["output_max_rel_error"], point.precision)

@@ -154,7 +154,14 @@ class _Record:
         return self.execution()
 
     def add_without_number(
-        self, point: Point, started_at: datetime, *, status: str, error_class: str, error_message: str
+        self,
+        point: Point,
+        started_at: datetime,
+        *,
+        status: str,
+        error_class: str,
+        error_message: str,
+        failed_phase: str | None = None,
     ) -> None:
         """One point that gave no number, with the reason."""
         self.rows.append(
@@ -165,6 +172,7 @@ class _Record:
                 status=status,
                 error_class=error_class,
                 error_message=error_message,
+                failed_phase=failed_phase,
                 point=point,
             )
         )
@@ -202,7 +210,7 @@ class _Record:
                 self._add_measured(point, begun, event["values"], probing_again)
             else:
                 self.add_without_number(
-                    point, begun, **{name: event[name] for name in ("status", "error_class", "error_message")}
+                    point, begun, **{name: event[name] for name in ("status", "error_class", "error_message", "failed_phase")}
                 )
             n_done = event["point"] + 1
         return n_done
@@ -280,13 +288,14 @@ _ENDINGS = {
 }
 
 
-def _death(outcome: ProcessOutcome, point: int, n_kills_before: int | None) -> dict[str, str]:
-    """Status, class and message for a point whose process ended without an answer.
+def _death(outcome: ProcessOutcome, point: int, n_kills_before: int | None) -> dict[str, Any]:
+    """Status, class, message and phase for a point whose process ended without an answer.
 
     `n_kills_before` is how often the kernel had ended a process for want of memory before this one began.
     """
     phases = [event["phase"] for event in outcome.events if event["event"] == "phase" and event["point"] == point]
-    where = f"in phase {phases[-1]!r}" if phases else "before its first phase"
+    phase = phases[-1] if phases else None
+    where = f"in phase {phase!r}" if phases else "before its first phase"
     last_words = f"; it printed last: {outcome.log_tail[-500:]}" if outcome.log_tail else ""
     if outcome.ended_by is not None:
         status, error_class = _ENDINGS[outcome.ended_by]
@@ -295,6 +304,7 @@ def _death(outcome: ProcessOutcome, point: int, n_kills_before: int | None) -> d
             "status": status,
             "error_class": error_class,
             "error_message": f"{by} {where}: {outcome.limit}{last_words}",
+            "failed_phase": phase,
         }
     n_kills = condition.kernel_memory_kills()
     if outcome.exit_code == -9 and n_kills is not None and n_kills_before is not None and n_kills > n_kills_before:
@@ -302,6 +312,7 @@ def _death(outcome: ProcessOutcome, point: int, n_kills_before: int | None) -> d
             "status": "out_of_memory",
             "error_class": "KernelOutOfMemory",
             "error_message": f"the kernel ended the process for lack of memory {where}{last_words}",
+            "failed_phase": phase,
         }
     if outcome.exit_code == -9:
         hint = "; nobody here sent it, which usually is the kernel ending a process for lack of memory"
@@ -309,12 +320,14 @@ def _death(outcome: ProcessOutcome, point: int, n_kills_before: int | None) -> d
             "status": "failed",
             "error_class": "Killed",
             "error_message": f"the process was killed (SIGKILL) {where}{hint}{last_words}",
+            "failed_phase": phase,
         }
     how = f"signal {-outcome.exit_code}" if outcome.exit_code < 0 else f"exit code {outcome.exit_code}"
     return {
         "status": "failed",
         "error_class": "ProcessDied",
         "error_message": f"the process ended by {how} {where}{last_words}",
+        "failed_phase": phase,
     }
 
 
@@ -332,6 +345,8 @@ def _environment(found: Probe, threads: list[int | None], libraries: Mapping[str
 def _memory_shortage(plan: CellPlan, point: Point) -> str | None:
     """Why a point is not attempted for want of host memory, or None. A device's own memory is left to its runtime."""
     n_parameters = model_facts(plan.model, point.model_size).n_parameters
+    if n_parameters is None:  # what cannot be built is said by the attempt
+        return None
     is_torch = platform_of(plan.hardware).torch_device is not None
     copies = _WEIGHT_COPIES["training" if plan.mode == "training" else "torch" if is_torch else "converting"]
     needed_mb = n_parameters * 4 * copies / 1e6

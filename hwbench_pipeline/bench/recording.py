@@ -74,6 +74,7 @@ class Attempt:
         status: str,
         error_class: str,
         error_message: str,
+        failed_phase: str | None = None,
         point: Point | None = None,
     ) -> Row:
         """A row for an attempt that gave no number, with the reason. `point` is None where it holds for all points."""
@@ -85,6 +86,7 @@ class Attempt:
             status=status,
             error_class=error_class,
             error_message=error_message,
+            failed_phase=failed_phase,
             scenario=_scenario(self.plan, point) if point else None,
             variant=point.variant if point else None,
             options=_asked_for(point) if point else None,
@@ -106,7 +108,7 @@ class Attempt:
         tokens = values["tokens"]
         roofline = roofline_of(
             flops=values["flops"],
-            n_streamed_parameters=model_facts(self.plan.model, point.model_size).n_streamed_parameters,
+            n_streamed_parameters=model_facts(self.plan.model, point.model_size).n_streamed_parameters or 0,
             precision=point.precision,
             peaks=peaks,
         )

@@ -6,29 +6,27 @@ Belongs here: from a key and a size to a torch module in eval mode on a device. 
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import torch
 from transformers import PretrainedConfig
 
+from hwbench_pipeline.catalog.architectures import model_class_named
 from hwbench_pipeline.catalog.configs import model_config
-from hwbench_pipeline.catalog.names import resolve
+from hwbench_pipeline.catalog.entries import catalog_model
+from hwbench_pipeline.catalog.shrinking import set_use_cache
+from hwbench_pipeline.catalog.signal import strengthen_weights
 
 # Above this many bytes of fp32 parameters a model is initialised in its own dtype: LLaVA-7B would need 28 GB first.
 FP32_INITIALISATION_LIMIT_BYTES = 8 * 1024**3
-# Share of its input's spread that a linear layer must pass on, else its weights are drawn anew.
-SIGNAL_KEPT = 0.5
-# Deviation of what replaces all-zero matrices: transformers' own `initializer_range`, small since they are added.
-ZERO_WEIGHT_STD = 0.02
 # T5's attention is not divided by the root of its width; its queries are drawn smaller by that much instead, and with larger
 # ones its softmax picks single tokens, which any rounding changes (Raffel et al. 2020, arXiv:1910.10683; T5's initialisation).
 KEPT_AS_DRAWN = {"t5": (".q.weight",)}
 
 
 def model_class(key: str) -> type[torch.nn.Module]:
-    """The transformers class that a model's published checkpoint names. Raises UnknownModelError."""
-    found: type[torch.nn.Module] = getattr(importlib.import_module("transformers"), resolve(key).model_class)
+    """The transformers class that is built. Raises UnknownModelError, or `NoModelClassError` where it cannot be imported."""
+    found: type[torch.nn.Module] = model_class_named(catalog_model(key).model_class)
     return found
 
 
@@ -46,12 +44,6 @@ def attention_implementation(key: str, requested: str | None = None) -> str:
     raise ValueError(
         f"attention {requested!r} of {key}: expected {expected}. Fix: leave it out for the model's default"
     )
-
-
-def _set_use_cache(config: PretrainedConfig, *, use_cache: bool) -> None:
-    for part in (config, *(getattr(config, name, None) for name in config.sub_configs)):
-        if part is not None and hasattr(part, "use_cache"):
-            part.use_cache = use_cache
 
 
 def _uninitialised(config: PretrainedConfig, cls: Any, dtype: torch.dtype, attention: str) -> torch.nn.Module:
@@ -86,7 +78,7 @@ def meta_model(
     The parameters are those of `build_model`.
     """
     config = model_config(key, size)
-    _set_use_cache(config, use_cache=use_cache)
+    set_use_cache(config, use_cache=use_cache)
     attention = attention_implementation(key, attn_implementation)
     # some classes draw a few weights on the CPU whatever the device
     with torch.random.fork_rng(devices=[]), torch.device("meta"):
@@ -112,33 +104,6 @@ def weight_bytes_fp32(module: torch.nn.Module) -> int:
     """Bytes of parameters and buffers in fp32, tied ones once: floating ones at 4 bytes, others at their own size."""
     tensors = [*module.parameters(), *module.buffers()]
     return sum(t.numel() * (4 if t.is_floating_point() else t.element_size()) for t in tensors)
-
-
-def strengthen_weights(module: torch.nn.Module, *, kept_as_drawn: tuple[str, ...] = ()) -> tuple[str, ...]:
-    """Draw anew the weights through which no signal would come, and name them.
-
-    These are weight matrices that are all zero, and weights of linear layers so small that a layer passes on less
-    than `SIGNAL_KEPT` of its input's spread: published initialisation has a fixed deviation of 0.02, which narrow
-    layers turn into outputs that hardly depend on the input, on which any two backends agree. The former get
-    deviation `ZERO_WEIGHT_STD`, the latter 1/√(inputs), which keeps the spread. Embeddings, tied heads, biases and norms stay, and so do names that end like one of `kept_as_drawn`.
-    Uses torch's global random state.
-    """
-    kept = {id(inner.weight) for inner in module.modules() if isinstance(inner, torch.nn.Embedding)}
-    linear = {id(inner.weight) for inner in module.modules() if isinstance(inner, torch.nn.Linear)} - kept
-    names = []
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            if parameter.dim() < 2 or parameter.numel() == 1 or name.endswith(kept_as_drawn):
-                continue
-            fan_in = parameter[0].numel()
-            if not parameter.any():
-                parameter.normal_(std=ZERO_WEIGHT_STD)
-            elif id(parameter) in linear and parameter.std() * fan_in**0.5 < SIGNAL_KEPT:
-                parameter.normal_(std=fan_in**-0.5)
-            else:
-                continue
-            names.append(name)
-    return tuple(names)
 
 
 def _cast(module: torch.nn.Module, dtype: torch.dtype) -> None:
@@ -180,7 +145,7 @@ def build_model(
     if target.type == "meta":
         return shapes
     config = model_config(key, size)
-    _set_use_cache(config, use_cache=use_cache)
+    set_use_cache(config, use_cache=use_cache)
     fits = 4 * count_parameters(shapes) <= FP32_INITIALISATION_LIMIT_BYTES
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

@@ -10,10 +10,15 @@ import hashlib
 from collections.abc import Mapping
 from typing import Any
 
+import transformers
 from transformers import CONFIG_MAPPING, PretrainedConfig
 
-from hwbench_pipeline.catalog.names import CatalogModel, resolve
+from hwbench_pipeline.catalog.deriving import derived
+from hwbench_pipeline.catalog.entries import catalog_model
+from hwbench_pipeline.catalog.exceptions import exception_of
+from hwbench_pipeline.catalog.names import CatalogModel
 from hwbench_pipeline.catalog.reference_configs import REFERENCE_CONFIGS
+from hwbench_pipeline.catalog.shrinking import RUNGS, reference_config, tiny_config
 from hwbench_pipeline.catalog.tiny_configs import TINY_CHANGES
 from hwbench_pipeline.schema.table import canonical_json
 
@@ -58,16 +63,25 @@ def _require_size(size: str) -> None:
 def model_config(key: str, size: str) -> PretrainedConfig:
     """A fresh configuration object of a catalog model; `size` is tiny or reference.
 
-    `key` may be any name that `names.resolve` knows. `architectures` names the class that `building` builds.
+    `key` may be any name that `entries.catalog_model` knows. `architectures` names the class that `building` builds.
     Raises UnknownModelError or, for another size, ValueError.
     """
-    model = resolve(key)
+    model = catalog_model(key)
     _require_size(size)
+    if model.key not in REFERENCE_CONFIGS:
+        return _derived_config(model, size)
     values: dict[str, Any] = REFERENCE_CONFIGS[model.key].values
     if size == "tiny":
         values = _merged(values, TINY_CHANGES[model.key])
     # the configuration class changes dictionaries that it is given, so it gets its own
     return CONFIG_MAPPING[model.key](**_copied(values), architectures=[model.model_class])
+
+
+def _derived_config(model: CatalogModel, size: str) -> PretrainedConfig:
+    """Raises whatever the configuration's class raises where its defaults cannot be built."""
+    config = reference_config(model.key) if size == "reference" else tiny_config(model.key, derived(model.key).rung or RUNGS[0])
+    config.architectures = [model.model_class.rpartition(":")[2]]
+    return config
 
 
 def _copied(value: Any) -> Any:
@@ -80,13 +94,22 @@ def _copied(value: Any) -> Any:
 
 def config_source(key: str, size: str) -> str:
     """Where a configuration's values come from, in words, with the address of the published file."""
-    model = resolve(key)
+    model = catalog_model(key)
     _require_size(size)
-    reference = REFERENCE_CONFIGS[model.key]
+    reference = REFERENCE_CONFIGS.get(model.key)
+    if reference is None:
+        return _derived_source(model.key, size)
     address = f"{model_config_url(model)} (from knowledge, verified by parameter count)"
     if reference.note:
         address = f"{address}; {reference.note}"
     return address if size == "reference" else f"shrunk from {address}"
+
+
+def _derived_source(key: str, size: str) -> str:
+    exception = exception_of(key)
+    changed = f"; changed: {exception.why}" if exception.reference or (exception.tiny and size == "tiny") else ""
+    default = f"defaults of transformers {transformers.__version__}"
+    return f"{default}{changed}" if size == "reference" else f"shrunk ({derived(key).rung}) from {default}{changed}"
 
 
 def model_config_url(model: CatalogModel) -> str:
@@ -96,7 +119,7 @@ def model_config_url(model: CatalogModel) -> str:
 
 def published_parameters(key: str) -> int:
     """Published parameter count of the reference checkpoint, rounded as published (four or more digits)."""
-    return round(REFERENCE_CONFIGS[resolve(key).key].parameters_millions * 1e6)
+    return round(REFERENCE_CONFIGS[catalog_model(key).key].parameters_millions * 1e6)
 
 
 def _identity(value: Any) -> Any:

@@ -13,7 +13,8 @@ from unittest import mock
 
 import torch
 
-from hwbench_pipeline.catalog.inputs import CONSTANT_INPUTS, primary_output
+from hwbench_pipeline.catalog.inputs import CONSTANT_INPUTS
+from hwbench_pipeline.catalog.signal import primary_output
 
 
 def _unpad_by_whole_numbers(tensor: torch.Tensor, original_size: Any) -> torch.Tensor:

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 from hwbench_pipeline.catalog.building import count_parameters, count_streamed_parameters, meta_model
-from hwbench_pipeline.catalog.configs import config_sha256, model_config
+from hwbench_pipeline.catalog.configs import SIZES, config_sha256, model_config
+from hwbench_pipeline.catalog.entries import catalog_model
 from hwbench_pipeline.catalog.inputs import default_sequence_length
-from hwbench_pipeline.catalog.names import resolve
+from hwbench_pipeline.catalog.names import model_keys
 
 
 @dataclass(frozen=True)
 class ModelFacts:
     """Identity of one model at one size. `default_sequence_length` is None for models that take no text.
 
-    `n_streamed_parameters` are those that every call reads whole.
+    `n_streamed_parameters` are those that every call reads whole. What needs a configuration or a module that cannot be
+    built is None; building it anew in the cell's own process says why.
     """
 
     key: str
@@ -26,26 +29,38 @@ class ModelFacts:
     model_id: str
     architecture: str
     category: str
-    config_sha256: str
-    n_parameters: int
-    n_streamed_parameters: int
+    config_sha256: str | None
+    n_parameters: int | None
+    n_streamed_parameters: int | None
     default_sequence_length: int | None
 
 
 @cache
 def model_facts(key: str, model_size: str) -> ModelFacts:
     """The facts of a catalog model. Raises UnknownModelError, or ValueError for an unknown size."""
-    model = resolve(key)
-    config = model_config(key, model_size)
-    module = meta_model(key, model_size)
+    model = catalog_model(key)
+    facts: dict[str, Any] = dict.fromkeys(
+        ("config_sha256", "n_parameters", "n_streamed_parameters", "default_sequence_length")
+    )
+    try:
+        config = model_config(key, model_size)
+        facts |= {
+            "config_sha256": config_sha256(config),
+            "default_sequence_length": default_sequence_length(key, config),
+        }
+        module = meta_model(key, model_size)
+        facts |= {
+            "n_parameters": count_parameters(module),
+            "n_streamed_parameters": count_streamed_parameters(module),
+        }
+    except Exception:
+        if model.key in model_keys() or model_size not in SIZES:
+            raise
     return ModelFacts(
         key=model.key,
         model_size=model_size,
         model_id=model.tiny_model_id if model_size == "tiny" else model.model_id,
-        architecture=str(config.model_type),
+        architecture=model.key,
         category=model.category,
-        config_sha256=config_sha256(config),
-        n_parameters=count_parameters(module),
-        n_streamed_parameters=count_streamed_parameters(module),
-        default_sequence_length=default_sequence_length(key, config),
+        **facts,
     )

@@ -17,8 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
 
 from hwbench_pipeline.catalog.building import build_model
 from hwbench_pipeline.catalog.configs import model_config
-from hwbench_pipeline.catalog.inputs import CONSTANT_INPUTS, make_inputs, place_inputs, primary_output
-from hwbench_pipeline.catalog.names import resolve
+from hwbench_pipeline.catalog.entries import catalog_model
+from hwbench_pipeline.catalog.inputs import CONSTANT_INPUTS, make_inputs, place_inputs
+from hwbench_pipeline.catalog.signal import primary_output
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,27 @@ def _convolution_backward_flops(
     return int(conv_flop_count(inputs, weight, gradient, transposed=transposed)) * (bool(asked[0]) + bool(asked[1]))
 
 
-_FORMULAS = {torch.ops.aten.convolution_backward: _convolution_backward_flops}
+def _grouped_product_flops(
+    left: Any,
+    right: Any,
+    *arguments: Any,
+    out_shape: Any = None,  # noqa: ARG001 - torch passes it
+    **settings: Any,  # noqa: ARG001
+) -> int:
+    """Products of a mixture of experts: every row of `left` (rows × inputs) meets one expert of `right` (… × outputs).
+
+    torch 2.13 has no formula for it and counts nothing. The first argument's last two extents, of the backward pass too,
+    and the second's last one are what is multiplied.
+    """
+    rows, inputs = left[-2], left[-1]
+    experts = left[0] if len(left) == 3 else 1
+    return int(2 * experts * rows * inputs * right[-1])
+
+
+_FORMULAS = {
+    torch.ops.aten.convolution_backward: _convolution_backward_flops,
+    torch.ops.aten._grouped_mm: _grouped_product_flops,
+}
 
 
 def _call(module: torch.nn.Module, inputs: dict[str, torch.Tensor], *, training: bool) -> int:
@@ -78,10 +99,17 @@ def _call(module: torch.nn.Module, inputs: dict[str, torch.Tensor], *, training:
     return int(counter.get_total_flops())
 
 
-def _on_meta(key: str, size: str, inputs: dict[str, torch.Tensor], *, training: bool) -> int:
-    module = build_model(key, size, device="meta", attn_implementation="eager")
+def _on_meta(
+    key: str, size: str, inputs: dict[str, torch.Tensor], *, training: bool, dtype: torch.dtype = torch.float32
+) -> int:
+    module = build_model(key, size, device="meta", attn_implementation="eager", dtype=dtype)
     with _ConditionsHold():  # type: ignore[no-untyped-call]
-        return _call(module, place_inputs(inputs, device="meta"), training=training)
+        return _call(module, place_inputs(inputs, device="meta", dtype=dtype), training=training)
+
+
+def _on_meta_in_bf16(key: str, size: str, inputs: dict[str, torch.Tensor], *, training: bool) -> int:
+    """Without data, torch's grouped products of experts know bf16 only; as many operations as in any other precision."""
+    return _on_meta(key, size, inputs, training=training, dtype=torch.bfloat16)
 
 
 def _without_data(module: torch.nn.Module) -> None:
@@ -111,6 +139,7 @@ def _on_cpu(key: str, size: str, inputs: dict[str, torch.Tensor], *, training: b
 
 _WAYS: tuple[tuple[str, Callable[..., int]], ...] = (
     ("meta device", _on_meta),
+    ("meta device in bf16", _on_meta_in_bf16),
     ("FakeTensor", _on_fake_tensors),
     ("forward on the CPU", _on_cpu),
 )
@@ -128,9 +157,9 @@ def count_flops(
 
     Raises UnknownModelError, and ValueError for a size, batch size or sequence length the model cannot take.
     """
-    key = resolve(key).key
+    key = catalog_model(key).key
     inputs = make_inputs(key, model_config(key, size), batch_size=batch_size, sequence_length=sequence_length)
-    failures = []
+    failures: list[str] = []
     for name, way in _WAYS:
         try:
             flops = way(key, size, inputs, training=training)

@@ -1,7 +1,7 @@
-"""Inputs, labels and outputs of a forward pass of the catalog models.
+"""Inputs of a forward pass of the catalog models.
 
-Belongs here: tensors that a model takes, at the shapes its published preprocessing gives; labels for its own loss;
-naming their shapes; the outputs by which backends are compared. Does not belong here: real data, and running models.
+Belongs here: tensors that a model takes, at the shapes its published preprocessing gives, and naming their shapes; the key
+models' own makers. Does not belong here: inputs by rule (`fitting`), labels (`labels`), real data, and running models.
 
 What `sequence_length` means, per model: the text tokens per item. bert, llama, qwen2: the whole input. t5: the source,
 and as many target tokens. whisper: the decoder's tokens (the audio is 30 s at any length). clip, clap, xclip: the
@@ -11,14 +11,16 @@ placeholder tokens, so that `input_ids` is longer by one image. vit, detr and wa
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from transformers import PretrainedConfig
 
-from hwbench_pipeline.catalog.names import resolve
+from hwbench_pipeline.catalog.architectures import model_class_named
+from hwbench_pipeline.catalog.deriving import derived
+from hwbench_pipeline.catalog.entries import catalog_model
+from hwbench_pipeline.catalog.fitting import InputMaker, text_part
 
 REFERENCE_TEXT_TOKENS = 128
 TINY_TEXT_TOKENS = 32
@@ -35,12 +37,11 @@ SPEECH_SAMPLES = 80_000
 SPEECH_TINY_SAMPLES = 16_000
 # Share of the frames an audio spectrogram fills of what the CLAP tower takes: 1001 of 1024 at 10 s, 48 kHz, hop 480.
 CLAP_FRAMES_SHARE = 1001 / 1024
-MASKED_SHARE = 0.15  # of tokens, as BERT was trained
-OBJECTS_PER_IMAGE = 3
-IGNORED_LABEL = -100  # torch's ignore_index, which transformers losses use
 
 # Inputs whose values steer the Python code of a forward pass: they stay on the CPU, and are constants when tracing.
-CONSTANT_INPUTS = frozenset({"image_sizes"})
+CONSTANT_INPUTS = frozenset(
+    {"image_sizes", "image_grid_thw", "video_grid_thw", "image_grid_hw", "image_grid_hws", "grid_hws", "grid_thw", "spatial_shapes", "target_sizes"}
+)
 
 Tensors = dict[str, torch.Tensor]
 
@@ -65,9 +66,11 @@ def max_sequence_length(key: str, config: PretrainedConfig) -> int | None:
 
     For llava and llava_next the image's placeholder tokens are already taken off.
     """
-    model = resolve(key)
+    model = catalog_model(key)
     if not model.takes_text:
         return None
+    if model.key not in _MAKERS:
+        return _derived_limit(model.key, config)
     text = _text_config(config)
     limit = getattr(text, "max_target_positions", None) or getattr(text, "max_position_embeddings", None)
     if limit is None:
@@ -82,9 +85,10 @@ def default_sequence_length(key: str, config: PretrainedConfig) -> int | None:
 
     None for models that take no text.
     """
-    if not resolve(key).takes_text:
+    if not catalog_model(key).takes_text:
         return None
-    wanted = TINY_TEXT_TOKENS if _is_tiny(config) else REFERENCE_TEXT_TOKENS
+    is_tiny = _is_tiny(config) if key in _MAKERS else (getattr(text_part(config), "vocab_size", None) or 0) <= TINY_VOCABULARY
+    wanted = TINY_TEXT_TOKENS if is_tiny else REFERENCE_TEXT_TOKENS
     limit = max_sequence_length(key, config)
     return wanted if limit is None else min(wanted, limit)
 
@@ -122,9 +126,9 @@ def special_token_ids(config: PretrainedConfig) -> frozenset[int]:
     return frozenset(found)
 
 
-def _ordinary_tokens(config: PretrainedConfig, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+def ordinary_tokens(config: PretrainedConfig, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
     """Token ids drawn evenly from those that mean nothing special; int64."""
-    vocabulary_size = _text_config(config).vocab_size
+    vocabulary_size = int(getattr(_text_config(config), "vocab_size", None) or text_part(config).vocab_size)
     allowed = torch.ones(vocabulary_size, dtype=torch.bool)
     allowed[[i for i in special_token_ids(config) if 0 <= i < vocabulary_size]] = False
     ids = allowed.nonzero().squeeze(1)
@@ -133,7 +137,7 @@ def _ordinary_tokens(config: PretrainedConfig, shape: tuple[int, ...], generator
 
 def _caption(config: PretrainedConfig, batch_size: int, length: int, generator: torch.Generator) -> Tensors:
     """Text of a CLIP-like tower, which reads its summary at the highest id: the end token, last in the vocabulary."""
-    ids = _ordinary_tokens(config, (batch_size, length), generator)
+    ids = ordinary_tokens(config, (batch_size, length), generator)
     last = _text_config(config).vocab_size - 1
     ids[ids == last] = last - 1
     ids[:, -1] = last
@@ -141,12 +145,12 @@ def _caption(config: PretrainedConfig, batch_size: int, length: int, generator: 
 
 
 def _text(config: PretrainedConfig, batch_size: int, length: int, generator: torch.Generator) -> Tensors:
-    ids = _ordinary_tokens(config, (batch_size, length), generator)
+    ids = ordinary_tokens(config, (batch_size, length), generator)
     return {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
 
 
 def _decoder_text(config: PretrainedConfig, batch_size: int, length: int, generator: torch.Generator) -> Tensors:
-    ids = _ordinary_tokens(config, (batch_size, length), generator)
+    ids = ordinary_tokens(config, (batch_size, length), generator)
     ids[:, 0] = config.decoder_start_token_id
     return {"decoder_input_ids": ids, "decoder_attention_mask": torch.ones_like(ids)}
 
@@ -240,7 +244,7 @@ def image_token_count(key: str, config: PretrainedConfig) -> int:
     llava: one per patch. llava_next: those of the whole photo, and those of its tiles after padding is cut away, with
     one newline token per row.
     """
-    key = resolve(key).key
+    key = catalog_model(key).key
     if key not in ("llava", "llava_next"):
         return 0
     patches = config.vision_config.image_size // config.vision_config.patch_size
@@ -318,12 +322,32 @@ def make_inputs(
 
     Raises UnknownModelError; ValueError for a batch size below 1, or a sequence length that the model cannot take.
     """
-    model = resolve(key)
+    model = catalog_model(key)
     if batch_size < 1:
         raise ValueError(f"batch size {batch_size} for {key}: expected 1 or more. Fix: choose a positive batch size")
     length = _require_sequence_length(model.key, config, sequence_length)
-    generator = torch.Generator().manual_seed(seed)
-    return _MAKERS[model.key](config, batch_size, length, generator)
+    own = _MAKERS.get(model.key)
+    if own is None:
+        return input_maker(model.key, config).make(batch_size, length or TINY_TEXT_TOKENS, seed)
+    return own(config, batch_size, length, torch.Generator().manual_seed(seed))
+
+
+def input_maker(key: str, config: PretrainedConfig) -> InputMaker:
+    """The maker of inputs of an architecture, with what was found out about it by trying. Raises `NoModelClassError`."""
+    known = derived(key)
+    maker = InputMaker(key, model_class_named(known.model_class), config)
+    maker.counts = dict(known.counts)
+    maker.extra = known.extra
+    return maker
+
+
+def _derived_limit(key: str, config: PretrainedConfig) -> int | None:
+    text = text_part(config)
+    for name in ("max_position_embeddings", "n_positions", "max_target_positions"):
+        limit = getattr(text, name, None)
+        if isinstance(limit, int) and limit > 0:
+            return max(2, limit - sum(derived(key).counts.values()))
+    return None
 
 
 def place_inputs(
@@ -341,97 +365,6 @@ def place_inputs(
         return value
 
     return {name: value if name in CONSTANT_INPUTS else placed(value) for name, value in inputs.items()}
-
-
-_LOSS_KINDS = {
-    "bert": "masked_lm",
-    "vit": "classification",
-    "detr": "detection",
-    "t5": "seq2seq",
-    "llama": "causal_lm",
-    "qwen2": "causal_lm",
-    "whisper": "seq2seq",
-    "wav2vec2": "ctc",
-    "clap": "contrastive",
-    "clip": "contrastive",
-    "llava": "causal_lm",
-    "llava_next": "causal_lm",
-    "xclip": "contrastive",
-}
-
-
-def training_loss_kind(key: str) -> str:
-    """The loss that `make_labels` makes the model return: masked_lm, classification, detection, seq2seq, causal_lm,
-    ctc or contrastive; surrogate where it has none to give.
-
-    DETR matches predictions to objects with scipy, which comes with the `[pipeline]` extra and not with the base
-    install: without scipy its kind is surrogate.
-    """
-    kind = _LOSS_KINDS[resolve(key).key]
-    if kind == "detection" and importlib.util.find_spec("scipy") is None:
-        return "surrogate"
-    return kind
-
-
-def _class_count(config: PretrainedConfig) -> int:
-    return int(config.num_labels or 0)
-
-
-def _masked_lm_labels(ids: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    masked = torch.rand(ids.shape, generator=generator) < MASKED_SHARE
-    masked[:, 0] = True  # a batch without any masked token has no loss
-    return ids.masked_fill(~masked, IGNORED_LABEL)
-
-
-def _objects(config: PretrainedConfig, batch_size: int, generator: torch.Generator) -> list[Tensors]:
-    targets = []
-    for _ in range(batch_size):
-        centre = 0.3 + 0.4 * torch.rand(OBJECTS_PER_IMAGE, 2, generator=generator)
-        extent = 0.1 + 0.4 * torch.rand(OBJECTS_PER_IMAGE, 2, generator=generator)
-        classes = torch.randint(_class_count(config), (OBJECTS_PER_IMAGE,), generator=generator)
-        targets.append({"class_labels": classes, "boxes": torch.cat([centre, extent], dim=1)})
-    return targets
-
-
-def speech_frames(config: PretrainedConfig, samples: int) -> int:
-    """Frames that a wav2vec2-like convolutional feature encoder makes of that many samples."""
-    frames = samples
-    for kernel, stride in zip(config.conv_kernel, config.conv_stride, strict=True):
-        frames = (frames - kernel) // stride + 1
-    return frames
-
-
-def make_labels(
-    key: str, config: PretrainedConfig, inputs: Mapping[str, torch.Tensor], *, seed: int = 0
-) -> dict[str, Any] | None:
-    """Further keyword arguments that make the model return its own loss for these inputs, or None for a surrogate.
-
-    `labels` is int64: token ids B×S with -100 where no loss is taken, classes B, or CTC targets; for detr a list of
-    one dict per image, `class_labels` (3) and `boxes` (3×4, relative centre x, y, width, height). Contrastive models
-    take `return_loss=True`, and their loss is 0 with gradient 0 at batch size 1, where nothing can be contrasted.
-    None where `training_loss_kind` says surrogate. Deterministic by `seed`.
-    """
-    kind = training_loss_kind(key)
-    if kind == "surrogate":
-        return None
-    if kind == "contrastive":
-        return {"return_loss": True}
-    generator = torch.Generator().manual_seed(seed)
-    batch_size = batch_size_of(inputs)
-    if kind == "masked_lm":
-        return {"labels": _masked_lm_labels(inputs["input_ids"], generator)}
-    if kind == "classification":
-        return {"labels": torch.randint(_class_count(config), (batch_size,), generator=generator)}
-    if kind == "detection":
-        return {"labels": _objects(config, batch_size, generator)}
-    if kind == "seq2seq":
-        return {"labels": _ordinary_tokens(config, tuple(inputs["decoder_input_ids"].shape), generator)}
-    if kind == "ctc":
-        # a quarter of the frames leaves room for the blanks that CTC needs between equal labels
-        length = max(1, speech_frames(config, inputs["input_values"].shape[-1]) // 4)
-        return {"labels": _ordinary_tokens(config, (batch_size, length), generator)}
-    ids = inputs["input_ids"]
-    return {"labels": ids.masked_fill(ids == getattr(config, "image_token_index", -1), IGNORED_LABEL)}
 
 
 def input_shape_text(inputs: Mapping[str, torch.Tensor]) -> str:
@@ -454,36 +387,6 @@ def items_and_tokens(inputs: Mapping[str, torch.Tensor]) -> tuple[int, int | Non
     return batch_size_of(inputs), None if ids is None else ids.numel()
 
 
-# Parts of a model output that are no answer: inner states, caches, and the loss.
-_NOT_AN_ANSWER = ("loss", "past_key_values", "hidden_states", "attentions", "logits_per_text")
-
-
-def _is_head(name: str) -> bool:
-    return name.startswith(("logits", "pred_")) or name.endswith(("logits", "_embeds"))
-
-
-def primary_output(model_output: Any) -> Tensors:
-    """The named float tensors by which two backends are compared, in the model's order.
-
-    `model_output` is a transformers ModelOutput or another mapping. Where it has heads (logits, `logits_per_image`,
-    `pred_boxes`, `image_embeds` …) only these; else every floating tensor (`last_hidden_state`, `pooler_output`).
-    Never the loss, caches, hidden states or attentions; nor `logits_per_text`, another head's transpose.
-    Raises ValueError where nothing is left.
-    """
-    tensors = {
-        name: value
-        for name, value in model_output.items()
-        if isinstance(value, torch.Tensor) and value.is_floating_point() and not name.endswith(_NOT_AN_ANSWER)
-    }
-    heads = {name: value for name, value in tensors.items() if _is_head(name)}
-    if not tensors:
-        raise ValueError(
-            f"model output with {', '.join(model_output) or 'no fields'}: expected a floating tensor to compare. "
-            "Fix: call the model with return_dict=True"
-        )
-    return heads or tensors
-
-
 def forced_tokens(config: PretrainedConfig, batch_size: int, new_tokens: int, *, seed: int = 0) -> torch.Tensor:
     """Ordinary tokens that a generation is made to take, items × tokens: none of them ends it."""
-    return _ordinary_tokens(config, (batch_size, new_tokens), torch.Generator().manual_seed(seed + 1))
+    return ordinary_tokens(config, (batch_size, new_tokens), torch.Generator().manual_seed(seed + 1))

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hwbench_pipeline.cli.options import JsonOption, listed_choices
-from hwbench_pipeline.cli.output import json_rows, messages, output, print_json, table
+from hwbench_pipeline.cli.output import json_rows, messages, output, print_json, say, table
 
 NAME = "models"
 HELP = "The models that can be measured, at tiny and at reference size."
@@ -21,14 +21,16 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Print the catalog."""
-    from hwbench_pipeline.catalog.names import MODELS
     from hwbench_pipeline.schema.tables import CORE_MODELS
+    from hwbench_pipeline.schema.tables.catalog import CATEGORIES
 
-    wanted = listed_choices("--category", category, sorted({model.category for model in MODELS}))
+    wanted = listed_choices("--category", category, CATEGORIES)
     with messages().status("building every model without weights…"):
-        from hwbench_pipeline.catalog.rows import model_rows
+        from hwbench_pipeline.bench.deriving import known_models
+        from hwbench_pipeline.catalog.rows import SIZES, model_row
 
-        rows = [row for row in model_rows() if not wanted or row["category"] in wanted]
+        models = [model for model in known_models(on_need=say) if not wanted or model.category in wanted]
+        rows = [model_row(model.key, size) for model in models for size in SIZES]
     if as_json:
         print_json(json_rows(CORE_MODELS.column_names, rows))
         return
@@ -43,7 +45,7 @@ def run(
                     row["model_id"],
                     row["category"],
                     ", ".join(row["modalities"]),
-                    f"{row['n_parameters']:,}",
+                    f"{row['n_parameters']:,}" if row["n_parameters"] else None,
                     row["flops"] / 1e9 if row["flops"] else None,
                 )
                 for row in rows

@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
-from hwbench_pipeline.catalog.names import MODELS, resolve_exactly
+from hwbench_pipeline.catalog.names import UnknownModelError, resolve_exactly
 from hwbench_pipeline.cli.failing import WrongCallError
 from hwbench_pipeline.cli.output import say
 from hwbench_pipeline.hardware.platforms import platform_of
+from hwbench_pipeline.schema.tables.catalog import CATEGORIES
 
 # the least that `catalog.inputs.make_inputs` takes: a causal loss needs a token to predict from another
 MINIMUM_TOKENS = 2
@@ -114,13 +115,22 @@ def chosen_models(model: str | None, category: str | None, *, all_models: bool) 
         raise WrongCallError(
             f"say which models: one of --model, --category and --all-models, got {got}. Fix: --model bert, or --all-models"
         )
-    if category is not None:
-        categories = sorted({entry.category for entry in MODELS})
-        wanted = listed_choices("--category", category, categories)
-        return [entry.key for entry in MODELS if entry.category in wanted]
-    if all_models:
-        return [entry.key for entry in MODELS]
-    return list(dict.fromkeys(resolve_exactly(name).key for name in listed("--model", model)))
+    if category is None and not all_models:
+        return [_asked_key(name) for name in listed("--model", model)]
+    from hwbench_pipeline.bench.deriving import known_models
+
+    wanted = listed_choices("--category", category, CATEGORIES)
+    return [found.key for found in known_models(on_need=say) if not wanted or found.category in wanted]
+
+
+def _asked_key(name: str) -> str:
+    """The catalog key of one model that is asked for; the key models need no transformers to be found."""
+    try:
+        return resolve_exactly(name).key
+    except UnknownModelError:
+        from hwbench_pipeline.catalog.entries import asked_model
+
+        return asked_model(name).key
 
 
 def require_readable(path: Path) -> None:

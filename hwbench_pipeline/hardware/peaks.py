@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -22,13 +21,10 @@ from hwbench_pipeline.hardware.environment import cpu_name, installed_version
 from hwbench_pipeline.hardware.platforms import Platform, platform_of
 from hwbench_pipeline.hardware.probing import probe
 from hwbench_pipeline.schema.table import sha256_of
+from hwbench_pipeline.state import state_folder
 
 PEAKS_TIMEOUT_S = 60.0
 """Starting torch on a loaded machine included; the measurements themselves take about six seconds."""
-
-STATE_VARIABLE = "HWBENCH_STATE"
-"""Environment variable that names another folder for what hwbench remembers of this machine."""
-
 
 @dataclass(frozen=True)
 class Peaks:
@@ -100,16 +96,6 @@ def known_peaks(key: str, *, measuring: Callable[[], object] | None = None) -> P
 def _device_of(platform: Platform) -> str | None:
     """The torch device whose peaks are the platform's ceiling; None where this machine knows of none."""
     return platform.torch_device or ("cpu" if probe(platform.key).computes_on_host_cpu else None)
-
-
-def state_folder() -> Path:
-    """Where hwbench remembers what it found out about this machine: HWBENCH_STATE, else the user's state folder."""
-    chosen = os.environ.get(STATE_VARIABLE)
-    if chosen:
-        return Path(chosen)
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA") or Path.home()) / "hwbench"
-    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "hwbench"
 
 
 def _peaks_file(device: str) -> Path:

@@ -13,7 +13,9 @@ from typing import Any, Self
 
 import torch
 
-from hwbench_pipeline.catalog.inputs import make_labels, place_inputs, primary_output, training_loss_kind
+from hwbench_pipeline.catalog.inputs import place_inputs
+from hwbench_pipeline.catalog.labels import make_labels, training_loss_kind
+from hwbench_pipeline.catalog.signal import primary_output
 from hwbench_pipeline.hardware.devices import DTYPES, UnsupportedError, require_full_fp32, synchronizer
 from hwbench_pipeline.hardware.platforms import torch_device
 
@@ -66,8 +68,9 @@ class TrainingStep:
         *,
         precision: str,
         seed: int,
+        own_loss: bool = True,
     ) -> Self:
-        """A step with AdamW on the model's own loss where it has one, else the mean square of its outputs.
+        """A step with AdamW on the model's own loss where it has one and `own_loss`, else the mean square of its outputs.
 
         fp32 trains as it is, bf16 under autocast with fp32 weights. Raises `UnsupportedError` for other precisions.
         """
@@ -79,7 +82,7 @@ class TrainingStep:
         device = torch.device(torch_device(hardware))
         config: Any = model.config
         model = model.to(device).train()
-        labels = make_labels(key, config, inputs, seed=seed)
+        labels = make_labels(key, config, inputs, seed=seed) if own_loss else None
         batch: dict[str, Any] = place_inputs({**inputs, **(labels or {})}, device=device)
         optimizer = torch.optim.AdamW(model.parameters(), lr=LEARNING_RATE)
         synchronize = synchronizer(device)
@@ -93,7 +96,12 @@ class TrainingStep:
         def forward() -> torch.Tensor:
             with autocast():
                 output = model(**batch)
-                return output.loss if labels is not None else _surrogate_loss(output)
+                if labels is None:
+                    return _surrogate_loss(output)
+                loss = output.get("loss")
+                if not isinstance(loss, torch.Tensor):
+                    raise LossError(f"{type(model).__name__} gives no loss for its labels")
+                return loss
 
         def loss_without_dropout() -> float:
             model.eval()

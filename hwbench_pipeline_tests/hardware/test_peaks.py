@@ -20,7 +20,7 @@ from hwbench_pipeline.schema.validation import require_valid
 def state(tmp_path_factory):
     folder = tmp_path_factory.mktemp("state")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(peaks.STATE_VARIABLE, str(folder))
+        patch.setenv(STATE_VARIABLE, str(folder))
         patch.setattr(peaks, "_measured", {})
         yield folder
 
@@ -96,7 +96,7 @@ def test_the_best_that_was_seen_is_remembered(rows, state, monkeypatch):
 
 
 def test_a_spoilt_memory_is_measured_anew(state, monkeypatch):
-    monkeypatch.setenv(peaks.STATE_VARIABLE, str(state / "other"))
+    monkeypatch.setenv(STATE_VARIABLE, str(state / "other"))
     measured = peaks.Peaks({"fp32": 100.0}, 10.0, "a probe")
     monkeypatch.setattr(peaks, "_measured", {})
     monkeypatch.setattr(peaks, "_measure", lambda device: measured)

@@ -17,7 +17,8 @@ from hwbench_pipeline.bench.backends.protocol import Session, SessionFacts, Work
 from hwbench_pipeline.bench.judging import Array
 from hwbench_pipeline.bench.memory import PeakMemory, measure_peak
 from hwbench_pipeline.bench.plan import VARIANTS
-from hwbench_pipeline.catalog.inputs import place_inputs, primary_output
+from hwbench_pipeline.catalog.inputs import place_inputs
+from hwbench_pipeline.catalog.signal import primary_output
 from hwbench_pipeline.hardware.devices import DTYPES, UnsupportedError, require_full_fp32, synchronizer
 from hwbench_pipeline.hardware.platforms import torch_device
 

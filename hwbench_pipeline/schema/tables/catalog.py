@@ -18,6 +18,8 @@ CATEGORIES = (
     "multimodal",
     "video",
     "diffusion",
+    "time_series",
+    "decision",
 )
 
 CORE_MODELS = Table(
@@ -35,15 +37,19 @@ CORE_MODELS = Table(
         Column("architecture", STRING, "Hugging Face `model_type`.", nullable=False),
         Column("category", STRING, "Category.", nullable=False, allowed=CATEGORIES),
         Column("model_class", STRING, "transformers class that is built.", nullable=False),
-        Column("modalities", ColumnType.LIST_STRING, "What it takes: text, image, audio, video.", nullable=False),
-        Column("config_sha256", STRING, "Hash of the exact configuration.", nullable=False),
-        Column("config_json", STRING, "The configuration as canonical JSON.", nullable=False),
-        Column("config_source", STRING, "Where the configuration's values come from.", nullable=False),
-        Column("n_parameters", INT64, "Parameters, counted on the meta device.", nullable=False, above=0),
+        Column("modalities", ColumnType.LIST_STRING, "What it takes: text, image, audio, video, time.", nullable=False),
+        Column("tasks", ColumnType.LIST_STRING, "transformers' auto mappings that name the architecture."),
         Column(
-            "weight_bytes_fp32", INT64, "Bytes of parameters and buffers in fp32.", unit="B", nullable=False, above=0
+            "component_of",
+            ColumnType.LIST_STRING,
+            "Architectures that hold this one as a part (a tower, a sub-model); empty for standalone ones.",
         ),
-        Column("input_shape", STRING, "Input dimensions of one item, at the default sequence length.", nullable=False),
+        Column("config_sha256", STRING, "Hash of the exact configuration; NULL where it cannot be built."),
+        Column("config_json", STRING, "The configuration as canonical JSON; NULL where it cannot be built."),
+        Column("config_source", STRING, "Where the configuration's values come from.", nullable=False),
+        Column("n_parameters", INT64, "Parameters, counted on the meta device; NULL where it cannot be built.", above=0),
+        Column("weight_bytes_fp32", INT64, "Bytes of parameters and buffers in fp32.", unit="B", above=0),
+        Column("input_shape", STRING, "Input dimensions of one item, at the default sequence length."),
         Column("sequence_length", INT64, "Default tokens per item; NULL for models that take no text.", above=0),
         Column(
             "flops",
@@ -53,6 +59,12 @@ CORE_MODELS = Table(
             above=0,
         ),
         Column("flops_method", STRING, "How the operations were counted, or why not.", nullable=False),
+        Column(
+            "reason",
+            STRING,
+            "Why it gave no answer when it was tried: what cannot be built or called, with transformers' own words. "
+            "NULL where a forward pass of its tiny size did.",
+        ),
     ),
     ("model", "model_size"),
 )

@@ -95,6 +95,11 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     _text("status", "How the attempt ended.", nullable=False, allowed=STATUSES),
     _text("error_class", "Kind of failure, for every status but ok."),
     _text("error_message", "What happened and, where known, the fix, for every status but ok."),
+    _text(
+        "failed_phase",
+        "What the cell was doing when the point failed: load, reference, compile, verify, sample, memory …; NULL where "
+        "nothing had begun.",
+    ),
     _text("model_id", "The model as the source names it; a Hugging Face id where the source does."),
     _text("model", "The catalog key the model resolves to; NULL if none."),
     _text("architecture", "Hugging Face `model_type`."),

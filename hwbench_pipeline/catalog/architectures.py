@@ -1,0 +1,263 @@
+"""Every architecture that the installed transformers knows: derived from its own mappings, never listed here.
+
+Belongs here: which model types there are, which are parts of others, the class to build for each, its tasks, modalities and
+category, each by a rule over transformers' mappings and classes. Does not belong here: configurations (`shrinking`), inputs
+(`fitting`), and the key models' published checkpoints (`names`).
+
+A new transformers release, or a type registered with `AutoConfig.register` and `AutoModel….register`, appears by itself.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from functools import cache, lru_cache
+from typing import Any
+
+from transformers import CONFIG_MAPPING
+from transformers.models.auto import modeling_auto
+
+from hwbench_pipeline.catalog import memory
+from hwbench_pipeline.catalog.exceptions import exception_of
+
+# The task mappings of transformers in the order in which a type's class is chosen: what the type is mostly used for first,
+# so that an encoder-decoder gets its generating class and not one of its halves. Mappings that are not named here (new
+# tasks of a later release) follow, then those of bare models.
+_TASK_ORDER = (
+    "SPEECH_SEQ_2_SEQ",
+    "RNNT",
+    "TDT",
+    "IMAGE_TEXT_TO_TEXT",
+    "MULTIMODAL_LM",
+    "SEQ_TO_SEQ_CAUSAL_LM",
+    "TEXT_TO_WAVEFORM",
+    "TEXT_TO_SPECTROGRAM",
+    "MASKED_LM",
+    "CAUSAL_LM",
+    "CTC",
+    "ZERO_SHOT_OBJECT_DETECTION",
+    "OBJECT_DETECTION",
+    "UNIVERSAL_SEGMENTATION",
+    "INSTANCE_SEGMENTATION",
+    "IMAGE_SEGMENTATION",
+    "SEMANTIC_SEGMENTATION",
+    "ZERO_SHOT_IMAGE_CLASSIFICATION",
+    "DEPTH_ESTIMATION",
+    "NORMAL_ESTIMATION",
+    "POSE_ESTIMATION",
+    "KEYPOINT_MATCHING",
+    "KEYPOINT_DETECTION",
+    "IMAGE_MATTING",
+    "MASK_GENERATION",
+    "VIDEO_CLASSIFICATION",
+    "IMAGE_CLASSIFICATION",
+    "AUDIO_CLASSIFICATION",
+    "TIME_SERIES_PREDICTION",
+    "IMAGE_TO_IMAGE",
+)
+_BARE = ("PRETRAINING", "BACKBONE", "IMAGE", "TEXT_ENCODING")  # what only says that there is a model
+_EVERYTHING = "BASE"
+_MAPPING_SUFFIX = "_MAPPING_NAMES"
+
+# names of forward's arguments that carry a modality
+_CARRIERS: Mapping[str, tuple[str, ...]] = {
+    "text": ("input_ids",),
+    "image": ("pixel_values", "flattened_patches", "images"),
+    "video": ("pixel_values_videos",),
+    "audio": ("input_features", "input_values", "audio_values", "input_audio_embeds"),
+    "time": ("past_values", "series"),
+}
+_REMEMBERED_AS = "ARCHITECTURES"  # no type is written in capitals
+MODALITIES = ("text", "image", "audio", "video", "time")
+
+
+class NoModelClassError(ValueError):
+    """A type of which the installed transformers has a configuration, but no model class that can be imported here."""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """One model type of transformers.
+
+    `model_class` is the name of the class that is built, `tasks` the auto mappings that name the type, in the order of
+    `_TASK_ORDER`; `component_of` the types whose configuration holds this one as a part: towers and sub-models.
+    """
+
+    key: str
+    model_class: str
+    tasks: tuple[str, ...]
+    component_of: tuple[str, ...]
+
+    @property
+    def is_standalone(self) -> bool:
+        """Whether the type is a model of its own and no part of another one."""
+        return not self.component_of
+
+
+def _task_names() -> dict[str, str]:
+    """Task name → attribute of `modeling_auto` that holds its mapping of types to class names."""
+    names = {}
+    for attribute in dir(modeling_auto):
+        if attribute.endswith(_MAPPING_SUFFIX) and attribute.startswith("MODEL_"):
+            task = attribute.removesuffix(_MAPPING_SUFFIX).removeprefix("MODEL").removeprefix("_FOR").lstrip("_")
+            names[task or _EVERYTHING] = attribute
+    return names
+
+
+def _rank(task: str) -> int:
+    if task in _TASK_ORDER:
+        return _TASK_ORDER.index(task)
+    if task == _EVERYTHING:
+        return len(_TASK_ORDER) + 1
+    return len(_TASK_ORDER) + (2 + _BARE.index(task) if task in _BARE else 0)
+
+
+def _classes_by_task() -> Iterator[tuple[str, str, str]]:
+    """Task, type and class name of everything in transformers' mappings, types registered by a user included."""
+    for task, attribute in sorted(_task_names().items(), key=lambda item: (_rank(item[0]), item[0])):
+        for key, names in getattr(modeling_auto, attribute).items():
+            yield task, key, names if isinstance(names, str) else names[0]
+        registered = getattr(modeling_auto, attribute.removesuffix("_NAMES"), None)
+        for config, model in getattr(registered, "_extra_content", {}).items():
+            found = model[0] if isinstance(model, list | tuple) else model
+            yield task, config.model_type, f"{found.__module__}:{found.__name__}"
+
+
+def _components() -> dict[str, set[str]]:
+    """Type → the types whose `sub_configs` name its configuration class."""
+    found: dict[str, set[str]] = {}
+    for key in CONFIG_MAPPING:
+        for part in (CONFIG_MAPPING[key].sub_configs or {}).values():
+            name = getattr(part, "model_type", "")
+            if name and name != key:
+                found.setdefault(name, set()).add(key)
+    return found
+
+
+def registered_types() -> tuple[str, ...]:
+    """Types that were registered with `AutoConfig.register` in this process."""
+    return tuple(getattr(CONFIG_MAPPING, "_extra_content", {}))
+
+
+def architectures() -> Mapping[str, Architecture]:
+    """Every type with a model class, standalone ones and components, sorted by key.
+
+    Asked for the first time it imports all of transformers' configurations, which takes seconds.
+    """
+    return _architectures(registered_types())
+
+
+@lru_cache(maxsize=4)
+def _architectures(registered: tuple[str, ...]) -> Mapping[str, Architecture]:
+    recalled = None if registered else memory.recall(_REMEMBERED_AS)
+    if recalled is None:
+        found = _found()
+        if not registered:
+            memory.remember(_REMEMBERED_AS, [asdict(architecture) for architecture in found])
+    else:
+        found = [
+            Architecture(row["key"], row["model_class"], tuple(row["tasks"]), tuple(row["component_of"]))
+            for row in recalled
+        ]
+    return {architecture.key: architecture for architecture in found}
+
+
+def _found() -> list[Architecture]:
+    tasks: dict[str, list[tuple[str, str]]] = {}
+    for task, key, name in _classes_by_task():
+        tasks.setdefault(key, []).append((task, name))
+    parts = _components()
+    return [
+        Architecture(
+            key,
+            exception_of(key).model_class or found[0][1],
+            tuple(dict.fromkeys(task for task, _ in found)),
+            tuple(sorted(parts.get(key, ()))),
+        )
+        for key, found in sorted(tasks.items())
+        if key in CONFIG_MAPPING
+    ]
+
+
+def without_model_class() -> tuple[str, ...]:
+    """Types that have a configuration and no model class in any mapping: parts that only their owners build."""
+    return tuple(sorted(set(CONFIG_MAPPING) - set(architectures())))
+
+
+@cache
+def model_class_named(name: str) -> Any:
+    """The class of that name in transformers, or `module:name` for a registered one. Raises `NoModelClassError`."""
+    module, _, own = name.rpartition(":")
+    try:
+        found = getattr(importlib.import_module(module or "transformers"), own)
+        _ = found.forward  # stand-ins for classes whose libraries are not installed raise here
+    except (ImportError, AttributeError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise NoModelClassError(
+            f"{own} cannot be imported here: {reason}. Fix: install what it names, or another transformers"
+        ) from error
+    return found
+
+
+@cache
+def forward_parameters(model_class: Any) -> tuple[str, ...]:
+    """Names of the arguments of a class's forward, in order."""
+    return tuple(inspect.signature(model_class.forward).parameters)
+
+
+@cache
+def required_arguments(model_class: Any) -> tuple[str, ...]:
+    """Names of the arguments of a class's forward that have no default."""
+    return tuple(
+        name
+        for name, parameter in inspect.signature(model_class.forward).parameters.items()
+        if name != "self"
+        and parameter.default is inspect.Parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+    )
+
+
+def modalities(model_class: Any) -> tuple[str, ...]:
+    """What a forward pass takes, of `MODALITIES`: what the class says, less what its forward has no argument for.
+
+    Classes that say nothing inherit `text`; there the arguments of forward alone decide.
+    """
+    declared = getattr(model_class, "input_modalities", None) or ()
+    declared = (declared,) if isinstance(declared, str) else tuple(declared)
+    main = getattr(model_class, "main_input_name", None) or ()
+    names = {*forward_parameters(model_class), *((main,) if isinstance(main, str) else main)}
+    carried = {modality for modality, carriers in _CARRIERS.items() if names.intersection(carriers)}
+    if declared and set(declared) != {"text"} and "video" in declared and "image" not in declared:
+        carried = {"video" if modality == "image" else modality for modality in carried}  # frames are its pixel values
+    found = carried.intersection(declared) or carried or set(declared)
+    if declared == ("text",):
+        found = carried or {"text"}
+        # an encoder of another modality has decoder tokens under another name
+    return tuple(modality for modality in MODALITIES if modality in found)
+
+
+def category(architecture: Architecture, model_class: Any, *, is_encoder_decoder: bool) -> str:
+    """One of `schema.tables.catalog.CATEGORIES`, from the modalities, tasks and what the class can do."""
+    found = set(modalities(model_class))
+    tasks = set(architecture.tasks)
+    if "time" in found or any("TIME_SERIES" in task for task in tasks):
+        return "time_series"
+    if architecture.tasks[0] == "DECISION" or "decision" in architecture.model_class.lower():
+        return "decision"
+    if found >= {"audio", "image"} or found >= {"audio", "video"}:
+        return "multimodal"
+    if "audio" in found:
+        return "speech_text" if "text" in found or tasks & {"SPEECH_SEQ_2_SEQ", "RNNT", "TDT"} else "audio"
+    if "image" in found or "video" in found:
+        if "image" not in found or (tasks & {"VIDEO_CLASSIFICATION"}):
+            return "video"
+        return "vision_text" if "text" in found or tasks & {"IMAGE_TEXT_TO_TEXT"} else "vision"
+    if tasks & {"TEXT_TO_WAVEFORM", "TEXT_TO_SPECTROGRAM"}:
+        return "speech_text"
+    if is_encoder_decoder:
+        return "encoder_decoder"
+    generates = bool(model_class.can_generate()) if hasattr(model_class, "can_generate") else False
+    makes_text = generates or "CAUSAL_LM" in tasks
+    return "text_decoder" if makes_text and "MASKED_LM" not in tasks else "text_encoder"

@@ -1,0 +1,76 @@
+"""The catalog as a whole: the key models with their published checkpoints, and every other architecture as derived.
+
+Belongs here: asking for a model by name, and listing what there is. Does not belong here: the key models' data (`names`),
+deriving (`architectures`, `deriving`), configurations.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+
+from hwbench_pipeline.catalog import names
+from hwbench_pipeline.catalog.architectures import architectures
+from hwbench_pipeline.catalog.deriving import derived
+from hwbench_pipeline.catalog.names import CatalogModel, UnknownModelError
+
+
+def _folded(name: str) -> str:
+    return re.sub(r"[-_.\s]+", "-", name.strip().lower())
+
+
+def _architecture_key(name: str) -> str | None:
+    known = architectures()
+    if name in known:
+        return name
+    folded = _folded(name)
+    return next((key for key in known if _folded(key) == folded), None)
+
+
+def catalog_model(name: str) -> CatalogModel:
+    """The model a name stands for: a key model as `names.catalog_key` understands names, or an architecture by its type.
+
+    Raises `UnknownModelError` with the nearest names.
+    """
+    key = names.catalog_key(name)
+    if key is not None:
+        return names.resolve(key)
+    found = _architecture_key(name)
+    return names.resolve(name) if found is None else _derived_model(found)
+
+
+def asked_model(name: str) -> CatalogModel:
+    """As `catalog_model`, but another checkpoint of a key model's architecture is refused: it is another model."""
+    if _architecture_key(name) is not None and names.catalog_key(name) is None:
+        return catalog_model(name)
+    try:
+        return names.resolve_exactly(name)
+    except UnknownModelError as error:
+        nearest = difflib.get_close_matches(_folded(name), catalog_keys(), n=3, cutoff=0.6)
+        if not nearest or names.catalog_key(name) is not None:
+            raise
+        raise UnknownModelError(
+            f"{name!r} is not a model of the catalog (nearest: {', '.join(nearest)}). Fix: `hwbench models` lists them"
+        ) from error
+
+
+def _derived_model(key: str) -> CatalogModel:
+    known = derived(key)
+    takes = known.modalities if not known.takes_text or "text" in known.modalities else (*known.modalities, "text")
+    return CatalogModel(key, key, f"hwbench/default-{key}", known.model_class, known.category, takes)
+
+
+def catalog_keys(*, components: bool = False) -> tuple[str, ...]:
+    """Every key: the key models first, then the standalone architectures by name, then, if asked for, parts of others."""
+    others = [key for key, found in architectures().items() if found.is_standalone or components]
+    first = names.model_keys()
+    standalone = [key for key in others if key not in first and architectures()[key].is_standalone]
+    parts = [key for key in others if not architectures()[key].is_standalone]
+    return (*first, *standalone, *parts)
+
+
+def keys_in(categories: Iterable[str]) -> tuple[str, ...]:
+    """The standalone keys of these categories."""
+    wanted = set(categories)
+    return tuple(key for key in catalog_keys() if catalog_model(key).category in wanted)
