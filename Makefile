@@ -15,7 +15,7 @@ export HF_HUB_OFFLINE := 1
 export TRANSFORMERS_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test lint docs bench browser clean
+.PHONY: help demo ui test lint docs catalog bench browser clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,9 @@ lint: $(VENV)/.dev ## Formatting, lint and types, mended where that can be done
 
 docs: $(VENV)/.pipeline ## The generated pages of docs/
 	$(BIN)/python -m hwbench_pipeline.schema.markdown > docs/tables.md
+
+catalog: $(VENV)/.dev ## Try every architecture anew, after a change of the catalog's rules (quarter of an hour)
+	$(BIN)/python -m hwbench_pipeline.bench.deriving
 
 bench: $(VENV)/.dev ## The performance benchmarks (minutes; prints ratios)
 	$(BIN)/python -m pytest hwbench_pipeline_tests/benchmarks -m benchmark -s

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from hwbench_pipeline.state import STATE_VARIABLE
 from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE
+from hwbench_pipeline.state import STATE_VARIABLE
 from hwbench_pipeline.warehouse.database import build_database
 from hwbench_pipeline.warehouse.location import Cell
 from hwbench_pipeline.warehouse.reading import connect

@@ -27,7 +27,9 @@ CAUSES: Mapping[str, str] = {
 }
 """Cause → what it means. `no_hardware` is no failure: nothing was tried."""
 
-_DEPENDENCY = re.compile(r"No module named|requires? the .* librar|is not installed|cannot be imported|pip install", re.IGNORECASE)
+_DEPENDENCY = re.compile(
+    r"No module named|requires? the .* librar|is not installed|cannot be imported|pip install", re.IGNORECASE
+)
 _CRASHES = ("ProcessDied", "Killed", "ServerDied", "EndlessOutput")
 _BUILDING = ("load",)
 _CALLING = ("reference",)

@@ -34,7 +34,8 @@ from hwbench_pipeline.bench.plan import CellPlan, Point
 from hwbench_pipeline.bench.sampling import take_samples, take_stream, timed_ms
 from hwbench_pipeline.bench.statistics import percentile
 from hwbench_pipeline.bench.watching import MachineWatch
-from hwbench_pipeline.catalog import building, names
+from hwbench_pipeline.catalog import building, memory, names
+from hwbench_pipeline.catalog.architectures import REMEMBERED_AS, architectures
 from hwbench_pipeline.catalog.building import build_model, count_parameters
 from hwbench_pipeline.catalog.flops import count_flops
 from hwbench_pipeline.catalog.inputs import forced_tokens, input_shape_text, items_and_tokens, make_inputs
@@ -53,6 +54,8 @@ def preload() -> None:
     """Import what every cell needs, before the process is forked. Touches no device and starts no thread."""
     for key in names.model_keys():  # transformers imports a model's module when its class is first asked for
         building.model_class(key)
+    if memory.recall(REMEMBERED_AS) is not None:  # the list of architectures is read once, and shared by every cell
+        architectures()
 
 
 def run_job(job: Mapping[str, Any], emit: Emit) -> None:

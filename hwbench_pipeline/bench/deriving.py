@@ -14,7 +14,7 @@ from typing import Any
 
 from hwbench_pipeline.bench.isolation import CellProcesses, Limits
 from hwbench_pipeline.catalog import memory
-from hwbench_pipeline.catalog.architectures import architectures
+from hwbench_pipeline.catalog.architectures import REMEMBERED_AS, architectures
 from hwbench_pipeline.catalog.configs import SIZES
 from hwbench_pipeline.catalog.deriving import Derived, derive
 from hwbench_pipeline.catalog.entries import catalog_keys, catalog_model
@@ -22,7 +22,6 @@ from hwbench_pipeline.catalog.names import CatalogModel, model_keys
 
 PHASE_TIMEOUT_S = 120.0
 """For trying one architecture, and for counting it at one size, on a machine that does other things as well."""
-ARCHITECTURES = "ARCHITECTURES"
 
 
 def run_job(job: Mapping[str, Any], emit: Callable[[Mapping[str, Any]], object]) -> None:
@@ -125,7 +124,7 @@ def main() -> None:
             bar.update(task, advance=1, description=f"tried {key}")
 
         found = find_out(keys, n_processes=2, on_done=done)
-    found[ARCHITECTURES] = memory.recall(ARCHITECTURES)
+    found[REMEMBERED_AS] = memory.recall(REMEMBERED_AS)
     memory.ship(found)
     n_running = sum(found[key]["reason"] is None for key in keys)
     sys.stderr.write(f"{memory.SHIPPED}: {n_running} of {len(keys)} architectures by rule give an answer\n")

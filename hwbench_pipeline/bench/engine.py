@@ -210,7 +210,9 @@ class _Record:
                 self._add_measured(point, begun, event["values"], probing_again)
             else:
                 self.add_without_number(
-                    point, begun, **{name: event[name] for name in ("status", "error_class", "error_message", "failed_phase")}
+                    point,
+                    begun,
+                    **{name: event[name] for name in ("status", "error_class", "error_message", "failed_phase")},
                 )
             n_done = event["point"] + 1
         return n_done

@@ -69,7 +69,7 @@ _CARRIERS: Mapping[str, tuple[str, ...]] = {
     "audio": ("input_features", "input_values", "audio_values", "input_audio_embeds"),
     "time": ("past_values", "series"),
 }
-_REMEMBERED_AS = "ARCHITECTURES"  # no type is written in capitals
+REMEMBERED_AS = "ARCHITECTURES"  # no type is written in capitals
 MODALITIES = ("text", "image", "audio", "video", "time")
 
 
@@ -151,11 +151,11 @@ def architectures() -> Mapping[str, Architecture]:
 
 @lru_cache(maxsize=4)
 def _architectures(registered: tuple[str, ...]) -> Mapping[str, Architecture]:
-    recalled = None if registered else memory.recall(_REMEMBERED_AS)
+    recalled = None if registered else memory.recall(REMEMBERED_AS)
     if recalled is None:
         found = _found()
         if not registered:
-            memory.remember(_REMEMBERED_AS, [asdict(architecture) for architecture in found])
+            memory.remember(REMEMBERED_AS, [asdict(architecture) for architecture in found])
     else:
         found = [
             Architecture(row["key"], row["model_class"], tuple(row["tasks"]), tuple(row["component_of"]))

@@ -79,7 +79,11 @@ def model_config(key: str, size: str) -> PretrainedConfig:
 
 def _derived_config(model: CatalogModel, size: str) -> PretrainedConfig:
     """Raises whatever the configuration's class raises where its defaults cannot be built."""
-    config = reference_config(model.key) if size == "reference" else tiny_config(model.key, derived(model.key).rung or RUNGS[0])
+    config = (
+        reference_config(model.key)
+        if size == "reference"
+        else tiny_config(model.key, derived(model.key).rung or RUNGS[0])
+    )
     config.architectures = [model.model_class.rpartition(":")[2]]
     return config
 

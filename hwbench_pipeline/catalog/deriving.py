@@ -7,7 +7,6 @@ remembering what was found (`memory`). Does not belong here: the rules themselve
 
 from __future__ import annotations
 
-import math
 import traceback
 import warnings
 from collections.abc import Mapping
@@ -104,31 +103,30 @@ def derive(key: str) -> Derived:
     except ValueError as error:
         return _failed(architecture, None, error_class, str(error), {})
     facts: dict[str, Any] = {}
-    sizes: dict[str, int] = {}
+    largest, found = 0, []
     for rung in RUNGS:
+        if largest > LARGEST_TINY_PARAMETERS and rung == RUNGS[-1]:
+            break  # nothing shrunk is no smaller than what was shrunk a little
         try:
             config = tiny_config(key, rung)
             facts = _facts(architecture, model_class, config)
-            sizes[rung] = _count(model_class, config)
-        except Exception as error:  # noqa: BLE001 - any model code may raise anything, which is what is asked here
-            failures.append(_told(rung, error))
-            error_class = type(error).__name__ if len(failures) == 1 else error_class
-        if min(sizes.values(), default=math.inf) <= SMALL_PARAMETERS:
-            break
-    for rung in sorted(sizes, key=lambda rung: (sizes[rung] > SMALL_PARAMETERS, sizes[rung])):
-        if sizes[rung] > LARGEST_TINY_PARAMETERS:
-            failures.append(f"{rung}: {sizes[rung] / 1e6:.0f} million parameters are no stand-in")
-            continue
-        try:
-            config = tiny_config(key, rung)
+            n_parameters = _count(model_class, config)
+            largest = max(largest, n_parameters)
+            if n_parameters > LARGEST_TINY_PARAMETERS:
+                failures.append(f"{rung}: {n_parameters / 1e6:.0f} million parameters are no stand-in")
+                continue
+            built = built or (rung, facts)
             maker = _tried(key, model_class, config)
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - any model code may raise anything, which is what is asked here
+            error_class = error_class if failures else type(error).__name__
             failures.append(_told(rung, error))
-            error_class = type(error).__name__ if built is None else error_class
-            built = built or (rung, _facts(architecture, model_class, config))
             continue
-        facts = _facts(architecture, model_class, config)
-        return Derived(key=key, rung=rung, counts=maker.counts, extra=maker.extra, **facts)
+        runs = Derived(key=key, rung=rung, counts=maker.counts, extra=maker.extra, **facts)
+        found.append((n_parameters, runs))
+        if n_parameters <= SMALL_PARAMETERS:
+            break
+    if found:
+        return min(found, key=lambda one: one[0])[1]
     rung_built, facts = built or (None, facts)
     return _failed(architecture, rung_built, error_class, "; ".join(failures[:2]), facts)
 

@@ -47,6 +47,7 @@ _MISMATCH = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _GROUPED_IMAGES = re.compile(r"not enough values to unpack \(expected (5, got 4|4, got 3)\)")
+_MISPLACED = re.compile(r"shape mismatch: value tensor|expanded size of the tensor")
 _IMAGES_IN_GROUPS = "images in groups"
 _FRAMES_APART = "frames apart"
 _NO_VIDEO_WITH_IMAGES = "no video with images"
@@ -150,8 +151,9 @@ def image_processor(key: str, config: PretrainedConfig) -> Any:
             value = getattr(vision, own, None)
             if isinstance(value, int) and hasattr(made_by_default, setting):
                 settings[setting] = value
-        if isinstance(getattr(made_by_default, "max_image_size", None), int) and isinstance(vision.image_size, int):
-            settings["max_image_size"] = vision.image_size
+        largest, side = getattr(made_by_default, "max_image_size", None), getattr(vision, "image_size", None)
+        if largest is not None and isinstance(side, int):
+            settings["max_image_size"] = side if isinstance(largest, int) else {"longest_edge": side}
         if hasattr(made_by_default, "do_image_splitting"):
             settings["do_image_splitting"] = False  # one tile for an image of one tile's size
         return getattr(transformers, name)(**settings)
@@ -265,7 +267,7 @@ class InputMaker:
 
     def _read_vocabulary(self) -> int | None:
         """Size of the vocabulary of an encoder that reads other tokens than its decoder writes, None without such."""
-        parts = {name: getattr(self.config, name, None) for name in ("encoder_config", "encoder", "text_config")}
+        parts = {name: getattr(self.config, name, None) for name in _READERS}
         if not any(isinstance(getattr(self.config, name, None), PretrainedConfig) for name in ("decoder_config", "decoder")):
             return None
         sizes = (getattr(part, "vocab_size", None) for part in parts.values() if isinstance(part, PretrainedConfig))
@@ -324,8 +326,10 @@ class InputMaker:
 
     def _frames_apart(self, kind: str, inputs: Tensors) -> int:
         """Groups that the placeholders of one item come in: one, or one for every step of a video's grid."""
+        if kind != "video" or _FRAMES_APART not in self.extra:
+            return 1
         grid = inputs.get("video_grid_thw")
-        return int(grid[0, 0]) if kind == "video" and _FRAMES_APART in self.extra and grid is not None else 1
+        return int(grid[0, 0]) if grid is not None else VIDEO_FRAMES
 
     def _decoder(self, batch: int, length: int, generator: torch.Generator, inputs: Tensors) -> Tensors:
         if "decoder_input_ids" not in self.names or not getattr(self.config, "is_encoder_decoder", False):
@@ -355,6 +359,8 @@ class InputMaker:
             return {"pixel_values": torch.randn(batch, n_frames, channels(self.config), height, width, generator=generator)}
         made = _processed(processor, batch, height, width, channels(self.config), generator) if processor is not None else {}
         made = {name: value for name, value in made.items() if name in self.names}
+        if "input_ids" in self.names:
+            made.pop("attention_mask", None)  # the text's, where there is text
         if self._main in made or "pixel_values" in made or "flattened_patches" in made:
             pixels = made.get("pixel_values")
             if pixels is not None:
@@ -440,7 +446,10 @@ class InputMaker:
         if grid is not None and pixels is not None and "video_grid_thw" in self.names:
             thw = grid.clone()
             thw[:, 0] = 2
-            return {"pixel_values_videos": torch.randn(2 * pixels.shape[0], *pixels.shape[1:], generator=generator), "video_grid_thw": thw}
+            made = {"pixel_values_videos": torch.randn(2 * pixels.shape[0], *pixels.shape[1:], generator=generator), "video_grid_thw": thw}
+            if "image_merge_sizes" in inputs:
+                made["video_merge_sizes"] = inputs["image_merge_sizes"]
+            return made
         height, width = self._sides(image_processor(self.key, self.config))
         frames = attribute(self.config, ("num_frames", "frames_per_clip", "num_image_frames"))
         n_frames = int(frames) if isinstance(frames, int) else VIDEO_FRAMES
@@ -594,8 +603,8 @@ class InputMaker:
             return self._learnt(_IMAGES_IN_GROUPS)
         if "input to conv2d" in text and "image_grid_thw" in inputs:
             return self._learnt(_SQUARE_PATCHES)
-        is_position = isinstance(error, StopIteration) or "shape mismatch: value tensor" in text
-        if "video" in self.counts and "video_grid_thw" in inputs and is_position:
+        is_position = isinstance(error, StopIteration) or _MISPLACED.search(text)
+        if "video" in self.counts and {"video_grid_thw", "target_sizes_videos"}.intersection(inputs) and is_position:
             return self._learnt(_FRAMES_APART)
         return False
 
@@ -625,6 +634,7 @@ _AUDIO_ALIASES: Mapping[str, tuple[str, ...]] = {
     "input_values": ("input_features",),
 }
 _FEATURE_MASKS = ("input_features_mask", "feature_attention_mask")
+_READERS = ("encoder_config", "encoder", "text_config", "text_encoder")  # parts that read text which another answers
 _FRAMES_FIRST = ("input_feat_per_channel", "feature_projection_input_dim")
 # Fields that hold the channels of a spectrogram, frames that are stacked before the model counted.
 _FEATURE_WIDTHS = (

@@ -40,7 +40,17 @@ CLAP_FRAMES_SHARE = 1001 / 1024
 
 # Inputs whose values steer the Python code of a forward pass: they stay on the CPU, and are constants when tracing.
 CONSTANT_INPUTS = frozenset(
-    {"image_sizes", "image_grid_thw", "video_grid_thw", "image_grid_hw", "image_grid_hws", "grid_hws", "grid_thw", "spatial_shapes", "target_sizes"}
+    {
+        "image_sizes",
+        "image_grid_thw",
+        "video_grid_thw",
+        "image_grid_hw",
+        "image_grid_hws",
+        "grid_hws",
+        "grid_thw",
+        "spatial_shapes",
+        "target_sizes",
+    }
 )
 
 Tensors = dict[str, torch.Tensor]
@@ -87,7 +97,9 @@ def default_sequence_length(key: str, config: PretrainedConfig) -> int | None:
     """
     if not catalog_model(key).takes_text:
         return None
-    is_tiny = _is_tiny(config) if key in _MAKERS else (getattr(text_part(config), "vocab_size", None) or 0) <= TINY_VOCABULARY
+    is_tiny = (
+        _is_tiny(config) if key in _MAKERS else (getattr(text_part(config), "vocab_size", None) or 0) <= TINY_VOCABULARY
+    )
     wanted = TINY_TEXT_TOKENS if is_tiny else REFERENCE_TEXT_TOKENS
     limit = max_sequence_length(key, config)
     return wanted if limit is None else min(wanted, limit)

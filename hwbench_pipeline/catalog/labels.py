@@ -140,7 +140,11 @@ def make_labels(
         return {"labels": ordinary_tokens(config, tuple(inputs["decoder_input_ids"].shape), generator)}
     if kind == "ctc":
         # a quarter of the frames leaves room for the blanks that CTC needs between equal labels
-        length = max(1, speech_frames(config, inputs["input_values"].shape[-1]) // 4) if hasattr(config, "conv_kernel") else 4
+        length = (
+            max(1, speech_frames(config, inputs["input_values"].shape[-1]) // 4)
+            if hasattr(config, "conv_kernel")
+            else 4
+        )
         return {"labels": ordinary_tokens(config, (batch_size, length), generator)}
     if kind == "token_classification":
         return {"labels": torch.randint(_class_count(config), tuple(inputs["input_ids"].shape), generator=generator)}
@@ -153,5 +157,3 @@ def make_labels(
         return {"labels": torch.randint(_class_count(config), (batch_size, height, width), generator=generator)}
     ids = inputs["input_ids"]
     return {"labels": ids.masked_fill(ids == getattr(config, "image_token_index", -1), IGNORED_LABEL)}
-
-

@@ -5,7 +5,6 @@ Belongs here: one row per model and size. Does not belong here: writing tables, 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 from hwbench_pipeline.catalog import memory
@@ -88,8 +87,6 @@ def counted(key: str, size: str) -> dict[str, Any]:
     return row | {"flops": flops.flops, "flops_method": flops.method}
 
 
-def model_rows() -> Iterator[dict[str, Any]]:
-    """A row for every catalog model, tiny and reference, in catalog order. No weights are made: shapes only."""
-    for key in catalog_keys(components=True):
-        for size in SIZES:
-            yield model_row(key, size)
+def model_rows() -> list[dict[str, Any]]:
+    """A row for every catalog model, tiny and reference, parts of others last. No weights are made: shapes only."""
+    return [model_row(key, size) for key in catalog_keys(components=True) for size in SIZES]

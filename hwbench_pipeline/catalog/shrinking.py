@@ -245,6 +245,8 @@ class _Shrinking:
             return self._token_id(value)
         if name == "depths" and isinstance(value, list | tuple):
             return [min(depth, TINY_DEPTH) if _is_number(depth) else depth for depth in value]
+        if name == "id2label":
+            return None  # labels have numbers, as layers have elsewhere
         if isinstance(value, Mapping) and value and all(str(index).isdecimal() for index in value):
             deepest = max(self._depths(config).values(), default=None)
             if deepest is not None and deepest < self._deepest(config):

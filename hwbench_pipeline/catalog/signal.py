@@ -17,17 +17,20 @@ SIGNAL_KEPT = 0.5
 ZERO_WEIGHT_STD = 0.02
 
 
+_LINEAR = (torch.nn.Linear, torch.nn.Conv1d, torch.nn.Conv2d, torch.nn.Conv3d)
+
+
 def strengthen_weights(module: torch.nn.Module, *, kept_as_drawn: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Draw anew the weights through which no signal would come, and name them.
 
-    These are weight matrices that are all zero, and weights of linear layers so small that a layer passes on less
+    These are weight matrices that are all zero, and weights of linear layers and convolutions so small that a layer passes on less
     than `SIGNAL_KEPT` of its input's spread: published initialisation has a fixed deviation of 0.02, which narrow
     layers turn into outputs that hardly depend on the input, on which any two backends agree. The former get
     deviation `ZERO_WEIGHT_STD`, the latter 1/√(inputs), which keeps the spread. Embeddings, tied heads, biases and norms stay, and so do names that end like one of `kept_as_drawn`.
     Uses torch's global random state.
     """
     kept = {id(inner.weight) for inner in module.modules() if isinstance(inner, torch.nn.Embedding)}
-    linear = {id(inner.weight) for inner in module.modules() if isinstance(inner, torch.nn.Linear)} - kept
+    linear = {id(inner.weight) for inner in module.modules() if isinstance(inner, _LINEAR)} - kept
     names = []
     with torch.no_grad():
         for name, parameter in module.named_parameters():

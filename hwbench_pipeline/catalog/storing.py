@@ -12,6 +12,6 @@ from hwbench_pipeline.warehouse.writing import write_table
 
 def write_models(warehouse: Path) -> list[dict[str, Any]]:
     """Write core_models. Returns its rows."""
-    rows = list(model_rows())
+    rows = model_rows()
     write_table(warehouse, CORE_MODELS, rows)
     return rows

@@ -26,6 +26,7 @@ from hwbench_pipeline.cli import (
     quarantine,
     query,
     refresh,
+    verify,
 )
 from hwbench_pipeline.cli.failing import WORK_FAILED, WRONG_CALL, failure_of
 from hwbench_pipeline.cli.output import say
@@ -52,6 +53,7 @@ for verb in (
     quarantine,
     import_results,
     bench,
+    verify,
     coverage,
     predict,
     query,

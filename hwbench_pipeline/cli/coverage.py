@@ -79,7 +79,9 @@ def _show_failures(found: list[Cluster], *, as_json: bool) -> None:
     for cause, count in sorted(counts.items(), key=lambda item: -item[1]):
         console.print(f"  {count:4} {cause}: {CAUSES[cause]}")
     for cluster in found:
-        console.print(f"\n{cluster.cause}, {cluster.hardware} {cluster.mode}, {len(cluster.models)}: {cluster.models_text}")
+        console.print(
+            f"\n{cluster.cause}, {cluster.hardware} {cluster.mode}, {len(cluster.models)}: {cluster.models_text}"
+        )
         console.print(f"    {cluster.message}", markup=False)
         console.print(f"    {cluster.example}", markup=False)
 

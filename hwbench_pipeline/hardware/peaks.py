@@ -26,6 +26,7 @@ from hwbench_pipeline.state import state_folder
 PEAKS_TIMEOUT_S = 60.0
 """Starting torch on a loaded machine included; the measurements themselves take about six seconds."""
 
+
 @dataclass(frozen=True)
 class Peaks:
     """Measured peaks: GFLOP/s of matrix multiplication by precision, GB/s of copying (bytes read + bytes written).

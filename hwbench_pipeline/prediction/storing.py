@@ -79,7 +79,7 @@ def write_predictions(warehouse: Path) -> tuple[int, list[str]]:
         ]
     results, _ = read_rows(warehouse, OUT__RESULTS)
     hardware, _ = read_rows(warehouse, CORE_HARDWARE)
-    models, _ = read_rows(warehouse, CORE_MODELS)
+    models = [row for row in read_rows(warehouse, CORE_MODELS)[0] if not row["component_of"]]
     points, without_features = grid_points(models, hardware, results)
     rows, abstained = predict_grid(Predictor.load(path), points)
     write_table(warehouse, OUT__PREDICTIONS, rows)

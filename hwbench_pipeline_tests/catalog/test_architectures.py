@@ -12,8 +12,8 @@ from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling
 from hwbench_pipeline.catalog.architectures import (
     architectures,
     category,
-    model_class_named,
     modalities,
+    model_class_named,
     without_model_class,
 )
 from hwbench_pipeline.catalog.deriving import derived

@@ -8,7 +8,7 @@ import torch
 
 from hwbench_pipeline.catalog.exceptions.declaring import Exceptional, Inputs, MakeInputs
 
-_NO_TIMM = "the default backbone is one of timm, which is not installed; the same ResNet-50 of transformers stands for it"
+_NO_TIMM = "the default backbone is one of timm, which is not installed; ResNet-50 of transformers stands for it"
 
 
 def _resnet(*stages: int) -> dict[str, Any]:
@@ -68,14 +68,6 @@ def _image_task_and_classes(config: Any, batch: int, length: int, generator: tor
     return made
 
 
-def _video_in_words(config: Any, batch: int, length: int, generator: torch.Generator, inputs: Inputs) -> Inputs:
-    """The inputs by rule with a placeholder before the words for every query of every frame."""
-    n_frames = inputs["pixel_values"].shape[1]
-    places = torch.full((batch, config.num_query_tokens * n_frames), config.video_token_index)
-    ids = torch.cat([places, inputs["input_ids"]], dim=1)
-    return {**inputs, "input_ids": ids, "attention_mask": torch.ones_like(ids)}
-
-
 _SAM_WIDTHS = frozenset(
     {
         "hidden_size",
@@ -92,7 +84,7 @@ _SAM2_VISION = {"backbone_config": {"image_size": [256, 256]}, "backbone_feature
 _SAM2_TINY = {"vision_config": _SAM2_VISION, "prompt_encoder_config": {"image_size": 256}}
 _SAM3_VISION = {"backbone_config": {"image_size": 336}, "backbone_feature_sizes": [[96, 96], [48, 48], [24, 24]]}
 _SAM3_TINY = {"vision_config": _SAM3_VISION, "prompt_encoder_config": {"image_size": 336}}
-_LARGE_IMAGE = "a forward pass of an image of 1024 pixels takes seconds on one core, so the tiny model takes smaller ones"
+_LARGE_IMAGE = "a forward pass of an image of 1024 pixels takes seconds on a core, so the tiny model takes smaller ones"
 
 _INTRACLASS = {
     "reduce_channel": [1, 1, 0],
@@ -112,17 +104,18 @@ _TEXT_FINDER = {
     "scale_factor_list": [1, 2, 4, 8],
     "kernel_list": [3, 2, 2],
 }
-_TEXT_FINDER_WHY = "the class leaves open its convolutions, whose kernels (7, 5, 3) and scales the library's documentation names"
+_DEPTH_TOWERS = ("image_model_config", "patch_model_config", "fov_model_config")
+_TEXT_FINDER_WHY = "the class leaves open its convolutions, whose kernels (7, 5, 3) the names of its layers tell"
 _TEXT_LINE = "the image of a line of text is 48 × 320, which only an image processor of torchvision says"
 _LAYOUT_CLASSES = 25
 
 
 def _lcnet_of_pages() -> dict[str, Any]:
-    """The default PP-LCNetV4 with both sides halved before every stage but the first, as finding text on a page needs."""
+    """The default PP-LCNetV4 with both sides halved before every stage but the first, as text on a page needs."""
     widths = ((96, 96), (96, 96), (96, 192), (192, 384))
     squeezed = ((True,), (False, False), (False, True, False, True, False, True, False), (False, True, False))
     blocks = [
-        [[3, width if i == 0 else out, out, 2 if i == 0 and stage else 1, squeeze] for i, squeeze in enumerate(squeezes)]
+        [[3, out if i else width, out, 2 if stage and not i else 1, squeeze] for i, squeeze in enumerate(squeezes)]
         for stage, ((width, out), squeezes) in enumerate(zip(widths, squeezed, strict=True))
     ]
     return {"model_type": "pp_lcnet_v4", "block_configs": blocks, "out_indices": [1, 2, 3, 4]}
@@ -140,14 +133,19 @@ def _lcnet_of_lines() -> dict[str, Any]:
             [[3, 32, 64, 1, False], [3, 64, 64, 1, False]],
             [[3, 64, 128, [2, 1], False], [3, 128, 128, 1, False]],
             [[3, 128, 256, [1, 2], False], *[[5, 256, 256, 1, False]] * 4],
-            [[5, 256, 512, [2, 1], True], [5, 512, 512, 1, True], [5, 512, 512, [2, 1], False], [5, 512, 512, 1, False]],
+            [
+                [5, 256, 512, [2, 1], True],
+                [5, 512, 512, 1, True],
+                [5, 512, 512, [2, 1], False],
+                [5, 512, 512, 1, False],
+            ],
         ],
     }
 
 
 EXCEPTIONS: dict[str, Exceptional] = {
     "beit": Exceptional(
-        "segmentation needs the features of four layers, of which the class names none; these are microsoft/beit-base-ade's",
+        "segmentation needs the features of four layers; the class names none, its error proposes these",
         reference={"out_indices": [3, 5, 7, 11]},
     ),
     "conditional_detr": Exceptional(_NO_TIMM, reference={"backbone_config": _resnet(1, 2, 3, 4)}),
@@ -156,8 +154,8 @@ EXCEPTIONS: dict[str, Exceptional] = {
     "detr": Exceptional(_NO_TIMM, reference={"backbone_config": _resnet(1, 2, 3, 4)}),
     "table-transformer": Exceptional(_NO_TIMM, reference={"backbone_config": _resnet(1, 2, 3, 4)}),
     "omdet-turbo": Exceptional(
-        "the default backbone is the Swin of timm, which is not installed; that of transformers stands for it and normalises "
-        "its features itself; 900 queries on images of 640 take seconds, so the tiny model has fewer and smaller ones",
+        "the default backbone is the Swin of timm, which is not installed; that of transformers stands for it and "
+        "normalises its features itself; 900 queries on images of 640 take seconds, so the tiny model has fewer",
         reference={
             "apply_layernorm_after_vision_backbone": False,
             "backbone_config": {"model_type": "swin", "image_size": 640, "out_indices": [2, 3, 4]},
@@ -166,9 +164,9 @@ EXCEPTIONS: dict[str, Exceptional] = {
         inputs=_image_task_and_classes,
     ),
     "depth_pro": Exceptional(
-        "patches of 384 pixels need images of 1536, which take seconds, so the tiny model's are of 128; apple/DepthPro-hf "
-        "has towers of patch size 16 where the default of 14 does not divide their images",
-        reference={name: {"image_size": 384, "patch_size": 16} for name in ("image_model_config", "patch_model_config", "fov_model_config")},
+        "patches of 384 pixels need images of 1536, which take seconds, so the tiny model's are of 128; "
+        "apple/DepthPro-hf has towers of patch size 16 where the default of 14 does not divide their images",
+        reference={name: {"image_size": 384, "patch_size": 16} for name in _DEPTH_TOWERS},
         tiny={
             "patch_size": 128,
             "merge_padding_value": 1,
@@ -176,29 +174,35 @@ EXCEPTIONS: dict[str, Exceptional] = {
             "fusion_hidden_size": 32,
             "intermediate_feature_dims": [32, 32],
             "scaled_images_feature_dims": [64, 64, 32],
-            **{name: {"image_size": 128} for name in ("image_model_config", "patch_model_config", "fov_model_config")},
+            **{name: {"image_size": 128} for name in _DEPTH_TOWERS},
         },
         inputs=_whole_scene,
     ),
     "efficientnet": Exceptional(
         "the default is the largest model, B7, whose 55 blocks on images of 600 pixels take a minute; the tiny one is "
         "google/efficientnet-b0's size, with weights through which a signal comes",
-        tiny={"width_coefficient": 1.0, "depth_coefficient": 1.0, "image_size": 224, "hidden_dim": 1280, "initializer_range": 0.5},
+        tiny={
+            "width_coefficient": 1.0,
+            "depth_coefficient": 1.0,
+            "image_size": 224,
+            "hidden_dim": 1280,
+            "initializer_range": 0.5,
+        },
     ),
     "efficientloftr": Exceptional(
-        "images come in pairs, of 480 × 640 in the processor; about a quarter of that, in whole windows of 32 pixels, keeps a "
-        "forward pass short; points of random weights match by less than the threshold, below which every score is zero",
+        "images come in pairs, of 480 × 640 in the processor; about a quarter of that, in windows of 32 pixels, keeps "
+        "a forward pass short; points of random weights match by less than the threshold, under which scores are zero",
         tiny={"stage_num_blocks": [1, 2, 2, 2], "coarse_matching_threshold": 0.0},
         kept=frozenset({"num_attention_layers"}),  # as many as there are stages, whose lists would be shortened with it
         inputs=_pairs_of(128, 160),
     ),
     "lightglue": Exceptional(
-        "images come in pairs, of 480 × 640 in the processor; a quarter of that and 128 points keep a forward pass short",
+        "images come in pairs, of 480 × 640 in the processor; a quarter of that and 128 points keep a pass short",
         tiny={"keypoint_detector_config": {"max_keypoints": 128}},
         inputs=_pairs_of(120, 160),
     ),
     "superglue": Exceptional(
-        "images come in pairs, of 480 × 640 in the processor; a quarter of that and 128 points keep a forward pass short",
+        "images come in pairs, of 480 × 640 in the processor; a quarter of that and 128 points keep a pass short",
         tiny={"keypoint_detector_config": {"max_keypoints": 128}},
         inputs=_pairs_of(120, 160),
     ),
@@ -207,7 +211,7 @@ EXCEPTIONS: dict[str, Exceptional] = {
         inputs=_images_of(240, 320),
     ),
     "lw_detr": Exceptional(
-        "the class leaves open the scale of its features, which is 1 in AnnaZhang/lwdetr_small_60e_coco; " + _LARGE_IMAGE,
+        "the class leaves open the scale of its features, which is 1 for features of one level; " + _LARGE_IMAGE,
         reference={"projector_scale_factors": [1.0]},
         tiny={"backbone_config": {"image_size": 512}},
     ),
@@ -234,7 +238,7 @@ EXCEPTIONS: dict[str, Exceptional] = {
         inputs=_image_and_task,
     ),
     "pp_doclayout_v2": Exceptional(
-        "the class leaves open the thresholds and the reading order of its classes, of which PaddlePaddle's checkpoint has 25",
+        "the class leaves open thresholds and reading order of its classes; 25 is the number of PP-DocLayoutV2's",
         reference={
             "num_labels": _LAYOUT_CLASSES,
             "class_thresholds": [0.5] * _LAYOUT_CLASSES,
@@ -247,7 +251,7 @@ EXCEPTIONS: dict[str, Exceptional] = {
         reference={**_TEXT_FINDER, "backbone_config": _lcnet_of_pages()},
     ),
     "pp_ocrv6_small_det": Exceptional(
-        "the default backbone halves only the height of features, as for lines of text, and its widths are not those listed",
+        "the default backbone halves only heights, as for lines of text, and its widths are not those listed",
         reference={"backbone_config": _lcnet_of_pages(), "layer_list_out_channels": [96, 96, 192, 384]},
     ),
     "pp_ocrv5_mobile_rec": Exceptional(
@@ -273,10 +277,14 @@ EXCEPTIONS: dict[str, Exceptional] = {
     "edgetam_video": Exceptional(_LARGE_IMAGE, tiny=_SAM2_TINY),
     "sam2_vision_model": Exceptional(_LARGE_IMAGE, tiny=_SAM2_VISION),
     "sam2_hiera_det_model": Exceptional(_LARGE_IMAGE, tiny={"image_size": [256, 256]}),
+    "sam3_video": Exceptional(
+        _LARGE_IMAGE,
+        tiny={"detector_config": {"vision_config": _SAM3_VISION}, "tracker_config": {"image_size": 336}},
+    ),
     "sam3_tracker": Exceptional(_LARGE_IMAGE, tiny=_SAM3_TINY),
     "sam3_tracker_video": Exceptional(
-        "the mapped class takes a stateful session of a video instead of tensors; its image model has the same weights, as "
-        "the library's mapping of sam2_video and sam3_video says of theirs; " + _LARGE_IMAGE,
+        "the mapped class takes a stateful session of a video instead of tensors; its image model has the same weights "
+        "as the library's mapping of sam2_video and sam3_video says of theirs; " + _LARGE_IMAGE,
         model_class="Sam3TrackerModel",
         tiny={"image_size": 336},
     ),
@@ -292,9 +300,13 @@ EXCEPTIONS: dict[str, Exceptional] = {
         tiny={"merge_index": 0, "image_size": [448, 224]},
         inputs=_image_and_example,
     ),
+    "textnet": Exceptional(
+        "an image of 640 pixels takes seconds through its convolutions, so the tiny model takes one of half the sides",
+        tiny={"image_size": [320, 320]},
+    ),
     "tvp": Exceptional(
-        "48 frames of 448 pixels through a ResNet-50 take a minute, so the tiny model takes 4 of 224; transformers' own code "
-        "lays its column positions out for a batch of one only",
+        "48 frames of 448 pixels through a ResNet-50 take a minute, so the tiny model takes 4 of 224; transformers' "
+        "own code lays its column positions out for a batch of one only",
         tiny={"num_frames": 4, "max_img_size": 224},
     ),
     "dpt": Exceptional(
@@ -318,11 +330,14 @@ EXCEPTIONS: dict[str, Exceptional] = {
     "instructblipvideo": Exceptional(
         "the class names no placeholder of a video; this one lies behind the words of its default language model",
         reference={"video_token_index": 50265},
-        inputs=_video_in_words,
     ),
     "upernet": Exceptional(
         "a head of 512 channels after every stage has 40 million parameters",
         tiny={"hidden_size": 64, "auxiliary_channels": 64},
+    ),
+    "vjepa2": Exceptional(
+        "64 frames are 8192 patches that all attend to each other, which takes half a minute; the tiny model takes 16",
+        tiny={"frames_per_clip": 16},
     ),
     "vitmatte": Exceptional(
         "the class adds lists to widths whose defaults are tuples; backbone of hustvl/vitmatte-small-composition-1k",

@@ -63,12 +63,8 @@ def _molmo2_inputs(config: Any, batch: int, length: int, generator: torch.Genera
     corners = (torch.arange(pooled)[:, None] * 2 * side + torch.arange(pooled) * 2).flatten()
     pools = corners[:, None] + torch.tensor([0, 1, side, side + 1])
     patches = torch.randn(batch, n_patches, 3 * vision.patch_size**2, generator=generator)
-    text = inputs["input_ids"]
-    ids = torch.cat([text[:, :1], torch.full((batch, pooled**2), config.image_patch_id), text[:, 1:]], dim=1)
     return {
-        "input_ids": ids,
-        "attention_mask": torch.ones_like(ids),
-        "mm_token_type_ids": (ids == config.image_patch_id).long(),
+        **{name: inputs[name] for name in ("input_ids", "attention_mask", "mm_token_type_ids")},
         "pixel_values": patches,
         "image_token_pooling": torch.cat([pools + item * n_patches for item in range(batch)]),
         "image_grids": torch.tensor([[pooled, pooled, 0, 0]] * batch),
@@ -77,10 +73,8 @@ def _molmo2_inputs(config: Any, batch: int, length: int, generator: torch.Genera
 
 def _neomme_inputs(config: Any, batch: int, length: int, generator: torch.Generator, inputs: Inputs) -> Inputs:
     n_patches = 49
-    text = inputs["input_ids"]
-    ids = torch.cat([text[:, :1], torch.full((batch, n_patches), config.image_token_id), text[:, 1:]], dim=1)
-    patches = torch.randn(batch * n_patches, config.patch_dim, generator=generator)
-    return {"input_ids": ids, "attention_mask": torch.ones_like(ids), "pixel_values": patches}
+    taken = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    return {**taken, "pixel_values": torch.randn(batch * n_patches, config.patch_dim, generator=generator)}
 
 
 def _pi0_inputs(config: Any, batch: int, length: int, generator: torch.Generator, inputs: Inputs) -> Inputs:
@@ -120,19 +114,37 @@ def _emu3_inputs(config: Any, batch: int, length: int, generator: torch.Generato
     return {**inputs, "pixel_values": pixels, "image_sizes": torch.tensor([[side, side]] * batch)}
 
 
+def _xclip_inputs(config: Any, batch: int, length: int, generator: torch.Generator, inputs: Inputs) -> Inputs:
+    frames = inputs["pixel_values"].unsqueeze(1).repeat(1, config.vision_config.num_frames, 1, 1, 1)
+    taken = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    return {**taken, "pixel_values": frames + 0.1 * torch.randn(frames.shape, generator=generator)}
+
+
+def _kimi_inputs(config: Any, batch: int, length: int, generator: torch.Generator, inputs: Inputs) -> Inputs:
+    video = torch.randn(inputs["pixel_values"].shape, generator=generator)
+    return {**inputs, "pixel_values_videos": video, "video_grid_thw": inputs["image_grid_thw"].clone()}
+
+
+def _fuyu_inputs(config: Any, batch: int, length: int, generator: torch.Generator, inputs: Inputs) -> Inputs:
+    side = config.image_size // config.patch_size
+    shape = (batch, side**2, config.num_channels * config.patch_size**2)
+    taken = {name: inputs[name] for name in ("input_ids", "attention_mask")}
+    return {**taken, "pixel_values": torch.randn(shape, generator=generator)}
+
+
+def _glm_image_inputs(config: Any, batch: int, length: int, generator: torch.Generator, inputs: Inputs) -> Inputs:
+    grids = inputs["image_grid_thw"].repeat_interleave(2, dim=0)
+    return {**inputs, "image_grid_thw": grids, "images_per_sample": torch.tensor([2] * batch)}
+
+
 def _inkling_inputs(config: Any, batch: int, length: int, generator: torch.Generator, inputs: Inputs) -> Inputs:
     n_patches, n_frames = 4, 16
     vision, audio = config.vision_config, config.audio_config
     side = vision.patch_size
     pixels = (batch * n_patches, vision.temporal_patch_size, side, side, vision.num_channels)
     bins = torch.randint(audio.mel_vocab_size, (batch, n_frames, audio.n_mel_bins), generator=generator)
-    text = inputs["input_ids"]
-    images = torch.full((batch, n_patches), config.image_token_id)
-    sounds = torch.full((batch, n_frames), config.audio_token_id)
-    ids = torch.cat([text[:, :1], images, sounds, text[:, 1:]], dim=1)
     return {
-        "input_ids": ids,
-        "attention_mask": torch.ones_like(ids),
+        **{name: inputs[name] for name in ("input_ids", "attention_mask")},
         "pixel_values": torch.randn(pixels, generator=generator),
         "audio_input_ids": bins,
         "audio_input_ids_mask": torch.ones(batch, n_frames, dtype=torch.long),
@@ -183,14 +195,11 @@ EXCEPTIONS: dict[str, Exceptional] = {
         reference={"vision_config": {**_GEMMA3_VISION, "image_size": 364}},
     ),
     "chameleon": Exceptional(
-        "the default has no names for the tokens that are image codes; those of facebook/chameleon-7b, with fewer codes "
-        "and channels in the tiny model, whose vocabulary has no place for 8192 and whose encoder is all convolutions",
+        "the default has no names for the tokens that are image codes; those of facebook/chameleon-7b, for which the "
+        "vocabulary stays, with fewer channels in the tiny model, whose encoder is all convolutions",
         reference=lambda: {"vocabulary_map": _chameleon_codes(8192, 8711)},
-        tiny=lambda: {
-            "vocabulary_map": _chameleon_codes(256, 900),
-            "image_token_id": 900,
-            "vq_config": {"num_embeddings": 256, "base_channels": 32},
-        },
+        tiny={"vq_config": {"base_channels": 32}},
+        kept=frozenset({"vocab_size", "image_token_id"}),
     ),
     "cohere_compass": Exceptional(
         "the default says nothing of rotary positions, which every layer with full attention asks for",
@@ -213,6 +222,55 @@ EXCEPTIONS: dict[str, Exceptional] = {
     ),
     "modernvbert": Exceptional(
         _MODERNVBERT_WHY, reference={"vision_config": {"model_type": "siglip_vision_model", "image_size": 512}}
+    ),
+    "ultravbert": Exceptional(
+        "patches of the default image cannot be merged by four; the least larger image whose patches can",
+        reference={"vision_config": {"model_type": "siglip_vision_model", "image_size": 256}},
+    ),
+    "unlimited_ocr": Exceptional(
+        "the first tower hands on as many channels as the second is wide, which is half as wide in the tiny model",
+        tiny={"vision_config": {"sam_config": {"downsample_channels": [512, 512]}}},
+    ),
+    "kimi_k25": Exceptional(
+        "the tower puts the steps of a video together and this version of transformers counts them apart, "
+        "so that a video may have one step",
+        inputs=_kimi_inputs,
+    ),
+    "fuyu": Exceptional(
+        "there is no vision tower: what the model calls pixels are patches, flat in rows",
+        inputs=_fuyu_inputs,
+    ),
+    "glm_image": Exceptional(
+        "every sample brings the grid of the image to be made beside that of the image it shows",
+        inputs=_glm_image_inputs,
+    ),
+    "qwen4_exp": Exceptional(
+        "its layers with full attention pick tokens by an index that the default leaves open; "
+        "the least that makes one, for no published values are known here",
+        reference={
+            "text_config": {
+                "indexer_n_heads": 16,
+                "indexer_kv_heads": 1,
+                "indexer_head_dim": 128,
+                "indexer_budget": 2048,
+                "indexer_compress_ratio": 16,
+            }
+        },
+        kept=frozenset({"indexer_n_heads"}),
+    ),
+    "vipllava": Exceptional(
+        "five layers of the vision tower are read beside each other, of which the tiny one has two and its input",
+        tiny={"vision_feature_layers": [-1, -2, -1, -2, -1]},
+    ),
+    "gemma4_unified": Exceptional(
+        "a token of sound is 640 samples of it, which is no width of the model", kept=frozenset({"audio_embed_dim"})
+    ),
+    "step3p7": Exceptional(
+        "the default has layers with a sliding window and leaves its width open; that of stepfun-ai/Step-3.5-Flash",
+        reference={"text_config": {"model_type": "step3p5", "sliding_window": 512}},
+    ),
+    "xclip": Exceptional(
+        "an image is a clip of frames, though the class says that it takes images", inputs=_xclip_inputs
     ),
     "colqwen2": Exceptional(
         f"{_QWEN2_VL_WHY}; patches come padded to the longest image of a batch instead of in one row",
@@ -245,16 +303,14 @@ EXCEPTIONS: dict[str, Exceptional] = {
                 "mlp_layer_types": ["dense", *["sparse"] * 11],
             },
         },
+        tiny={"vision_config": {"sam_config": {"downsample_channels": [512, 448]}}},
     ),
     "emu3": Exceptional(
-        "the default has no names for the tokens that are image codes; those of BAAI/Emu3-Chat-hf, with fewer codes and "
-        "channels in the tiny model, whose vocabulary has no place for 32768 and whose encoder is all convolutions",
-        reference=lambda: {"vocabulary_map": _emu3_codes(32768, 151854, 151859 + 32768, 151847)},
-        tiny=lambda: {
-            "vocabulary_map": _emu3_codes(256, 600, 900, 901),
-            "image_token_id": 900,
-            "vq_config": {"codebook_size": 256, "base_channels": 32},
-        },
+        "the default has no names for the tokens that are image codes; the last ids of the vocabulary, which stays for them, "
+        "with fewer channels in the tiny model, whose encoder is all convolutions",
+        reference=lambda: {"vocabulary_map": _emu3_codes(32768, 151854, 151846, 151847)},
+        tiny={"vq_config": {"base_channels": 32, "hidden_size": 128}},
+        kept=frozenset({"vocab_size", "image_token_id"}),
         inputs=_emu3_inputs,
     ),
     "gemma3": Exceptional(
@@ -320,7 +376,9 @@ EXCEPTIONS: dict[str, Exceptional] = {
     ),
     "molmo2": Exceptional(
         "a call takes images or videos and refuses both, and says of every token which patches it is pooled from; "
-        "its processor, which does, cannot run here without torchvision; the tiny tower has two layers to read",
+        "its processor, which does, cannot run here without torchvision; the default adapter is narrower than the text tower "
+        "of allenai/Molmo2-8B and the tiny vision tower has two layers to read",
+        reference={"adapter_config": {"text_hidden_size": 4096}},
         tiny={"adapter_config": {"vision_feature_layer": [1, 0]}},
         inputs=_molmo2_inputs,
     ),
@@ -329,7 +387,9 @@ EXCEPTIONS: dict[str, Exceptional] = {
         inputs=_neomme_inputs,
     ),
     "pi0": Exceptional(
-        "a robot's state, the noise that its actions start from and the step of denoising go in beside one camera's image",
+        "a robot's state, the noise that its actions start from and the step of denoising go in beside one camera's image; "
+        "the projector's width stands apart from the text tower's, which is 512 where every part shrinks by its own factor",
+        tiny={"vlm_config": {"projection_dim": 512, "vision_config": {"projection_dim": 512}}},
         inputs=_pi0_inputs,
     ),
     "ovis2": Exceptional(
@@ -359,6 +419,7 @@ EXCEPTIONS: dict[str, Exceptional] = {
         "the default vision width times the four patches that are merged is not the width that its projector reads; "
         "values of meta-llama/Llama-4-Scout-17B-16E",
         reference={"vision_config": {"hidden_size": 1408, "image_size": 336, "vision_output_dim": 4096}},
+        tiny={"vision_config": {"projector_input_dim": 512}},
     ),
     "lighton_ocr": Exceptional(_PIXTRAL_WHY, tiny={"vision_config": {"image_size": 448}}),
     "mistral3": Exceptional(_PIXTRAL_WHY, tiny={"vision_config": {"image_size": 448}}),

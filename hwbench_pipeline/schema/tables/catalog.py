@@ -47,7 +47,9 @@ CORE_MODELS = Table(
         Column("config_sha256", STRING, "Hash of the exact configuration; NULL where it cannot be built."),
         Column("config_json", STRING, "The configuration as canonical JSON; NULL where it cannot be built."),
         Column("config_source", STRING, "Where the configuration's values come from.", nullable=False),
-        Column("n_parameters", INT64, "Parameters, counted on the meta device; NULL where it cannot be built.", above=0),
+        Column(
+            "n_parameters", INT64, "Parameters, counted on the meta device; NULL where it cannot be built.", above=0
+        ),
         Column("weight_bytes_fp32", INT64, "Bytes of parameters and buffers in fp32.", unit="B", above=0),
         Column("input_shape", STRING, "Input dimensions of one item, at the default sequence length."),
         Column("sequence_length", INT64, "Default tokens per item; NULL for models that take no text.", above=0),

@@ -1,0 +1,87 @@
+"""`hwbench verify`: does it run, and is the answer right?"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from hwbench_pipeline.cli.failing import WORK_FAILED
+from hwbench_pipeline.cli.options import (
+    MODES,
+    SIZES,
+    JsonOption,
+    chosen_models,
+    listed_choices,
+    listed_hardware,
+)
+from hwbench_pipeline.cli.output import announce, output, print_json, progress, table
+
+NAME = "verify"
+HELP = (
+    "Whether models run on hardware and answer as torch does in fp32 on the CPU: each is built, called once, compared, and "
+    "in training mode makes a step, in a process of its own. Stores nothing. Exit code 1 where one fails."
+)
+EXAMPLE = "Example: `hwbench verify --hardware cpu,openvino --category audio --mode inference,training`"
+
+
+def run(
+    hardware: Annotated[
+        str | None,
+        typer.Option(metavar="H,…", help="Hardware keys (`hwbench hardware`). Default: all that this machine has."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="M,…", help="Catalog keys or Hugging Face ids (`hwbench models`).")
+    ] = None,
+    category: Annotated[str | None, typer.Option(metavar="C,…", help="All models of these categories.")] = None,
+    all_models: Annotated[bool, typer.Option("--all-models", help="Every model of the catalog.")] = False,
+    mode: Annotated[str, typer.Option(metavar="MODE,…", help="inference, training.")] = "inference",
+    size: Annotated[str, typer.Option(metavar="S", help="tiny, or reference (the real model).")] = "tiny",
+    as_json: JsonOption = False,
+) -> None:
+    """Verify cells and print what came of them."""
+    modes = listed_choices("--mode", mode, MODES)
+    (one_size,) = listed_choices("--size", size, SIZES)[:1]
+    models = chosen_models(model, category, all_models=all_models)
+    keys = listed_hardware(hardware)
+
+    from hwbench_pipeline.bench.isolation import CellProcesses
+    from hwbench_pipeline.bench.verifying import verify_cell
+    from hwbench_pipeline.hardware.probing import probe_all
+
+    keys = keys or [found.key for found in probe_all() if found.is_available]
+    cells = [(key, name, one) for one in modes for key in keys for name in models]
+    verdicts = []
+    with CellProcesses() as processes, progress() as bar:
+        task = bar.add_task("verifying", total=len(cells))
+        for number, (key, name, one) in enumerate(cells):
+            announce(bar, number, len(cells), f"{key} × {name} ({one})")
+            bar.update(task, description=f"{key} × {name} ({one})")
+            verdicts.append(verify_cell(key, name, one, processes, size=one_size))
+            bar.advance(task)
+    counts = {name: sum(verdict.outcome == name for verdict in verdicts) for name in ("passed", "failed", "skipped")}
+    if as_json:
+        print_json({"counts": counts, "verdicts": [asdict(verdict) for verdict in verdicts]})
+    else:
+        shown = [verdict for verdict in verdicts if verdict.outcome != "passed"] if len(verdicts) > 40 else verdicts
+        output().print(
+            table(
+                ("hardware", "model", "mode", "outcome", "error", "why"),
+                (
+                    (
+                        verdict.hardware,
+                        verdict.model,
+                        verdict.mode,
+                        verdict.outcome,
+                        verdict.output_max_rel_error,
+                        verdict.reason,
+                    )
+                    for verdict in shown
+                ),
+                title=", ".join(f"{count} {name}" for name, count in counts.items()) + f" of {len(verdicts)}",
+                right=("error",),
+            )
+        )
+    if counts["failed"]:
+        raise typer.Exit(WORK_FAILED)
