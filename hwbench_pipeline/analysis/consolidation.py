@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hwbench_pipeline.schema.arrow import arrow_schema
-from hwbench_pipeline.schema.duckdb_sql import cast_columns, identifier
+from hwbench_pipeline.schema.duckdb_sql import cast_columns, identifier, literal
 from hwbench_pipeline.schema.table import Table
 from hwbench_pipeline.schema.tables import (
     CORE_BENCH__ENVIRONMENTS,
@@ -28,6 +28,7 @@ from hwbench_pipeline.schema.tables import (
     OUT__ENVIRONMENTS,
     OUT__RESULTS,
 )
+from hwbench_pipeline.schema.tables.results import BOUNDED_ERROR_CLASSES, MEMORY_LIMIT_OPTION
 from hwbench_pipeline.warehouse.location import table_file
 from hwbench_pipeline.warehouse.reading import UnreadableFile, register_tables
 from hwbench_pipeline.warehouse.writing import replacing
@@ -51,6 +52,13 @@ POINT_COLUMNS = (*CELL_COLUMNS, "device_name", "variant", "precision", "batch_si
 _SCENARIO = "coalesce(scenario, CASE mode WHEN 'training' THEN 'train_step' ELSE 'forward' END)"
 """What names a point that can be measured again, with its scenario, which rows without a number did not always state. Of its
 runs the newest is current; the others are its history."""
+_MEMORY_LIMIT = (
+    f"CASE WHEN error_class IN ({', '.join(map(literal, BOUNDED_ERROR_CLASSES))}) "
+    f"THEN coalesce(json_extract_string(options, '$.{MEMORY_LIMIT_OPTION}'), 'not stated') END"
+)
+"""What names a point within a limit that somebody set: another question than the same point without one. Rows of the time
+before options stated the limit share one history."""
+_POINT = f"{', '.join(identifier(name) for name in POINT_COLUMNS)}, {_SCENARIO}, {_MEMORY_LIMIT}"
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ SELECT *,
     CASE
         WHEN source NOT IN ('hwbench', 'bundle') THEN true
         WHEN batch_size IS NULL THEN started_at = max(started_at) OVER (PARTITION BY {_columns(CELL_COLUMNS)})
-        ELSE run_id = arg_max(run_id, started_at) OVER (PARTITION BY {_columns(POINT_COLUMNS)}, {_SCENARIO})
+        ELSE run_id = arg_max(run_id, started_at) OVER (PARTITION BY {_POINT})
     END AS is_current
 FROM ({_union(RESULT_SOURCES)})
 WHERE NOT (source = 'bundle' AND result_id IN ({_OWN_IDS}))

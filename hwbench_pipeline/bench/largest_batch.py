@@ -5,6 +5,7 @@ Belongs here: the search, and what fitting means. Does not belong here: running 
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,6 +13,8 @@ from hwbench_pipeline.bench.engine import CellExecution, run_cell
 from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling
 from hwbench_pipeline.bench.recording import Row
+from hwbench_pipeline.schema.table import canonical_json
+from hwbench_pipeline.schema.tables.results import MEMORY_LIMIT_OPTION, MEMORY_UNREADABLE, OVER_LIMIT, result_id_of
 
 LARGEST_TRIED = 4096
 """Beyond it the answer is no longer one about memory."""
@@ -109,7 +112,7 @@ def _search(
         row = attempt(batch, TRY)
         if row["status"] == "ok":
             return True
-        is_of_batch = row["status"] == "out_of_memory" or (batch > 1 and row["error_class"] != _UNREADABLE)
+        is_of_batch = row["status"] == "out_of_memory" or (batch > 1 and row["error_class"] != MEMORY_UNREADABLE)
         if is_of_batch:
             refused[batch] = row
         else:
@@ -136,33 +139,48 @@ def _is_over(row: Row, memory_limit_mb: float | None) -> bool:
 
 
 _IDENTITY = (
-    *("result_id", "run_id", "source", "model_id", "model", "architecture", "category", "model_size", "config_sha256"),
+    *("run_id", "source", "model_id", "model", "architecture", "category", "model_size", "config_sha256"),
     *("n_parameters", "backend", "backend_version", "options", "hardware", "hardware_requested", "device_name", "mode"),
     *("scenario", "variant", "precision", "batch_size", "sequence_length", "input_shape", "environment_id"),
     *("harness_version", "started_at", "started_at_text"),
 )
 
 
-_UNREADABLE = "MemoryUnreadable"
-
-
 def _unreadable(row: Row, memory_limit_mb: float) -> Row:
     """The row of a call whose memory nobody can hold against the limit."""
-    return {name: row.get(name) for name in _IDENTITY} | {
-        "provenance": "none",
-        "status": "unsupported",
-        "error_class": _UNREADABLE,
-        "error_message": f"whether batch {row['batch_size']} stays within {memory_limit_mb:,.0f} MB cannot be told here "
+    return _bounded(
+        row,
+        memory_limit_mb,
+        status="unsupported",
+        error_class=MEMORY_UNREADABLE,
+        error_message=f"whether batch {row['batch_size']} stays within {memory_limit_mb:,.0f} MB cannot be told here "
         f"({row['memory_method']}). Fix: leave --memory-limit-mb out",
-    }
+    )
 
 
 def _over_limit(row: Row, memory_limit_mb: float) -> Row:
     """The row of a call that succeeded and took more memory than it was allowed."""
-    return {name: row.get(name) for name in _IDENTITY} | {
-        "provenance": "none",
-        "status": "out_of_memory",
-        "error_class": "OverLimit",
-        "error_message": f"batch {row['batch_size']} took {row['peak_memory_mb']:,.0f} MB, allowed are "
-        f"{memory_limit_mb:,.0f} MB ({row['memory_method']})",
-    }
+    took, allowed = _told_apart(row["peak_memory_mb"], memory_limit_mb)
+    return _bounded(
+        row,
+        memory_limit_mb,
+        status="out_of_memory",
+        error_class=OVER_LIMIT,
+        error_message=f"batch {row['batch_size']} took {took} MB, allowed are {allowed} MB ({row['memory_method']})",
+    )
+
+
+def _bounded(row: Row, memory_limit_mb: float, **outcome: str) -> Row:
+    """A row without a number for a call that a limit ended. The limit is part of what was asked, so of the row's identity."""
+    options = json.loads(row.get("options") or "{}") | {MEMORY_LIMIT_OPTION: memory_limit_mb}
+    bounded = {name: row.get(name) for name in _IDENTITY} | {"options": canonical_json(options), "provenance": "none"}
+    return {"result_id": result_id_of(bounded)} | bounded | outcome
+
+
+def _told_apart(more: float, less: float) -> tuple[str, str]:
+    """Two different numbers of MB as texts that show which is more, with as few decimals as that and the limit need."""
+    for decimals in range(6):
+        texts = f"{more:,.{decimals}f}", f"{less:,.{decimals}f}"
+        if texts[0] != texts[1] and float(f"{less:.{decimals}f}") == less:
+            return texts
+    return f"{more:,.6f}", f"{less:,.6f}"  # bytes

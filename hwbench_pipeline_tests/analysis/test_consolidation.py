@@ -120,6 +120,33 @@ def test_another_point_makes_nothing_outdated(current, other):
     ]
 
 
+OVER_LIMIT = {"status": "out_of_memory", "error_class": "OverLimit"}
+NEWER = {"run_id": "run-2", "started_at": rows.later(5)}
+
+
+@pytest.mark.parametrize("error_class", ["OverLimit", "MemoryUnreadable"])
+@pytest.mark.parametrize("options", [None, '{"memory_limit_mb":1.0}'], ids=["before options said it", "with its limit"])
+def test_a_limit_that_somebody_set_says_nothing_of_the_point_without_one(current, error_class, options):
+    bounded = rows.without_number(error_class=error_class, options=options, **NEWER)
+    assert current(rows.measured(run_id="run-1"), bounded) == [True, True]
+    older = rows.without_number(error_class=error_class, options=options, run_id="run-1")
+    assert current(older, rows.measured(**NEWER)) == [True, True]
+
+
+def test_a_limit_has_a_history_of_its_own(current):
+    old, new = (
+        rows.without_number(**OVER_LIMIT, options='{"a":1,"memory_limit_mb":9.5}', run_id="run-1"),
+        rows.without_number(**OVER_LIMIT, options='{"memory_limit_mb":9.5}', **NEWER),
+    )
+    other = rows.without_number(**OVER_LIMIT, options='{"memory_limit_mb":10.0}', run_id="run-3")
+    assert current(old, new, other) == [False, True, True]
+
+
+def test_memory_that_was_really_short_is_the_points_own_end(current):
+    newer = rows.without_number("out_of_memory", error_class="KernelOutOfMemory", **NEWER)
+    assert current(rows.measured(run_id="run-1"), newer) == [False, True]
+
+
 def test_points_without_tokens_are_one_point(current):
     old, new = old_new(rows.measured, rows.measured, sequence_length=None, model="vit")
     assert current(old, new) == [False, True]

@@ -1,5 +1,7 @@
 """The search for the largest batch, and what it records of it."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,7 @@ from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.largest_batch import largest_that_fits, run_largest_batch
 from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling
 from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE
+from hwbench_pipeline.schema.tables.results import result_id_of
 from hwbench_pipeline.schema.validation import require_valid
 
 QUICK = Sampling(min_warmup=1, min_warmup_s=0, max_warmup_s=0, min_samples=3, min_duration_s=0)
@@ -54,6 +57,9 @@ def test_the_largest_batch_under_a_limit_is_measured_and_the_next_recorded(proce
     assert best["n_samples"] >= 3
     assert (refused["status"], refused["batch_size"] > best["batch_size"]) == ("out_of_memory", True)
     assert "allowed are" in refused["error_message"]
+    for row, limit_mb in ((alone[0], 1.0), (refused, base_mb + 60)):
+        assert json.loads(row["options"])["memory_limit_mb"] == limit_mb
+    assert "memory_limit_mb" not in json.loads(best["options"])  # its call was bounded by nothing
 
 
 def test_what_is_not_about_memory_is_said_and_ends_the_search(processes):
@@ -79,10 +85,13 @@ class FakeRuns:
 
         monkeypatch.setattr(largest_batch, "run_cell", run_cell)
 
-    def search(self, limit_mb=None, points=ONE, keep=None):
+    def rows(self, limit_mb=None, points=ONE, keep=None):
         plan = CellPlan("cpu", "vit", points=points, sampling=QUICK)
-        found = run_largest_batch(plan, None, run_id="r", memory_limit_mb=limit_mb, keep=keep)
-        return [(row["status"], row["batch_size"], row.get("error_class")) for row in found.rows]
+        return run_largest_batch(plan, None, run_id="r", memory_limit_mb=limit_mb, keep=keep).rows
+
+    def search(self, limit_mb=None, points=ONE, keep=None):
+        found = self.rows(limit_mb, points, keep)
+        return [(row["status"], row["batch_size"], row.get("error_class")) for row in found]
 
 
 def ok(memory_mb=100.0):
@@ -105,6 +114,28 @@ def test_a_limit_that_nothing_can_be_held_against_is_refused(monkeypatch):
     runs = FakeRuns(monkeypatch, lambda _: ok(None))
     assert runs.search(limit_mb=100) == [("unsupported", 1, "MemoryUnreadable")]
     assert runs.search()[0][:2] == ("ok", 4096)
+
+
+@pytest.mark.parametrize("answer", [ok(), ok(None)], ids=["over", "unreadable"])
+def test_what_a_limit_refused_states_the_limit_in_its_identity(monkeypatch, answer):
+    runs = FakeRuns(monkeypatch, lambda _: answer | {"options": '{"a":1}', "run_id": "r", "source": "hwbench"})
+    (row,) = runs.rows(limit_mb=99.5)
+    assert json.loads(row["options"]) == {"a": 1, "memory_limit_mb": 99.5}
+    assert row["result_id"] == result_id_of(row)
+
+
+@pytest.mark.parametrize(
+    ("took_mb", "limit_mb", "said"),
+    [
+        (600.4, 600.0, "took 600.4 MB, allowed are 600.0 MB"),
+        (335.2, 1.0, "took 335 MB, allowed are 1 MB"),
+        (1234.567892, 1234.567891, "took 1,234.567892 MB, allowed are 1,234.567891 MB"),
+        (1000.0, 0.5, "took 1,000.0 MB, allowed are 0.5 MB"),
+    ],
+)
+def test_the_message_shows_that_the_limit_was_passed(monkeypatch, took_mb, limit_mb, said):
+    runs = FakeRuns(monkeypatch, lambda _: ok(took_mb))
+    assert said in runs.rows(limit_mb=limit_mb)[0]["error_message"]
 
 
 def test_an_interrupted_search_keeps_the_points_that_are_done(monkeypatch):

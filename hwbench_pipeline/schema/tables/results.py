@@ -64,6 +64,12 @@ QUANTITY_COLUMNS = (
 
 MINIMUM_SAMPLES_FOR_P99 = 100
 
+OVER_LIMIT, MEMORY_UNREADABLE = "OverLimit", "MemoryUnreadable"
+BOUNDED_ERROR_CLASSES = (OVER_LIMIT, MEMORY_UNREADABLE)
+"""Error classes of rows without a number that a memory limit which somebody set is the reason for. Their options state it as
+MEMORY_LIMIT_OPTION (MB of 1e6 bytes). They answer a question of their own, and say nothing of the point without a limit."""
+MEMORY_LIMIT_OPTION = "memory_limit_mb"
+
 
 def _text(name: str, description: str, *, nullable: bool = True, allowed: tuple[str, ...] | None = None) -> Column:
     return Column(name, STRING, description, nullable=nullable, allowed=allowed)
