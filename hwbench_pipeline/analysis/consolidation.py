@@ -47,11 +47,16 @@ ENVIRONMENT_SOURCES: tuple[Table, ...] = (
 
 _ROWS_PER_GROUP = 16_384
 
+CONTRADICTING_MEDIANS = 2.0
+"""A run whose median is this many times that of another run, which should have given the same number, was disturbed by
+something, whatever its own samples say: what disturbs only makes slower. The same factor as between a median and its fastest
+sample (`bench.judging`)."""
+
 CELL_COLUMNS = ("source", "hardware", "mode", "model", "config_sha256")
 POINT_COLUMNS = (*CELL_COLUMNS, "device_name", "variant", "precision", "batch_size", "sequence_length")
 _SCENARIO = "coalesce(scenario, CASE mode WHEN 'training' THEN 'train_step' ELSE 'forward' END)"
 """What names a point that can be measured again, with its scenario, which rows without a number did not always state. Of its
-runs the newest is current; the others are its history."""
+runs the newest is current, unless it was disturbed and another one was not; the others are its history."""
 _MEMORY_LIMIT = (
     f"CASE WHEN error_class IN ({', '.join(map(literal, BOUNDED_ERROR_CLASSES))}) "
     f"THEN coalesce(json_extract_string(options, '$.{MEMORY_LIMIT_OPTION}'), 'not stated') END"
@@ -87,18 +92,49 @@ _OWN_IDS = " UNION ALL ".join(
 # nor is a row whose file was exported from a result that stands here
 _STANDING_IDS = " UNION ALL ".join(f"SELECT result_id FROM {identifier(table.name)}" for table in RESULT_SOURCES)
 
-# A row without batch size speaks for its whole cell and size (no hardware, training unsupported): it is current only
-# while nothing newer is known there, and it makes no measurement outdated.
-_CURRENT_RESULTS = f"""
-SELECT *,
-    CASE
-        WHEN source NOT IN ('hwbench', 'bundle') THEN true
-        WHEN batch_size IS NULL THEN started_at = max(started_at) OVER (PARTITION BY {_columns(CELL_COLUMNS)})
-        ELSE run_id = arg_max(run_id, started_at) OVER (PARTITION BY {_POINT})
-    END AS is_current
-FROM ({_union(RESULT_SOURCES)})
+_UNITED = f"""
+SELECT * FROM ({_union(RESULT_SOURCES)})
 WHERE NOT (source = 'bundle' AND result_id IN ({_OWN_IDS}))
     AND (exported_result_id IS NULL OR exported_result_id NOT IN ({_STANDING_IDS}))
+"""
+
+_IS_OWN = "source IN ('hwbench', 'bundle')"
+_SETTINGS = _columns(("status", "harness_version", "environment_id", "options"))
+"""What two runs of a point share that should give the same number; a run that ended otherwise is another answer."""
+
+# A row without batch size speaks for its whole cell and size (no hardware, training unsupported): it is current only
+# while nothing newer is known there, and it makes no measurement outdated.
+# Other work on the machine makes calls slower for as long as it goes on, and samples taken then may agree well with each
+# other: such a run takes no place of an undisturbed one that should give the same number.
+_CURRENT_RESULTS = f"""
+WITH united AS ({_UNITED}),
+placed AS (
+    SELECT *,
+        list_contains(coalesce(flags, []), 'loaded_machine') AS is_disturbed,
+        row({_SETTINGS}) IS NOT DISTINCT FROM first_value(row({_SETTINGS})) OVER (
+            PARTITION BY {_POINT} ORDER BY started_at DESC, run_id DESC
+        ) AS has_newest_settings,
+        min(latency_ms_p50) FILTER (NOT list_contains(coalesce(flags, []), 'faster_than_roofline')) OVER (
+            PARTITION BY {_POINT}, {_SETTINGS}
+        ) AS fastest_median_ms
+    FROM united WHERE {_IS_OWN}
+)
+SELECT * REPLACE (
+        CASE
+            WHEN latency_ms_p50 > {CONTRADICTING_MEDIANS} * fastest_median_ms
+            THEN list_append(coalesce(flags, []), 'slower_than_other_run')
+            ELSE flags
+        END AS flags
+    ),
+    CASE
+        WHEN batch_size IS NULL THEN started_at = max(started_at) OVER (PARTITION BY {_columns(CELL_COLUMNS)})
+        ELSE run_id = first_value(run_id) OVER (
+            PARTITION BY {_POINT} ORDER BY has_newest_settings DESC, is_disturbed, started_at DESC, run_id DESC
+        )
+    END AS is_current
+FROM placed
+UNION ALL BY NAME
+SELECT *, true AS is_current FROM united WHERE NOT {_IS_OWN}
 ORDER BY source, hardware, model, mode, started_at, source_path, source_pointer, result_id
 """
 

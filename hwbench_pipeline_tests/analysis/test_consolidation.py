@@ -147,6 +147,99 @@ def test_memory_that_was_really_short_is_the_points_own_end(current):
     assert current(rows.measured(run_id="run-1"), newer) == [False, True]
 
 
+LOADED = {"flags": ["loaded_machine"]}
+
+
+def test_a_run_on_a_loaded_machine_replaces_no_undisturbed_one(current):
+    disturbed = rows.measured(**NEWER, **LOADED)
+    assert current(rows.measured(run_id="run-1"), disturbed) == [True, False]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"harness_version": "0.1.0+another"},
+        {"environment_id": "f" * 32},
+        {"options": '{"attention":"eager"}'},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_but_one_of_another_setting_does(current, other):
+    """Then it is the only one that answers for the setting of now."""
+    assert current(rows.measured(run_id="run-1"), rows.measured(**NEWER, **LOADED, **other)) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("flags_of_runs", "expected"),
+    [
+        ([["loaded_machine"], ["loaded_machine"]], 1),
+        ([["loaded_machine"], [], [], ["loaded_machine"]], 2),
+        ([["loaded_machine"], ["noisy"]], 1),
+        ([[], ["noisy"]], 1),
+        ([[], ["noisy", "loaded_machine"]], 0),
+    ],
+)
+def test_of_undisturbed_runs_and_of_disturbed_ones_the_newest_is_current(current, flags_of_runs, expected):
+    runs = [
+        rows.measured(run_id=f"run-{n}", started_at=rows.later(n), flags=flags) for n, flags in enumerate(flags_of_runs)
+    ]
+    assert current(*runs) == [n == expected for n in range(len(runs))]
+
+
+def test_a_failure_after_an_undisturbed_run_is_current_still(current):
+    assert current(rows.measured(run_id="run-1"), rows.without_number(**NEWER)) == [False, True]
+
+
+@pytest.fixture
+def flags(united):
+    """The flags that uniting gives rows which have none, in the order of the arguments."""
+
+    def _flags(*given):
+        by_id = {row["result_id"]: row["flags"] for row in united(*given)}
+        return [by_id[row["result_id"]] for row in given]
+
+    return _flags
+
+
+def of_median(n, median_ms, **more):
+    samples = [median_ms * (1 + 0.01 * position) for position in range(-5, 6)]
+    return rows.measured(run_id=f"run-{n}", started_at=rows.later(n), samples_ms=samples, **more)
+
+
+CONTRADICTED = ["slower_than_other_run"]
+
+
+def test_a_run_that_another_one_was_twice_as_fast_as_says_so(flags):
+    """The medians of one point on a busy machine within minutes, whatever each run said of itself."""
+    runs = [of_median(n, ms) for n, ms in enumerate((6.36, 2.88, 128.0, 1.77))]
+    assert flags(*runs) == [CONTRADICTED, [], CONTRADICTED, []]
+
+
+def test_it_keeps_the_flags_it_had(flags):
+    assert flags(of_median(1, 10.0), of_median(2, 30.0, **LOADED)) == [[], ["loaded_machine", *CONTRADICTED]]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"harness_version": "0.1.0+another"},
+        {"environment_id": "f" * 32},
+        {"options": '{"new_tokens":64}'},
+        {"batch_size": 8},
+        {"source": "bundle"},
+        {"flags": ["faster_than_roofline"]},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_what_measured_something_else_or_is_impossible_contradicts_nothing(flags, other):
+    assert flags(of_median(1, 10.0), of_median(2, 1.0, **other)) == [[], other.get("flags", [])]
+
+
+def test_a_failure_and_a_number_of_others_contradict_nothing(flags):
+    given = [of_median(1, 10.0), rows.without_number(**NEWER), rows.legacy(latency_ms_p50=0.1, batch_size=1)]
+    assert flags(*given) == [[], None, None]
+
+
 def test_points_without_tokens_are_one_point(current):
     old, new = old_new(rows.measured, rows.measured, sequence_length=None, model="vit")
     assert current(old, new) == [False, True]

@@ -24,6 +24,7 @@ FLAGS = (
     "unsteady",
     "throttled",
     "loaded_machine",
+    "slower_than_other_run",
     "software_adapter",
     "cpu_fallback",
     "faster_than_roofline",
@@ -215,6 +216,8 @@ RESULT_COLUMNS: tuple[Column, ...] = (
         "over twice the fastest sample; few_samples: the time was over before there were ten; "
         "unsteady: the second half of the samples is more than 10 % slower or faster than the first; "
         "loaded_machine: something else used over a quarter of the cores while sampling; "
+        "slower_than_other_run (in out__results only): another run of the same point, options, environment and harness "
+        "version had less than half of its median; "
         "throttled: the clock fell while sampling; software_adapter: software ran what a GPU should have; "
         "cpu_fallback: a part ran on the CPU; faster_than_roofline: the device, or the fastest of its platform, cannot do "
         "the model's arithmetic in that time; is_aggregate: a mean over several configurations or runs, which stand in "
@@ -399,8 +402,9 @@ OUT__RESULTS = _result_table(
         Column(
             "is_current",
             ColumnType.BOOL,
-            "False where a newer run of ours measured the same point (configuration, hardware, device, mode, precision, "
-            "batch size, sequence length); such rows are the point's history.",
+            "False where a newer run of ours measured the same point (configuration, hardware, device, mode, scenario, variant, "
+            "precision, batch size, sequence length, and the memory limit where one refused it), or where the machine was "
+            "loaded and another run with the same harness, environment and options was not; such rows are the point's history.",
             nullable=False,
         ),
     ),
