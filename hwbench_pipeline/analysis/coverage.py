@@ -5,10 +5,10 @@ Belongs here: the states and their counts. Does not belong here: percentages typ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from hwbench_pipeline.schema.tables.results import MODES
+from hwbench_pipeline.schema.tables.results import BOUNDED_ERROR_CLASSES, MODES
 
 Row = Mapping[str, Any]
 
@@ -21,6 +21,10 @@ COUNTED_COLUMNS = (
     "status",
     "provenance",
     "model_size",
+    "scenario",
+    "variant",
+    "precision",
+    "error_class",
     "error_message",
     "started_at",
     "is_current",
@@ -28,6 +32,8 @@ COUNTED_COLUMNS = (
 """The columns of out__results that coverage is counted from."""
 
 _FAILURES = ("failed", "timeout", "out_of_memory")
+_USUAL_SCENARIOS = (None, "forward", "train_step")
+_USUAL_PRECISIONS = (None, "fp32")
 
 
 def coverage_rows(
@@ -68,6 +74,7 @@ def _cell_row(mode: str, hardware: str, model: str, category: str, rows: Sequenc
     def n_of_size(size: str) -> int:
         return sum(row["model_size"] == size for row in measured)
 
+    without_number = [row for row in own if row["status"] != "ok" and _speaks_for_cell(row)]
     counts = {
         "n_measured_reference": n_of_size("reference"),
         "n_measured_tiny": n_of_size("tiny"),
@@ -78,9 +85,8 @@ def _cell_row(mode: str, hardware: str, model: str, category: str, rows: Sequenc
         "n_imported_measured": sum(row["provenance"] == "measured" for row in imported),
         "n_imported_not_measured": sum(row["provenance"] != "measured" for row in imported),
     }
-    state = _state(counts)
+    state = _state(counts, {row["status"] for row in without_number})
     # the size that is missing says why it is; a tiny failure explains nothing about a cell measured at tiny size
-    without_number = [row for row in own if row["status"] != "ok"]
     reasons = [row for row in without_number if row["model_size"] == "reference" or not measured]
     newest_reason = max(reasons, key=lambda row: row["started_at"], default=None)
     return {
@@ -95,16 +101,34 @@ def _cell_row(mode: str, hardware: str, model: str, category: str, rows: Sequenc
     }
 
 
-def _state(counts: Mapping[str, int]) -> str:
-    """The best that is known: a measurement outranks a failure, a failure what was never possible."""
-    for state, evidence in (
-        ("measured", "n_measured_reference"),
-        ("measured_tiny_only", "n_measured_tiny"),
-        ("failed", "n_failed"),
-        ("unsupported", "n_unsupported"),
-        ("no_hardware", "n_no_hardware"),
+def _speaks_for_cell(row: Row) -> bool:
+    """Whether a row without a number says that the cell's usual call gives none.
+
+    A generation, a variant, or a call within a memory limit that somebody set is a narrower question, whose answer says
+    nothing of the forward pass; nor does a platform that lacks a precision other than fp32 lack the model. A call that was
+    tried in such a precision and failed was tried.
+    """
+    return (
+        row["scenario"] in _USUAL_SCENARIOS
+        and row["variant"] is None
+        and row["error_class"] not in BOUNDED_ERROR_CLASSES
+        and (row["status"] != "unsupported" or row["precision"] in _USUAL_PRECISIONS)
+    )
+
+
+def _state(counts: Mapping[str, int], statuses: Collection[str]) -> str:
+    """The best that is known: a measurement outranks a failure, a failure what was never possible.
+
+    `statuses` are those of the rows without a number that speak for the cell.
+    """
+    for state, holds in (
+        ("measured", counts["n_measured_reference"]),
+        ("measured_tiny_only", counts["n_measured_tiny"]),
+        ("failed", any(status in _FAILURES for status in statuses)),
+        ("unsupported", "unsupported" in statuses),
+        ("no_hardware", "no_hardware" in statuses),
     ):
-        if counts[evidence]:
+        if holds:
             return state
     return "never_tried"
 

@@ -109,6 +109,54 @@ def test_states_and_counts(results, state, expected):
     assert counts(row) == expected
 
 
+@pytest.mark.parametrize(
+    "narrower",
+    [
+        rows.without_number("unsupported", scenario="generate"),
+        rows.without_number("failed", scenario="generate"),
+        rows.without_number("unsupported", variant="throughput"),
+        rows.without_number("timeout", variant="compile"),
+        rows.without_number("unsupported", precision="int4"),
+        rows.without_number("out_of_memory", error_class="OverLimit"),
+        rows.without_number("unsupported", error_class="MemoryUnreadable"),
+    ],
+    ids=lambda row: f"{row['status']} {row.get('scenario')} {row.get('variant')} {row['precision']} {row['error_class']}",
+)
+def test_the_end_of_a_narrower_question_says_nothing_of_the_cell(narrower):
+    row = cell(narrower)
+    assert (row["state"], row["reason"]) == ("never_tried", None)
+    assert sum(counts(row).values()) == 1  # the row itself is counted
+    unsupported = rows.without_number("unsupported", batch_size=2, started_at=rows.later(-1), error_message="too old")
+    row = cell(narrower, unsupported)
+    assert (row["state"], row["reason"]) == ("unsupported", "too old")
+    row = cell(narrower, rows.measured(model_size="tiny"))
+    assert (row["state"], row["reason"]) == ("measured_tiny_only", None)
+
+
+@pytest.mark.parametrize(
+    ("usual", "state"),
+    [
+        (rows.without_number("unsupported", scenario="forward"), "unsupported"),
+        (rows.without_number("unsupported"), "unsupported"),
+        (rows.without_number("out_of_memory", precision="bf16"), "failed"),
+        (rows.without_number("failed", precision="bf16"), "failed"),
+    ],
+)
+def test_the_end_of_the_usual_call_speaks_for_the_cell(usual, state):
+    """The real model may only ever be tried in the precision that it is published in."""
+    assert cell(usual)["state"] == state
+
+
+def test_a_measurement_in_any_way_shows_that_the_cell_runs():
+    assert cell(rows.measured(scenario="generate"))["state"] == "measured"
+    assert cell(rows.measured(variant="compile", precision="bf16"))["state"] == "measured"
+
+
+def test_the_end_of_a_training_step_speaks_for_training():
+    found = covered(rows.without_number(mode="training", scenario="train_step"))
+    assert found["training", "cpu", "bert"]["state"] == "failed"
+
+
 def test_rows_of_the_past_count_for_nothing():
     assert counts(cell(rows.measured(), rows.without_number(), current=False)) == {}
     row = cell(rows.measured() | {"is_current": False}, rows.without_number())

@@ -42,7 +42,15 @@ OUT__COVERAGE = Table(
         Column("hardware", STRING, "Hardware key of the cell.", nullable=False),
         Column("model", STRING, "Catalog key of the cell.", nullable=False),
         Column("category", STRING, "Category of the model.", nullable=False, allowed=CATEGORIES),
-        Column("state", STRING, "The best that is known of the cell.", nullable=False, allowed=COVERAGE_STATES),
+        Column(
+            "state",
+            STRING,
+            "The best that is known of the cell: a measurement in any way, or how its usual call ended. A generation, a variant, "
+            "a precision that the platform lacks and a memory limit that somebody set are narrower questions: where only "
+            "those gave no number, the cell itself was never tried.",
+            nullable=False,
+            allowed=COVERAGE_STATES,
+        ),
         _count("n_measured_reference", "Our current measured rows at reference size."),
         _count("n_measured_tiny", "Our current measured rows at tiny size."),
         _count("n_measured_custom", "Our current measured rows of other configurations."),
