@@ -46,6 +46,13 @@ class CellExecution:
     log: list[str] = field(default_factory=list)
 
 
+def named_environments(rows: Sequence[Row], environments: Mapping[str, Row]) -> list[Row]:
+    """Of environments by id, those that rows name: not the one before the process began, once every point was measured, nor
+    those of tries that left no row."""
+    named = {row["environment_id"] for row in rows}
+    return [row for identity, row in environments.items() if identity in named]
+
+
 def new_run_id() -> str:
     """An id for one execution: its start in UTC, so that ids sort by time, and eight random hex digits."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
@@ -135,7 +142,8 @@ class _Record:
 
     def execution(self) -> CellExecution:
         """What is recorded by now."""
-        return CellExecution(self.plan, self._attempt.run_id, self.rows, list(self._environments.values()), self.log)
+        environments = named_environments(self.rows, self._environments)
+        return CellExecution(self.plan, self._attempt.run_id, self.rows, environments, self.log)
 
     def for_all_sizes(self, status: str, error_class: str, error_message: str) -> CellExecution:
         """One row without a number for each size of a cell that cannot run at all."""

@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 
-from hwbench_pipeline.bench.engine import CellExecution, run_cell
+from hwbench_pipeline.bench.engine import CellExecution, named_environments, run_cell
 from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling
 from hwbench_pipeline.bench.recording import Row
@@ -68,7 +68,7 @@ def run_largest_batch(
     log: list[str] = []
 
     def execution() -> CellExecution:
-        return CellExecution(plan, run_id, rows, list(environments.values()), log)
+        return CellExecution(plan, run_id, rows, named_environments(rows, environments), log)
 
     def run(point: Point, sampling: Sampling) -> Row:
         sized = replace(plan, points=(point,), sampling=sampling)

@@ -6,7 +6,7 @@ Belongs here: what makes a row of a bundle trustworthy. Does not belong here: th
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from hwbench_pipeline.bench.statistics import latency_statistics
@@ -23,17 +23,23 @@ _LITTLES_LAW = 0.3
 """Starting and draining the requests in flight takes its share of a short run."""
 
 
+_COPY_AGAIN = "copy the bundle again"
+_NAME_A_BUNDLE = (
+    "expected a bundle of `hwbench bench --bundle`. Fix: name the file that it wrote; where this is one, copy it again"
+)
+
+
 def read(data: bytes, name: str) -> Document:  # noqa: ARG001 - the content says everything
     """The rows of a bundle. Raises ForeignDocumentError and UnreadableDocumentError."""
     if data.startswith(GZIP_MAGIC):
         data = gunzipped(data)
+    if not data.strip():
+        raise ForeignDocumentError(f"an empty file, {_NAME_A_BUNDLE}")
     if not is_json(data):
-        raise ForeignDocumentError("no JSON, expected a bundle of `hwbench bench --bundle`. Fix: none needed")
+        raise ForeignDocumentError(f"no JSON, {_NAME_A_BUNDLE}")
     document = json_document(data)
     if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise ForeignDocumentError(
-            f'JSON without "format": "{FORMAT}", expected a bundle of `hwbench bench --bundle`. Fix: none needed'
-        )
+        raise ForeignDocumentError(f'JSON without "format": "{FORMAT}", {_NAME_A_BUNDLE}')
     version = document.get("version")
     if version != VERSION:
         is_newer = isinstance(version, int) and version > VERSION
@@ -44,16 +50,20 @@ def read(data: bytes, name: str) -> Document:  # noqa: ARG001 - the content says
     results, digests = document.get("results"), document.get("row_sha256")
     if not isinstance(results, list) or not isinstance(digests, list) or len(digests) != len(results):
         raise UnreadableDocumentError(
-            "a bundle whose results and row_sha256 are not lists of one length. Fix: copy the bundle again"
+            f"a bundle whose results and row_sha256 are not lists of one length. Fix: {_COPY_AGAIN}"
         )
-    if "rows_sha256" in document and not _is_list(digests, document["rows_sha256"]):
+    if not _is_list(digests, document.get("rows_sha256")):
+        what = (
+            "whose rows are not those that rows_sha256 was made of"
+            if "rows_sha256" in document
+            else "without rows_sha256"
+        )
         raise UnreadableDocumentError(
-            "a bundle whose rows are not those that rows_sha256 was made of: rows were taken out, put in or moved after it was "
-            "written. Fix: copy the bundle again"
+            f"a bundle {what}: rows were taken out, put in or moved after it was written. Fix: {_COPY_AGAIN}"
         )
-    environments, remarks = _environments(document.get("environments"))
-    log = document.get("log", [])
-    if not _is_list(log, document.get("log_sha256", list_digest([]))):
+    named = {row["environment_id"] for row in results if isinstance(row, dict) and _is_text(row.get("environment_id"))}
+    environments, remarks = _environments(document.get("environments"), named)
+    if not _is_list(document.get("log"), document.get("log_sha256")):
         remarks.append("/log is not the one that log_sha256 was made of: it was changed after it was written")
     rows: list[ImportedRow] = []
     refused: list[Refused] = []
@@ -61,11 +71,11 @@ def read(data: bytes, name: str) -> Document:  # noqa: ARG001 - the content says
         pointer = f"/results/{position}"
         taken = _row(row, digest, environments)
         if isinstance(taken, str):
-            refused.append(Refused(pointer, f"{taken}. Fix: copy the bundle again, or measure again"))
+            refused.append(Refused(pointer, taken))
         else:
             environment = environments.get(str(taken.get("environment_id")))
             rows.append(ImportedRow(pointer, taken, environment))
-    return Document(f"{FORMAT}_{VERSION}", rows, refused, remarks)
+    return Document(f"{FORMAT}_{VERSION}", rows, refused, remarks, fix=f"{_COPY_AGAIN}, or measure again")
 
 
 def _is_list(texts: Any, digest: Any) -> bool:
@@ -78,11 +88,17 @@ def _is_list(texts: Any, digest: Any) -> bool:
         return False
 
 
-def _environments(stated: Any) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
-    """The environments whose id is the hash of their description, and what is wrong with the others."""
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _environments(stated: Any, named: Collection[str]) -> tuple[dict[str, Mapping[str, Any]], list[str]]:
+    """The environments that rows name and whose id is the hash of their description, and what is wrong with the others."""
     kept: dict[str, Mapping[str, Any]] = {}
+    if not isinstance(stated, list):
+        return kept, ["/environments is no list"]
     remarks: list[str] = []
-    for position, row in enumerate(stated if isinstance(stated, list) else []):
+    for position, row in enumerate(stated):
         if not isinstance(row, dict):
             remarks.append(f"/environments/{position} is no object")
             continue
@@ -92,6 +108,8 @@ def _environments(stated: Any) -> tuple[dict[str, Mapping[str, Any]], list[str]]
             remarks.append(f"/environments/{position}: {problems[0].column} {problems[0].problem}")
         elif typed["environment_id"] not in _possible_ids(row, typed):
             remarks.append(f"/environments/{position}: environment_id is not the hash of the description")
+        elif typed["environment_id"] not in named:
+            remarks.append(f"/environments/{position}: no row names it, so it was put in, or its row was taken out")
         else:
             kept[typed["environment_id"]] = CORE_BENCH__ENVIRONMENTS.complete(typed)
     return kept, remarks

@@ -73,12 +73,13 @@ def bundle_document(
     created_at: datetime | None = None,
     log: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """The bundle of these result rows, the environments they name, and what the run told.
+    """The bundle of these result rows, those of the environments that they name, and what the run told.
 
     Raises `SchemaError` for rows that are not valid rows of their bench table, ValueError where an environment is missing.
     """
-    known = {row["environment_id"] for row in environments}
-    missing = {row.get("environment_id") for row in rows} - known - {None}
+    named = {row.get("environment_id") for row in rows} - {None}
+    environments = [row for row in environments if row["environment_id"] in named]
+    missing = named - {row["environment_id"] for row in environments}
     if missing:
         raise ValueError(
             f"the bundle lacks the environments {', '.join(sorted(map(str, missing)))}. Fix: pass their rows"

@@ -57,8 +57,13 @@ def import_files(
         if on_progress is not None:
             on_progress(position, len(found), name)
     readings |= _stored_readings(stored, known, readings)
-    settled = _without_repeated_facts(_without_identical_files(readings.values()), standing)
     now = datetime.now(UTC)
+    first_seen = {key: row["first_seen_at"] for key, row in known.items()}
+    settled = _without_repeated_facts(
+        _without_identical_files(readings.values()),
+        standing,
+        lambda reading: first_seen.get((reading.path, reading.format), now),
+    )
     files = [_file_row(reading, known.get((reading.path, reading.format)), now) for reading in settled]
     results = [dict(row) for reading in settled for row in reading.rows]
     environments = {str(row["environment_id"]): dict(row) for row in stored.environments}
@@ -140,20 +145,24 @@ def _duplicate_of(keeper: Reading, other: Reading) -> Reading:
     )
 
 
-def _without_repeated_facts(readings: Sequence[Reading], standing: Mapping[str, str]) -> list[Reading]:
+def _without_repeated_facts(
+    readings: Sequence[Reading], standing: Mapping[str, str], first_seen: Callable[[Reading], datetime]
+) -> list[Reading]:
     """Of rows that are one fact, the one in the place that says most stays, whatever order files were found in.
 
-    A row that is, or was exported from, a result that stands elsewhere goes, and with it the other rows of its fact.
+    Bundles say the same of a row, so it stays with an intact one rather than with one that was altered, then with the one
+    that brought it first. A row that is, or was exported from, a result that stands elsewhere goes, and with it the other rows of its fact.
     """
     facts = facts_of_files({(reading.path, reading.format): reading.rows for reading in readings})
     imported = {row["result_id"]: reading.path for reading in readings for row in reading.rows}
     elsewhere: dict[Hashable, str] = {}
-    holders: dict[Hashable, tuple[int, bool, str, int]] = {}
+    holders: dict[Hashable, tuple[int, bool, tuple[bool, datetime] | None, str, int]] = {}
     for reading in readings:
+        rank = (reading.n_quarantined > 0, first_seen(reading)) if reading.format == "bundle" else None
         for position, (row, fact) in enumerate(zip(reading.rows, facts[reading.path, reading.format], strict=True)):
             if fact is None:
                 continue
-            place = (originality_of(row), _origin(row) in imported, reading.path, position)
+            place = (originality_of(row), _origin(row) in imported, rank, reading.path, position)
             holders[fact] = min(holders.get(fact, place), place)
             if (other := standing.get(row["result_id"]) or standing.get(_origin(row))) is not None:
                 elsewhere[fact] = other
@@ -168,8 +177,8 @@ def _without_repeated_facts(readings: Sequence[Reading], standing: Mapping[str, 
             )
             if other is not None:
                 places.add(other)
-            elif fact is not None and holders[fact][2:] != (reading.path, position):
-                places.add(holders[fact][2])
+            elif fact is not None and holders[fact][3:] != (reading.path, position):
+                places.add(holders[fact][3])
             else:
                 rows.append(row)
         settled.append(_left_out(reading, rows, places))
@@ -187,7 +196,8 @@ def _left_out(reading: Reading, rows: list[Row], elsewhere: set[str]) -> Reading
         return reading
     n_duplicates = reading.n_duplicates + n_left_out
     remark = f"{n_duplicates} of its records stand in the results already, from {', '.join(sorted(elsewhere))}"
-    error = "; ".join(part for part in (reading.error, remark) if part)
+    said, separator, fix = (reading.error or "").rpartition(". Fix: ")  # a message ends with its fix
+    error = f"{said}; {remark}{separator}{fix}" if separator else "; ".join(filter(None, (fix, remark)))
     return replace(reading, rows=tuple(rows), n_duplicates=n_duplicates, error=error)
 
 

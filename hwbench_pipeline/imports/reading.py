@@ -119,7 +119,11 @@ def _outcome(
     if len(remarks) > REMARKS_IN_ERROR:
         said += f"; and {len(remarks) - REMARKS_IN_ERROR} more"
     if rows:
-        return "ingested", said or None
+        return "ingested", f"{said}. Fix: {document.fix}" if said and document.fix else said or None
     if refused:
-        return "quarantined", f"{said}. Fix: correct what wrote it, or its reader in hwbench_pipeline/imports"
-    return "no_results", f"{document.shape} without a result: {said or 'it holds none'}. Fix: none needed"
+        fix = document.fix or "correct what wrote it, or its reader in hwbench_pipeline/imports"
+        return "quarantined", f"{said}. Fix: {fix}"
+    return (
+        "no_results",
+        f"{document.shape} without a result: {said or 'it holds none'}. Fix: {document.fix or 'none needed'}",
+    )

@@ -45,12 +45,14 @@ class Refused:
 
 @dataclass(frozen=True)
 class Document:
-    """What one file holds. `remarks` say what in it is no result."""
+    """What one file holds. `remarks` say what in it is no result, `fix` what mends these and what was refused, where the
+    format knows it."""
 
     shape: str
     rows: Sequence[ImportedRow]
     refused: Sequence[Refused] = ()
     remarks: Sequence[str] = field(default_factory=tuple)
+    fix: str | None = None
 
 
 def number_of(value: Any) -> float | None:

@@ -37,7 +37,7 @@ LEGEND = {
     "failed": "tried and failed",
     "unsupported": "the platform cannot do it",
     "no_hardware": "the hardware is not here",
-    "never_tried": "nobody tried",
+    "never_tried": "nobody tried its usual call",
 }
 
 

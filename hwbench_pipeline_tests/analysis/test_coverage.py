@@ -120,7 +120,9 @@ def test_states_and_counts(results, state, expected):
         rows.without_number("out_of_memory", error_class="OverLimit"),
         rows.without_number("unsupported", error_class="MemoryUnreadable"),
     ],
-    ids=lambda row: f"{row['status']} {row.get('scenario')} {row.get('variant')} {row['precision']} {row['error_class']}",
+    ids=lambda row: (
+        f"{row['status']} {row.get('scenario')} {row.get('variant')} {row['precision']} {row['error_class']}"
+    ),
 )
 def test_the_end_of_a_narrower_question_says_nothing_of_the_cell(narrower):
     row = cell(narrower)

@@ -58,7 +58,7 @@ def test_a_measured_cell_has_its_evidence(processes, hardware, model):
     assert row["flops"] > 0
     assert row["latency_ms_p99"] is None
     assert (row["compile_ms"] is None) == (hardware == "cpu")
-    assert row["environment_id"] in {environment["environment_id"] for environment in execution.environments}
+    assert [row["environment_id"]] == [environment["environment_id"] for environment in execution.environments]
 
 
 def test_what_is_done_of_a_cell_is_kept_when_the_wait_is_interrupted(processes):

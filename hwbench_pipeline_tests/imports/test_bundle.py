@@ -67,6 +67,45 @@ def test_a_bundle_reaches_the_united_tables_once(bring, tmp_path):
     assert (tables.results, tables.files[0]["n_duplicates"]) == ([], 2)
 
 
+def _altered(path, document):
+    """A copy of a bundle whose first row somebody edited."""
+    copy = json.loads(json.dumps(document))
+    copy["results"][0]["latency_ms_p50"] = 1.0
+    path.write_text(json.dumps(copy))
+    return path
+
+
+@pytest.mark.parametrize("first", ["good", "altered", "both"])
+def test_the_rows_of_a_bundle_are_credited_to_the_intact_file(bring, tmp_path, document, first):
+    good = write_bundle(tmp_path / "b.json", own_rows(), [ENVIRONMENT])
+    altered = _altered(tmp_path / "a.json", document)
+    bring("bundle", *{"good": [good], "altered": [altered], "both": []}[first])
+    tables = bring("bundle", good, altered)
+    assert {row["source_path"] for row in tables.results} == {str(good)}
+    assert [(file["n_duplicates"], file["n_quarantined"]) for file in tables.files] == [(1, 1), (0, 0)]
+
+
+@pytest.mark.parametrize("names", [("a.json", "b.json"), ("b.json", "a.json")])
+def test_the_rows_of_a_bundle_stay_with_the_file_that_brought_them(bring, tmp_path, names):
+    for name, logged in zip(names, (["x"], ["y"]), strict=True):
+        tables = bring("bundle", write_bundle(tmp_path / name, own_rows(), [ENVIRONMENT], log=logged))
+    assert {row["source_path"] for row in tables.results} == {str(tmp_path / names[0])}
+
+
+def test_a_bundle_holds_the_environments_that_its_rows_name_and_no_other(read, document):
+    other = _DESCRIPTION | {"machine": "idle"}
+    idle = {"environment_id": environment_id_of(other), **other}
+    assert bundle_document(own_rows(), [idle, ENVIRONMENT])["environments"] == [ENVIRONMENT]
+    document["environments"].append(json.loads(json.dumps(idle)))
+    reading = read("bundle", document)
+    assert (reading.status, len(reading.rows), list(reading.environments)) == (
+        "ingested",
+        2,
+        [ENVIRONMENT["environment_id"]],
+    )
+    assert "/environments/1: no row names it" in reading.error
+
+
 def test_two_bundles_with_the_same_run_count_it_once(bring, tmp_path):
     write_bundle(tmp_path / "a.json", own_rows()[:1], [ENVIRONMENT])
     write_bundle(tmp_path / "b.json", own_rows(), [ENVIRONMENT])
@@ -82,6 +121,8 @@ def test_two_bundles_with_the_same_run_count_it_once(bring, tmp_path):
         lambda document: [document[name].append(document[name][0]) for name in ("results", "row_sha256")],
         lambda document: [document[name].reverse() for name in ("results", "row_sha256")],
         lambda document: document.update(rows_sha256=None),
+        lambda document: document.pop("rows_sha256"),
+        lambda document: [document["results"].pop(), document["row_sha256"].pop(), document.pop("rows_sha256")],
     ],
 )
 def test_a_bundle_with_rows_taken_out_or_put_in_is_refused_whole(bring, tmp_path, document, change):
@@ -134,6 +175,48 @@ def test_a_changed_environment_takes_its_rows_with_it(read, document):
     assert "not the hash" in reading.error
 
 
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda document: document["environments"][0].update(machine="supercomputer"), "not the hash"),
+        (lambda document: document["environments"].clear(), "not in the bundle"),
+        (lambda document: document.update(environments=None), "/environments is no list"),
+        (lambda document: document["environments"].append(1), "/environments/1 is no object"),
+        (lambda document: document["environments"][0].update(surprise=1), "not a column"),
+        (lambda document: document["results"].reverse(), "changed after it was written"),
+        (lambda document: document["results"][0].update(harness_version="9"), "changed after it was written"),
+        (lambda document: document["row_sha256"].pop(), "lists of one length"),
+        (lambda document: document.pop("rows_sha256"), "rows_sha256"),
+        (lambda document: document.update(log=["other"]), "/log is not the one"),
+        (lambda document: document.pop("log_sha256"), "/log is not the one"),
+        (lambda document: [document.pop(name) for name in ("log", "log_sha256")], "/log is not the one"),
+        (lambda document: document.update(version=2), "of a newer hwbench"),
+        (lambda document: document.update(format="other"), 'without "format"'),
+    ],
+)
+def test_whatever_is_wrong_the_message_ends_with_one_fix(read, document, change, expected):
+    change(document)
+    error = read("bundle", document).error
+    assert expected in error
+    assert error.count("Fix:") == 1
+    assert "none needed" not in error
+    assert ". Fix: " in error.splitlines()[-1]
+    assert not error.rpartition(". Fix: ")[2].endswith(("and", ";"))
+
+
+@pytest.mark.parametrize("content", [b"", b" \n", b"plain text", b"\x1f\x8b"])
+def test_a_file_that_is_no_bundle_says_which_to_name(read, content):
+    error = read("bundle", content).error
+    assert "empty" in error or content.strip()
+    assert error.count("Fix:") == 1
+    assert "none needed" not in error
+
+
+def test_an_empty_bundle_says_that_it_is_empty(read):
+    reading = read("bundle", bundle_document([], []))
+    assert (reading.status, reading.error.count("Fix:")) == ("no_results", 1)
+
+
 def test_numbers_that_lost_their_point_are_the_same_numbers(read, document):
     document["environments"][0]["memory_total_mb"] = 16000
     document["results"][0]["samples_ms"][0] = 11
@@ -147,7 +230,8 @@ def test_numbers_that_lost_their_point_are_the_same_numbers(read, document):
         ({"format": "hwbench-bundle", "version": 99}, "quarantined"),
         ({"format": "hwbench-bundle", "version": 1, "results": [{}], "row_sha256": []}, "quarantined"),
         ({"format": "hwbench-bundle", "version": 1, "results": [1, None, []], "row_sha256": [1, 2, 3]}, "quarantined"),
-        ({"format": "hwbench-bundle", "version": 1, "results": [], "row_sha256": []}, "no_results"),
+        ({"format": "hwbench-bundle", "version": 1, "results": [], "row_sha256": []}, "quarantined"),
+        (bundle_document([], []), "no_results"),
         (gzip.compress(b"{}")[:-9], "quarantined"),
         (b"\x1f\x8bnonsense", "quarantined"),
         (gzip.compress(b"plain text"), "no_results"),
