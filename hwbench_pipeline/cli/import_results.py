@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +18,8 @@ from hwbench_pipeline.schema.tables.imports import IMPORT_FORMATS
 NAME = "import"
 HELP = (
     "Read result files of other benchmarks, or bundles of ours, into the tables: the known errors of each format are "
-    "corrected and named, the value as reported is kept. Files are only read; importing them again adds nothing."
+    "corrected and named, the value as reported is kept. Files are only read; importing them again adds nothing. Exit code 1 "
+    "where a file that was named was not taken whole; what a folder holds besides results is told, and no failure."
 )
 EXAMPLE = "Example: `hwbench import timm results/benchmark-infer-amp-nhwc-pt240-cu124-rtx4090.csv`"
 
@@ -73,8 +75,29 @@ def run(
         _print(files, by_status, totals)
     for file in refreshed.unreadable:
         say(f"hwbench import: {file}")
-    if refreshed.unreadable:
+    refused = _refused(files, imported.files, {stored_text(absolute_path(path).as_posix()) for path in paths})
+    if refused:
+        where = "in `error` of the document" if as_json else "in the table above"
+        say(
+            f"hwbench import: not taken, or not whole: {', '.join(refused)}; expected results of {format_name} alone. Fix: keep "
+            f"{'this file' if len(refused) == 1 else 'these files'}; {where} stands what to do"
+        )
+    if refreshed.unreadable or refused:
         raise typer.Exit(WORK_FAILED)
+
+
+def _refused(files: Sequence[Mapping[str, Any]], all_files: Sequence[Mapping[str, Any]], named: Set[str]) -> list[str]:
+    """Of the files that were named themselves, those that hold something which is not in the tables now.
+
+    A byte-identical copy is judged by the file that keeps its rows.
+    """
+    keepers = {(row["format"], row["sha256"]): row for row in all_files if row["status"] != "duplicate"}
+    refused = []
+    for row in files:
+        judged = keepers.get((row["format"], row["sha256"]), row) if row["status"] == "duplicate" else row
+        if row["path"] in named and (judged["status"] in ("no_results", "quarantined") or judged["n_quarantined"]):
+            refused.append(str(row["path"]))
+    return refused
 
 
 def _print(files: list[dict[str, Any]], by_status: dict[str, int], totals: dict[str, int]) -> None:
