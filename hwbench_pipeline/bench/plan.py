@@ -137,3 +137,11 @@ def variants_on(key: str, asked: Sequence[str]) -> list[str | None]:
     say; the backend's usual one where none is asked for."""
     known = VARIANTS.get(platform_of(key).backend or "", ())
     return [name for name in asked if name in known] or list(asked) or [None]
+
+
+def may_run_variant(key: str, mode: str, variant: str) -> bool:
+    """Whether a hardware key's backend has a variant in a mode; a platform of another package is only known by asking it."""
+    platform = platform_of(key)
+    if mode == "training":  # training steps know no other way than torch's usual one
+        return platform.supports_training and variant == VARIANTS["torch"][0]
+    return platform.plugin is not None or variant in VARIANTS.get(platform.backend or "", ())

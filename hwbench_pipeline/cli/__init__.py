@@ -87,7 +87,8 @@ def main(arguments: list[str] | None = None) -> None:
         where = error.ctx.command_path if error.ctx else "hwbench"
         message = " ".join(error.format_message().split()).rstrip(".")
         if message:  # without any argument the help was shown, which says it all
-            say(f"{where}: {message}. Fix: `{where} --help` shows what it takes")
+            end = "" if message.endswith("?") else "."
+            say(f"{where}: {message}{end} Fix: `{where} --help` shows what it takes")
         code = WRONG_CALL
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hwbench_pipeline.bench.backends.protocol import SCENARIOS
-from hwbench_pipeline.bench.plan import PRECISIONS, VARIANTS, variants_on
+from hwbench_pipeline.bench.plan import DEFAULT_NEW_TOKENS, PRECISIONS, VARIANTS, may_run_variant, variants_on
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import (
     MODES,
@@ -35,6 +35,8 @@ HELP = (
 )
 EXAMPLE = "Example: `hwbench bench --hardware cpu,openvino --model bert-base-uncased --batch-size 1,8`"
 
+_VARIANTS = [name for names in VARIANTS.values() for name in names]
+
 
 def run(
     hardware: Annotated[
@@ -50,10 +52,13 @@ def run(
     size: Annotated[
         str, typer.Option(metavar="S,…", help="reference (the real model) or tiny (a stand-in that proves the path).")
     ] = "reference",
-    batch_size: Annotated[str, typer.Option(metavar="N,…", help="Items per call.")] = "1",
+    batch_size: Annotated[str | None, typer.Option(metavar="N,…", help="Items per call. Default: 1.")] = None,
     largest_batch: Annotated[
         bool,
-        typer.Option("--largest-batch", help="Find the largest batch that fits, by bisection, and measure that."),
+        typer.Option(
+            "--largest-batch",
+            help="In place of --batch-size: find the largest batch that fits, by bisection, and measure that.",
+        ),
     ] = False,
     memory_limit_mb: Annotated[
         float | None,
@@ -69,7 +74,14 @@ def run(
         str,
         typer.Option(metavar="S,…", help="forward, or generate: a prompt and new tokens with a key-value cache."),
     ] = "forward",
-    new_tokens: Annotated[int, typer.Option(metavar="N", min=1, help="Tokens that a generation makes.")] = 32,
+    new_tokens: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help=f"With --scenario generate: tokens that a generation makes. Default: {DEFAULT_NEW_TOKENS}.",
+        ),
+    ] = None,
     variant: Annotated[
         str | None,
         typer.Option(
@@ -92,14 +104,28 @@ def run(
     modes = listed_choices("--mode", mode, MODES)
     sizes = listed_choices("--size", size, SIZES)
     precisions = listed_choices("--precision", precision, PRECISIONS)
-    if memory_limit_mb is not None and not largest_batch:
-        raise WrongCallError("--memory-limit-mb: bounds the search of --largest-batch. Fix: add --largest-batch")
     scenarios = listed_choices("--scenario", scenario, SCENARIOS)
-    variants = listed_choices("--variant", variant, [name for names in VARIANTS.values() for name in names])
-    batch_sizes = listed_numbers("--batch-size", batch_size)
+    variants = listed_choices("--variant", variant, _VARIANTS)
+    batch_sizes = listed_numbers("--batch-size", batch_size) or [1]
     sequence_lengths = listed_numbers("--sequence-length", sequence_length)
     models = chosen_models(model, category, all_models=all_models)
     keys = listed_hardware(hardware)
+    if memory_limit_mb is not None and not largest_batch:
+        raise WrongCallError("--memory-limit-mb: bounds the search of --largest-batch. Fix: add --largest-batch")
+    if largest_batch and batch_size is not None:
+        raise WrongCallError(
+            f"--batch-size {batch_size}: --largest-batch finds the batch size itself. Fix: leave one of the two out"
+        )
+    if new_tokens is not None and "generate" not in scenarios:
+        raise WrongCallError(
+            f"--new-tokens {new_tokens}: only a generation makes new tokens. Fix: add --scenario generate, or leave it out"
+        )
+    if "generate" in scenarios and "inference" not in modes:
+        raise WrongCallError(
+            "--scenario generate: training runs training steps, whatever the scenario. Fix: --mode inference"
+        )
+    if keys:
+        _require_variants(variants, keys, modes)
 
     require_possible_lengths(models, sizes, sequence_lengths)
 
@@ -113,7 +139,9 @@ def run(
     if bundle is not None:
         _require_bundle_place(bundle)
     storage = _Storage(warehouse) if bundle is None or warehouse is not None else None
-    keys = keys or [found.key for found in probe_all() if found.is_available]
+    if not keys:
+        keys = [found.key for found in probe_all() if found.is_available]
+        _require_variants(variants, keys, modes)
     points = {
         key: sweep(
             model_sizes=sizes,
@@ -122,7 +150,7 @@ def run(
             sequence_lengths=sequence_lengths or [None],
             scenarios=scenarios,
             variants=variants_on(key, variants),
-            new_tokens=new_tokens,
+            new_tokens=new_tokens or DEFAULT_NEW_TOKENS,
         )
         for key in keys
     }
@@ -148,7 +176,10 @@ def run(
                     bar.update(task, description=f"{plan.name}, {point}: {phase}")
 
                 def show_try(batch: int, plan: CellPlan = plan) -> None:
-                    bar.update(task, description=f"{plan.name}: does batch {batch} fit?")
+                    text = f"{plan.name}: does batch {batch} fit?"
+                    bar.update(task, description=text)
+                    if not bar.console.is_terminal:  # a search takes minutes, in which a log would say nothing
+                        say(text)
 
                 if largest_batch:
                     execution = run_largest_batch(
@@ -234,6 +265,19 @@ def run(
         raise interruption
     if unreadable:
         raise typer.Exit(WORK_FAILED)
+
+
+def _require_variants(variants: Sequence[str], keys: Sequence[str], modes: Sequence[str]) -> None:
+    """Refuse a variant that nothing asked for can run: its rows would say for ever that the call was wrong."""
+    for name in variants:
+        if not any(may_run_variant(key, mode, name) for key in keys for mode in modes):
+            known = [
+                known for known in _VARIANTS if any(may_run_variant(key, mode, known) for key in keys for mode in modes)
+            ]
+            raise WrongCallError(
+                f"--variant {name}: {' and '.join(modes)} on {', '.join(keys)} takes {', '.join(known) or 'none'}. Fix: "
+                f"{f'--variant {known[0]}, or ' if known else ''}leave it out"
+            )
 
 
 class _Storage:

@@ -49,12 +49,18 @@ def existing_warehouse(given: Path | None) -> Path:
 
 
 def listed(option: str, text: str | None) -> list[str]:
-    """The members of a comma-separated option, blanks dropped, each once; none where the option is not given."""
+    """The members of a comma-separated option, without the blanks around them, each once; none where it is not given."""
     if text is None:
         return []
-    members = list(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    parts = [part.strip() for part in text.split(",")]
+    members = list(dict.fromkeys(filter(None, parts)))
     if not members:  # an unset shell variable must not measure everything
         raise WrongCallError(f"{option} {text!r}: is empty. Fix: give it a value, or leave the option out")
+    if not all(parts):
+        raise WrongCallError(
+            f"{option} {text!r:.80}: has an empty member, expected a value on each side of a comma. "
+            f"Fix: {option} {','.join(members)}"
+        )
     return members
 
 

@@ -122,7 +122,7 @@ def run(
     keys = keys or [row["hardware"] for row in devices if row["peak_gflops_fp32"] is not None]
     if not keys:
         raise WarehouseError(
-            f"core_hardware in {folder} holds no hardware with measured peaks. Fix: `hwbench refresh` on the machine to "
+            f"{folder} knows no hardware with measured peaks. Fix: `hwbench refresh` on the machine to "
             "predict for, which probes hardware and measures peaks where the warehouse has none; or --hardware for what "
             "was measured"
         )

@@ -176,7 +176,7 @@ def _acquire(
         else:
             return
         owner = lock_holder(path)
-        whom = str(owner) if owner else f"a process that left no name at {_note_path(path)}"
+        whom = str(owner) if owner else f"a process that did not say which (nothing in {_note_path(path)})"
         waited_s = time.monotonic() - began
         if timeout_s is not None and waited_s >= timeout_s:
             raise HostBusyError(

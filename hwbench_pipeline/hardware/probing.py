@@ -33,7 +33,9 @@ TOOL_TIMEOUT_S = 10.0
 OPENVINO_DEVICE = "CPU"
 """The OpenVINO device that the platform openvino stands for; others it finds are named in the probe's text."""
 
-_OPENVINO_PRECISIONS = {"FP32": "fp32", "BF16": "bf16", "FP16": "fp16", "INT8": "int8"}
+_OPENVINO_PRECISIONS = {"FP32": "fp32", "BF16": "bf16", "FP16": "fp16"}
+_COMPRESSED_PRECISIONS = ("int8", "int4")
+"""Of the weights alone, which nncf makes; what integers a device says it computes in is another question."""
 _SOFTWARE_ADAPTERS = ("swiftshader", "llvmpipe", "lavapipe", "basic render")
 _WEB_PLATFORMS = ("webnn", "webgpu")
 
@@ -307,9 +309,10 @@ def _probe_openvino(answers: _Answers) -> None:
         return
     answers.device_name = chosen["name"] or cpu_name()
     answers.device_memory_mb = memory_total_mb()
-    answers.precisions = tuple(
-        precision for name, precision in _OPENVINO_PRECISIONS.items() if name in chosen["capabilities"]
-    )
+    nncf = installed_version("nncf")
+    answers.note("nncf", nncf or f"not installed, so no {', '.join(_COMPRESSED_PRECISIONS)} weights")
+    computed = tuple(precision for name, precision in _OPENVINO_PRECISIONS.items() if name in chosen["capabilities"])
+    answers.precisions = (*computed, *(_COMPRESSED_PRECISIONS if nncf else ()))
 
 
 def _probe_webgpu(answers: _Answers) -> None:

@@ -244,7 +244,7 @@ def why_no_roofline(
     """Why a device has no roofline at a precision, or None."""
     device = hardware_by_key.get(hardware)
     if device is None:
-        return f"hardware {hardware} is not in core_hardware. {_MEASURE_PEAKS}"
+        return f"hardware {hardware} was never probed for this warehouse, so its peaks are not known. {_MEASURE_PEAKS}"
     if device.get("device_name") != device_name:
         return (
             f"measured on {device_name}, but the peaks known for hardware {hardware} are of "

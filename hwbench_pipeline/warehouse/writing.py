@@ -27,11 +27,11 @@ class WarehouseError(Exception):
     """The warehouse cannot be written or read; the message names the path and the fix."""
 
 
-def cannot_write(path: Path, error: Exception) -> WarehouseError:
-    """The error for a file that cannot be written, with the fix."""
+def cannot_write(path: Path, error: Exception, *, folder: Path | None = None) -> WarehouseError:
+    """The error for a file, or for the whole folder, that cannot be written, with the fix."""
     reason = getattr(error, "strerror", None) or " ".join(str(error).split())
     return WarehouseError(
-        f"cannot write {path}: {reason}. Fix: make {path.parent} writable and leave it free disk space, or name another "
+        f"cannot write {path}: {reason}. Fix: make {folder or path.parent} writable and leave it free disk space, or name another "
         "folder with --warehouse"
     )
 
@@ -68,7 +68,7 @@ def require_writable(warehouse: Path) -> None:
         with tempfile.TemporaryFile(dir=warehouse):
             pass
     except OSError as error:
-        raise cannot_write(warehouse / "*", error) from error
+        raise cannot_write(warehouse, error, folder=warehouse) from error
 
 
 @contextmanager
@@ -79,7 +79,7 @@ def one_writer(warehouse: Path, what: str) -> Iterator[None]:
         warehouse.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except OSError as error:
-        raise cannot_write(warehouse / "*", error) from error
+        raise cannot_write(warehouse, error, folder=warehouse) from error
     try:
         yield
     finally:

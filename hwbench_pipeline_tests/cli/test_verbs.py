@@ -18,6 +18,8 @@ from rich.console import Console
 
 from hwbench_pipeline import __version__
 from hwbench_pipeline.analysis.refreshing import refresh
+from hwbench_pipeline.bench import largest_batch
+from hwbench_pipeline.bench.engine import CellExecution
 from hwbench_pipeline.catalog.names import MODELS
 from hwbench_pipeline.cli import query
 from hwbench_pipeline.cli.output import json_rows, print_json, significant, table
@@ -421,6 +423,20 @@ def test_hardware_that_is_not_here_is_recorded_with_the_reason(call, tmp_path):
         assert row["latency_ms_p50"] is None
     covered = call("coverage", "--warehouse", tmp_path / "w", "--json").document
     assert covered["cells_by_state"]["inference"]["no_hardware"] == 1
+
+
+def test_a_search_for_the_largest_batch_says_what_it_tries(call, monkeypatch):
+    """Also where nobody sees a bar: it takes minutes."""
+
+    def search(plan, processes, *, run_id, on_try, **_):
+        for batch in (1, 2):
+            on_try(batch)
+        return CellExecution(plan, run_id, [])
+
+    monkeypatch.setattr(largest_batch, "run_largest_batch", search)
+    called = call("bench", "--hardware", "cpu", "--model", "vit", "--largest-batch", "--bundle", "b.json")
+    assert called.code == 0
+    assert called.lines[1:3] == [f"cpu × vit (inference): does batch {batch} fit?" for batch in (1, 2)]
 
 
 def test_one_real_measurement_from_the_call_to_the_database(program, call, tmp_path):

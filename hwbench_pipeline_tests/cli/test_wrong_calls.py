@@ -90,6 +90,21 @@ CALLS = [
     ((*BENCH, "--sequence-length", "long"), "--sequence-length 'long'"),
     ((*BENCH, "--sequence-length", "0"), "--sequence-length '0'"),
     ((*BENCH, "--sequence-length", ""), "--sequence-length"),
+    ((*BENCH, "--batch-size", "1,,33"), "--batch-size '1,,33'", "Fix: --batch-size 1,33"),
+    ((*BENCH, "--precision", "fp32,"), "--precision 'fp32,'", "Fix: --precision fp32"),
+    (("bench", "--model", "bert, ,vit"), "--model 'bert, ,vit'", "Fix: --model bert,vit"),
+    # options that would mean nothing beside the others
+    ((*BENCH, "--new-tokens", "4"), "--new-tokens 4", "Fix: add --scenario generate"),
+    ((*BENCH, "--new-tokens", "32"), "--new-tokens 32"),
+    ((*BENCH, "--largest-batch", "--batch-size", "4"), "--batch-size 4", "Fix: leave one of the two out"),
+    ((*BENCH, "--largest-batch", "--batch-size", "1"), "--batch-size 1"),
+    ((*BENCH, "--memory-limit-mb", "100"), "Fix: add --largest-batch"),
+    ((*BENCH, "--mode", "training", "--scenario", "generate"), "--scenario generate", "Fix: --mode inference"),
+    ((*BENCH, "--variant", "throughput"), "--variant throughput", "cpu", "eager, compile"),
+    ((*BENCH, "--variant", "eager,throughput"), "--variant throughput"),
+    ((*BENCH, "--hardware", "cuda,rocm", "--variant", "latency"), "--variant latency", "cuda, rocm"),
+    ((*BENCH, "--hardware", "webgpu", "--variant", "compile"), "--variant compile", "webgpu"),
+    ((*BENCH, "--mode", "training", "--variant", "compile"), "--variant compile", "training"),
     ((*PREDICT, "--hardware", "tpu"), "'tpu'"),
     ((*PREDICT, "--mode", "both"), "--mode 'both'"),
     ((*PREDICT, "--size", "xl"), "--size 'xl'"),
@@ -111,6 +126,12 @@ CALLS = [
 def test_a_wrong_call_is_one_line_and_exit_code_2(call, tmp_path, arguments, named):
     one_line(call(*arguments), WRONG_CALL, *named)
     assert list((tmp_path / "working folder").rglob("*")) == [], "a wrong call made something"
+
+
+def test_a_verb_that_is_nearly_one_is_guessed_in_whole_sentences(call):
+    line = one_line(call("bensh"), WRONG_CALL, "'bensh'", "bench")
+    assert "?." not in line
+    assert ".." not in line
 
 
 @pytest.mark.parametrize(

@@ -69,6 +69,8 @@ def test_openvino_is_there_on_the_cpu():
     assert found.is_available
     assert "available_devices: ['CPU'" in found.probe
     assert "fp32" in found.precisions
+    has_nncf = importlib.util.find_spec("nncf") is not None  # which makes weights of 8 and 4 bits
+    assert {"int8", "int4"} & set(found.precisions) == ({"int8", "int4"} if has_nncf else set())
     assert not found.supports_training
 
 

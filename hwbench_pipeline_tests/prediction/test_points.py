@@ -67,7 +67,10 @@ def test_the_newest_measurement_of_this_device_counts(bert, hardware):
         ({"precision": "bf16"}, "no peak was measured in bf16, only in fp32. Fix: --precision fp32"),
         ({"hardware": "webgpu"}, "has no measured peaks: no probe for browsers. Fix: `hwbench refresh`"),
         ({"hardware": "cuda"}, "no NVIDIA driver"),
-        ({"hardware": "rocm"}, "rocm is not in core_hardware. Fix: `hwbench refresh`"),
+        (
+            {"hardware": "rocm"},
+            "hardware rocm was never probed for this warehouse, so its peaks are not known. Fix: `hwbench refresh`",
+        ),
         ({"hardware": "openvino", "mode": "training"}, "it computes no gradients"),
     ],
 )

@@ -21,6 +21,7 @@ from hwbench_pipeline.warehouse.reading import read_rows
 from hwbench_pipeline.warehouse.writing import (
     WarehouseError,
     replacing,
+    one_writer,
     require_writable,
     write_environments,
     write_run,
@@ -142,8 +143,10 @@ def test_whether_a_folder_can_be_written_is_known_before_the_work(tmp_path):
     require_writable(tmp_path / "new")
     assert files_below(tmp_path) == []
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(WarehouseError, match=r"cannot write .*file.*Fix: "):
-        require_writable(tmp_path / "file")
+    for refused in (require_writable, lambda folder: one_writer(folder, "x").__enter__()):
+        with pytest.raises(WarehouseError, match=r"cannot write .*file: .*Fix: make .*file writable") as caught:
+            refused(tmp_path / "file")
+        assert "*" not in str(caught.value)
 
 
 def test_a_read_only_folder_says_so_with_the_fix(tmp_path, unprivileged):
