@@ -163,6 +163,12 @@ RULES: tuple[Rule, ...] = (
         plausibility.faster_than_its_device,
     ),
     Rule(
+        "hardware_not_there",
+        "unknown",
+        "the source says that the hardware was not there, so another ran it or none",
+        markers.hardware_not_there,
+    ),
+    Rule(
         "time_of_failed_attempt",
         "unknown",
         "it gives a time although it says that the attempt failed",

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple, cast
 
 from hwbench_pipeline.legacy.configuration import Configuration
@@ -38,6 +38,7 @@ from hwbench_pipeline.legacy.identities import (
     time_in,
 )
 from hwbench_pipeline.legacy.json_values import pointer_text, positive_number
+from hwbench_pipeline.legacy.provenance.markers import describes_whole, is_remark
 from hwbench_pipeline.legacy.quantities import (
     Quantity,
     is_peak,
@@ -76,6 +77,7 @@ _QUANTITIES_IN_REASON = 5
 _QUANTITIES_IN_NOTE = 20
 _MOST_LABELS = 200
 _ROWS_TO_JUDGE = 20
+_MOST_REMARKS = 20
 
 
 class _Place(NamedTuple):
@@ -276,6 +278,7 @@ class _Survey:
         self._descriptions: dict[int, list[dict[str, Any]]] = {}
         self._labels: dict[int, dict[str, Any]] = {}
         self._holds_results: dict[int, bool] = {}
+        self._remarks: dict[int, list[Mapping[str, Any]]] = {}
         self._rows_by_key = _primary_keys(document)
         self._document = document
 
@@ -523,9 +526,8 @@ class _Survey:
         if labels is None:
             labels = {}
             for key, value in found.items():
-                is_label = not isinstance(value, dict | list) or key == "simulated_hardware" or _describes(key, value)
-                if is_label and len(labels) < _MOST_LABELS:
-                    labels[key] = value
+                if len(labels) < _MOST_LABELS and (label := _label_of(key, value)) is not None:
+                    labels[key] = label
                 elif isinstance(value, dict) and is_description(key):
                     # a description that holds others: what it says itself, and what they say
                     said = {name: inner for name, inner in value.items() if not isinstance(inner, dict | list)}
@@ -534,14 +536,27 @@ class _Survey:
         return labels
 
     def _objects_around(self, place: _Place) -> list[Mapping[str, Any]]:
-        """The objects around a place, nearest first; for a row of a database, the rows it refers to before them."""
+        """The objects around a place, nearest first, with what stands among the records of a list and is about all of
+        them; for a row of a database, the rows it refers to before them."""
         around: list[Mapping[str, Any]] = self._rows_referred_to(place)
         outer = place.around
         while outer is not None:
             if isinstance(outer.value, dict) and outer.value is not self._document_of_tables:
                 around.append(outer.value)
+            elif isinstance(outer.value, list):
+                around += self._remarks_among(outer.value)
             outer = outer.around
         return around
+
+    def _remarks_among(self, rows: Sequence[Any]) -> list[Mapping[str, Any]]:
+        """The members of a list that state no quantity and name no model, as the first line of a JSON lines file may."""
+        if id(rows) not in self._remarks:
+            found = (
+                row for row in rows if isinstance(row, dict) and not may_hold_quantity(row) and _describes("", row)
+            )
+            named = (row for row in found if model_in(self._fields_of(row)) is None)
+            self._remarks[id(rows)] = list(islice(named, _MOST_REMARKS))
+        return self._remarks[id(rows)]
 
     def _is_among_results(self, place: _Place) -> bool:
         """Whether an object stands among others whose first hold results: where it failed, its numbers are absent."""
@@ -644,6 +659,23 @@ class _Survey:
             n_samples=n_samples,
             is_aggregate=is_aggregate,
         )
+
+
+def _label_of(key: str, value: Any) -> Any:
+    """What a member says of the whole object that holds it, None where it is about something in particular."""
+    if isinstance(value, list):
+        # the texts of a list, and what remarks hold: `warnings: [{"message": …}]`
+        if key != "simulated_hardware" and not any(isinstance(inner, str | dict) for inner in value[:_ROWS_TO_JUDGE]):
+            return None
+        said = [
+            inner
+            for inner in value[:_MOST_LABELS]
+            if isinstance(inner, str) or (is_remark(key) and _describes("", inner))
+        ]
+        return said or None
+    if isinstance(value, dict):
+        return value if _describes(key, value) or (describes_whole(key) and not quantities_in(value)[0]) else None
+    return value
 
 
 def _describes(key: str, value: Any) -> bool:
