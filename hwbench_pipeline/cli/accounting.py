@@ -1,6 +1,6 @@
 """Whether the account of old files holds, for the verbs that build on it.
 
-Belongs here: asking for the reconciliation and saying what does not add up. Does not belong here: the sums themselves
+Belongs here: finishing what was cut off, and saying what does not add up. Does not belong here: the sums themselves
 (`legacy.reconciliation`).
 """
 
@@ -29,3 +29,12 @@ def say_what_does_not_add_up(verb: str, warehouse: Path, found: Reconciliation) 
         f"hwbench {verb}: the old results do not add up ({len(findings)} findings{more}), so nothing was made of them. "
         f"{fix_of(warehouse)}"
     )
+
+
+def finish_cut_off(folder: Path) -> None:
+    """Bring tables and database to what the batches say, where an ingest or an undo was cut off before they followed."""
+    from hwbench_pipeline.analysis.refreshing import refresh_if_older
+    from hwbench_pipeline.legacy import ingest
+
+    if ingest.finish_cut_off(folder):
+        refresh_if_older(folder)

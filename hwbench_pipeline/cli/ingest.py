@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwbench_pipeline.cli.accounting import say_what_does_not_add_up
+from hwbench_pipeline.cli.accounting import finish_cut_off, say_what_does_not_add_up
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import JsonOption, WarehouseOption, existing_warehouse, require_readable
 from hwbench_pipeline.cli.output import inert, output, print_json, print_lines, progress, say, table
@@ -192,6 +192,7 @@ def _print_ingested(
 def _list(folder: Path, *, as_json: bool) -> None:
     from hwbench_pipeline.legacy.batches import list_batches
 
+    finish_cut_off(folder)
     found = list_batches(folder)
     rows: list[dict[str, Any]] = [
         {
@@ -226,9 +227,14 @@ def _list(folder: Path, *, as_json: bool) -> None:
 
 def _undo(folder: Path, batch_id: str, *, as_json: bool) -> list[UnreadableFile]:
     from hwbench_pipeline.analysis.refreshing import refresh_if_older
+    from hwbench_pipeline.legacy.batches import UnknownBatchError
     from hwbench_pipeline.legacy.ingest import undo
 
-    batch = undo(folder, batch_id)
+    try:
+        batch = undo(folder, batch_id)
+    except UnknownBatchError:
+        refresh_if_older(folder)  # an undo that was cut off after the tables followed has left the database as it was
+        raise
     unreadable = refresh_if_older(folder)
     if as_json:
         print_json({"warehouse": str(folder), "undone": batch.batch_id, "files_by_change": dict(batch.counts)})

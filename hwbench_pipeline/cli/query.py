@@ -27,10 +27,12 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Answer one question."""
+    from hwbench_pipeline.legacy.publishing import lags
     from hwbench_pipeline.warehouse.database import ask_database
     from hwbench_pipeline.warehouse.location import warehouse_path
 
-    answer = ask_database(warehouse_path(warehouse), sql)
+    folder = warehouse_path(warehouse)
+    answer = ask_database(folder, sql)
     if as_json:
         print_json(
             {"columns": answer.columns, "rows": [dict(zip(answer.columns, row, strict=True)) for row in answer.rows]}
@@ -46,6 +48,11 @@ def run(
         say(
             f"hwbench query: {n_newer} table file{'s are' if n_newer > 1 else ' is'} newer than the database of {answer.database_built_at:%Y-%m-%d %H:%M:%S} "
             "UTC. Fix: `hwbench refresh` brings it up to date"
+        )
+    if lags(folder):
+        say(
+            "hwbench query: an ingest or an undo was cut off before the tables followed, so this is what they said before it. "
+            "Fix: `hwbench refresh` finishes it"
         )
     if answer.unreadable:
         raise typer.Exit(WORK_FAILED)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from hwbench_pipeline.cli.accounting import say_what_does_not_add_up
+from hwbench_pipeline.cli.accounting import finish_cut_off, say_what_does_not_add_up
 from hwbench_pipeline.cli.failing import WORK_FAILED
 from hwbench_pipeline.cli.options import WarehouseOption
 from hwbench_pipeline.cli.output import messages, output, say, table
@@ -36,6 +36,7 @@ def run(warehouse: WarehouseOption = None) -> None:
         raise WarehouseError(
             f"there is no warehouse {folder}. Fix: `hwbench demo` or `hwbench bench` make one; for another folder use --warehouse"
         )
+    finish_cut_off(folder)
     reconciliation = reconcile(folder)
     if not reconciliation.holds:
         say_what_does_not_add_up(NAME, folder, reconciliation)

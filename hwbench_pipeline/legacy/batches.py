@@ -178,6 +178,16 @@ def live_batches(batches: Iterable[Batch]) -> list[Batch]:
     return [batch for batch in batches if batch.undone_at is None and batch.file(VERSIONS).exists()]
 
 
+def live_batch_ids(warehouse: Path) -> list[str]:
+    """The ids of the batches that have effect, by which files are there; none is opened, so that damage does not matter."""
+    members = sorted((warehouse / FOLDER).glob("[!.]*"))
+    return [
+        member.name
+        for member in members
+        if (member / f"{VERSIONS}.parquet").exists() and not (member / _UNDONE).exists()
+    ]
+
+
 def mark_undone(warehouse: Path, batch_id: str) -> Batch:
     """Mark a batch as undone and give it as it was. Raises `UnknownBatchError` where it cannot be."""
     batches = list_batches(warehouse)

@@ -21,7 +21,7 @@ from hwbench_pipeline.legacy.contents import FileContent, read_content
 from hwbench_pipeline.legacy.finding import FileState, FoundFile, absolute_path, find_entries, stored_text
 from hwbench_pipeline.legacy.json_values import storable
 from hwbench_pipeline.legacy.private_copies import remove_left_behind
-from hwbench_pipeline.legacy.publishing import publish, register_batches
+from hwbench_pipeline.legacy.publishing import lags, publish, published_batches, register_batches
 from hwbench_pipeline.legacy.quarantine import keep_bytes, kept_bytes
 from hwbench_pipeline.legacy.reader_code import reader_fingerprint
 from hwbench_pipeline.legacy.reading import Reading, read_file
@@ -112,12 +112,34 @@ def ingest_into(
 def undo(warehouse: Path, batch_id: str) -> Batch:
     """Take back what a batch brought: the tables are as if it had never been, and its files are new to the next ingest.
 
-    Returns the batch as it was. Raises `UnknownBatchError`, which lists the batches that can be undone.
+    Returns the batch as it was. An undo of it that was cut off before the tables followed is finished. Raises
+    `UnknownBatchError`, which lists the batches that can be undone.
     """
     with one_writer(warehouse, LOCK):
-        batch = mark_undone(warehouse, batch_id)
+        cut_off = next(
+            (
+                batch
+                for batch in list_batches(warehouse)
+                if batch.batch_id == batch_id
+                and batch.undone_at is not None
+                and batch_id in published_batches(warehouse)
+            ),
+            None,
+        )
+        batch = cut_off or mark_undone(warehouse, batch_id)
         publish(warehouse)
     return batch
+
+
+def finish_cut_off(warehouse: Path) -> bool:
+    """Make the tables follow the batches where an ingest or an undo was cut off between the two.
+
+    Returns whether there was anything to do. Raises `WarehouseError` where the warehouse cannot be written.
+    """
+    if not lags(warehouse):
+        return False
+    with one_writer(warehouse, LOCK):
+        return publish(warehouse)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from hwbench_pipeline.legacy.batches import (
     VERSIONS,
     Batch,
     list_batches,
+    live_batch_ids,
     live_batches,
     sync_files,
     sync_folder,
@@ -317,6 +318,17 @@ def publish(warehouse: Path, batches: Sequence[Batch] | None = None) -> bool:
     except OSError as error:
         raise cannot_write(folder, error) from error
     return True
+
+
+def published_batches(warehouse: Path) -> list[str]:
+    """The batches that the tables were made from."""
+    named = (_manifest_of(warehouse / FOLDER / _CURRENT) or {}).get("batches")
+    return [str(name) for name in named] if isinstance(named, list) else []
+
+
+def lags(warehouse: Path) -> bool:
+    """Whether the tables are not those of the batches that have effect: an ingest or an undo was cut off before them."""
+    return published_batches(warehouse) != live_batch_ids(warehouse)
 
 
 def _manifest_of(generation: Path) -> dict[str, object] | None:

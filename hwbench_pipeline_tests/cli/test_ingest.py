@@ -11,6 +11,7 @@ from rich.console import Console
 
 from hwbench_pipeline.cli import ingest
 from hwbench_pipeline.cli.output import inert
+from hwbench_pipeline.legacy import ingest as legacy_ingest
 from hwbench_pipeline.legacy import reading
 from hwbench_pipeline.legacy.explaining import explain
 from hwbench_pipeline.schema.tables import CORE_LEGACY__RESULTS, RAW_LEGACY__FILES
@@ -237,6 +238,26 @@ def test_a_batch_that_cannot_be_undone_is_refused_with_those_that_can(call, old,
     (line,) = called.lines
     listed = kept if wanted == "twice" else f"{done}, {kept}"
     assert re.search(rf"Fix: [^.]*undo one of those that can be undone: {listed}$", line)
+
+
+@pytest.mark.parametrize("next_call", [("ingest", "--list"), ("quarantine",), ("ingest", "--undo")])
+def test_what_a_killed_undo_left_is_finished_by_the_next_command(call, old, tmp_path, monkeypatch, next_call):
+    warehouse = tmp_path / "w"
+    batch = call("ingest", old, "--warehouse", warehouse, "--json").document["batch_id"]
+
+    def _killed(*_):
+        raise OSError("killed")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(legacy_ingest, "publish", _killed)
+        assert call("ingest", "--undo", batch, "--warehouse", warehouse).code == 1
+    count = ("query", "select count(*) n from out__results", "--json", "--warehouse", warehouse)
+    told = call(*count)
+    assert told.document["rows"] != [{"n": 0}]
+    assert "was cut off" in told.err
+    assert call(*next_call, *([batch] if "--undo" in next_call else []), "--warehouse", warehouse).code == 0
+    told = call(*count)
+    assert (told.document["rows"], told.err) == ([{"n": 0}], "")
 
 
 # ---- zones -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ import pytest
 
 from hwbench_pipeline.legacy import contents, ingest
 from hwbench_pipeline.legacy.batches import FOLDER, UnknownBatchError, list_batches
-from hwbench_pipeline.legacy.ingest import undo
+from hwbench_pipeline.legacy.ingest import finish_cut_off, undo
 from hwbench_pipeline.legacy.publishing import FOLDER as TABLES_FOLDER
 from hwbench_pipeline.legacy.zones import zone_named
 from hwbench_pipeline.warehouse.writing import WarehouseError
@@ -344,3 +344,38 @@ def test_a_file_that_was_read_and_is_refused_now_keeps_its_rows(build, put, run,
     second = run(previous=first)
     assert second == first
     assert second.summary.changes == {"unreadable": 1}
+
+
+@pytest.fixture
+def cut_off(build, put, run, monkeypatch):
+    """Tables of two batches, and an undo of the second that ends before the tables follow."""
+    put("a.json", build.suite())
+    first = run()
+    put("b.json", build.direct())
+    second = run(previous=first)
+    batch_id = second.summary.batch.batch_id
+
+    def _killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ingest, "publish", _killed)
+        with pytest.raises(KeyboardInterrupt):
+            undo(first.warehouse, batch_id)
+    assert Tables.of(first.warehouse) == second
+    return first, batch_id
+
+
+def test_an_undo_that_was_cut_off_is_finished_by_the_next_undo_of_the_batch(cut_off):
+    first, batch_id = cut_off
+    assert undo(first.warehouse, batch_id).batch_id == batch_id
+    assert Tables.of(first.warehouse) == first
+    with pytest.raises(UnknownBatchError, match="undone already"):
+        undo(first.warehouse, batch_id)
+
+
+def test_an_undo_that_was_cut_off_is_finished_before_the_tables_are_read(cut_off):
+    first, _ = cut_off
+    assert finish_cut_off(first.warehouse)
+    assert Tables.of(first.warehouse) == first
+    assert not finish_cut_off(first.warehouse)
