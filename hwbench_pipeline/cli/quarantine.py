@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hwbench_pipeline.cli.accounting import finish_cut_off
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import JsonOption, WarehouseOption, existing_warehouse
 from hwbench_pipeline.cli.output import output, print_json, print_lines, say
@@ -15,7 +16,7 @@ from hwbench_pipeline.cli.output import output, print_json, print_lines, say
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hwbench_pipeline.legacy.quarantine import QuarantinedGroup, QuarantinedPlace
+    from hwbench_pipeline.legacy.quarantine import QuarantinedGroup, QuarantinedPlace, Restored
 
 NAME = "quarantine"
 HELP = (
@@ -52,6 +53,7 @@ def run(
             f"--reason {reason!r}: is empty; takes a text out of a reason. Fix: leave it out to see every reason"
         )
     folder = existing_warehouse(warehouse)
+    finish_cut_off(folder)
     groups = quarantined_groups(folder)
     places = quarantined_places(folder, reason) if reason is not None or restore is not None else []
     if reason is not None and groups and not places:
@@ -65,18 +67,23 @@ def run(
         if reason is not None or restore is not None:
             document["places"] = [vars(place) for place in places]
         if restore is not None:
-            document["restored"] = [str(path) for path in restored]
+            document["restored"] = [str(file.target) for file in restored if file.is_whole]
+            document["not_restored"] = [
+                {"path": file.path, "target": str(file.target), "why": file.outcome}
+                for file in restored
+                if not file.is_whole
+            ]
         print_json(document)
     else:
         _print(groups, places, restored, restore, reason)
     if restore is not None:
-        _require_whole(places, restored)
+        _require_whole(restored)
 
 
 def _print(
     groups: list[QuarantinedGroup],
     places: list[QuarantinedPlace],
-    restored: list[Path],
+    restored: list[Restored],
     restore: Path | None,
     reason: str | None,
 ) -> None:
@@ -96,19 +103,26 @@ def _print(
         _print_groups(line, groups)
     if restore is not None:
         n_files = len({place.sha256 or place.path for place in places})
-        line(f"{len(restored)} of {n_files} files written to {restore}")
+        n_written = sum(file.outcome == "written" for file in restored)
+        n_there = sum(file.outcome == "there" for file in restored)
+        before = f"; {n_there} stood there already with the same bytes" if n_there else ""
+        line(f"{n_written} of {n_files} files written to {restore}{before}")
 
 
-def _require_whole(places: list[QuarantinedPlace], restored: list[Path]) -> None:
-    """Name the files whose bytes were kept and did not come back; the exit code then says that work failed."""
-    starts = {path.name.partition("-")[0] for path in restored}
-    lost = {place.path: None for place in places if place.sha256 is not None and place.sha256[:12] not in starts}
-    for path in lost:
-        say(
-            f"hwbench quarantine: {path}: its kept bytes are missing or damaged. Fix: restore the folder legacy_quarantine of "
-            "the warehouse from a backup, or ingest the file again where it still is"
-        )
-    if lost:
+def _require_whole(restored: list[Restored]) -> None:
+    """Name the files that did not come back; the exit code then says that work failed."""
+    for file in restored:
+        if file.outcome == "damaged":
+            say(
+                f"hwbench quarantine: {file.path}: its kept bytes are missing or damaged. Fix: restore the folder "
+                "legacy_quarantine of the warehouse from a backup, or ingest the file again where it still is"
+            )
+        elif file.outcome == "differs":
+            say(
+                f"hwbench quarantine: {file.target} has other bytes than {file.path} and was not overwritten. "
+                "Fix: move it away, or name another folder with --restore"
+            )
+    if not all(file.is_whole for file in restored):
         raise typer.Exit(WORK_FAILED)
 
 

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import os
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from hwbench_pipeline.legacy.contents import LARGEST_FILE_BYTES
 from hwbench_pipeline.schema.duckdb_sql import identifier
@@ -53,6 +55,24 @@ class QuarantinedPlace:
     sha256: str | None
     reason: str
     candidates: str | None
+
+
+Outcome = Literal["written", "there", "differs", "damaged"]
+"""`there`: it had these bytes before; `differs`: a file of that name has others; `damaged`: what was kept is lost."""
+
+
+@dataclass(frozen=True)
+class Restored:
+    """What became of one file that was to be written out: where it was found, where it goes, and how that ended."""
+
+    path: str
+    target: Path
+    outcome: Outcome
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the target holds the file's bytes."""
+        return self.outcome in ("written", "there")
 
 
 def reason_kind(reason: str) -> str:
@@ -157,46 +177,63 @@ def quarantined_places(warehouse: Path, reason: str | None = None) -> list[Quara
     return [QuarantinedPlace(*row) for row in rows]
 
 
-def restore_bytes(warehouse: Path, places: Iterable[QuarantinedPlace], folder: Path) -> list[Path]:
+def restore_bytes(warehouse: Path, places: Iterable[QuarantinedPlace], folder: Path) -> list[Restored]:
     """Write the kept bytes of the places' files into a folder, each as `<first digits of its SHA-256>-<its name>`.
 
-    Of a name that would get too long the end is taken.
-
-    Returns the files written; one whose bytes are not kept, or are damaged, is not among them. Nothing is overwritten:
-    a file of that name is taken to be there already. Raises `WarehouseError` where the folder cannot be written.
+    Of a name that would get too long the end is taken. Returns what became of each file, once each; one that had no bytes
+    to keep is not among them. Nothing is overwritten, and no file keeps another from being written. Raises
+    `WarehouseError` where the folder cannot be written.
     """
-    restored: dict[Path, None] = {}
+    restored: dict[Path, Restored] = {}
     for place in places:
-        if place.sha256 is None or not kept_file(warehouse, place.sha256).exists():
+        if place.sha256 is None:
             continue
         name = PurePosixPath(place.path).name.encode()[-_LONGEST_NAME_BYTES:].decode(errors="ignore")
         target = folder / f"{place.sha256[:12]}-{name}"
-        if target in restored:
-            continue
-        if target.exists() or _unpack(kept_file(warehouse, place.sha256), place.sha256, target):
-            restored[target] = None
-    return list(restored)
+        if target not in restored:
+            restored[target] = Restored(place.path, target, _restore(warehouse, place.sha256, target))
+    return list(restored.values())
+
+
+def _restore(warehouse: Path, sha256: str, target: Path) -> Outcome:
+    if os.path.lexists(target):
+        return "there" if _digest_of(target) == sha256 else "differs"
+    try:
+        with replacing(target, "--restore") as temporary:
+            _copy_checked(kept_file(warehouse, sha256), temporary, sha256)
+    except _DamagedError:
+        return "damaged"
+    return "written"
 
 
 class _DamagedError(Exception):
-    """What was kept is not what was to be kept."""
+    """What was kept is not there, cannot be read, or is not what was to be kept."""
 
 
-def _unpack(kept: Path, sha256: str, target: Path) -> bool:
-    """Write kept bytes to a file; False, and no file, where they are damaged."""
+def _digest_of(path: Path) -> str | None:
+    """The SHA-256 of a file; None for what is no file or cannot be read."""
     try:
-        with replacing(target) as temporary, gzip.open(kept) as packed:
-            _copy_checked(packed, temporary, sha256)
-    except (EOFError, zlib.error, gzip.BadGzipFile, _DamagedError):
-        return False
-    return True
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return None
 
 
-def _copy_checked(packed: gzip.GzipFile, target: Path, sha256: str) -> None:
+def _copy_checked(kept: Path, target: Path, sha256: str) -> None:
     digest = hashlib.sha256()
     with target.open("wb") as file:
-        while piece := packed.read(_PIECE_BYTES):
+        for piece in _pieces_of(kept):
             digest.update(piece)
             file.write(piece)
     if digest.hexdigest() != sha256:
         raise _DamagedError
+
+
+def _pieces_of(kept: Path) -> Iterator[bytes]:
+    """The bytes that were kept, piece by piece. Whatever keeps them from being read is told apart from failing to write."""
+    try:
+        with gzip.open(kept) as packed:
+            while piece := packed.read(_PIECE_BYTES):
+                yield piece
+    except (OSError, EOFError, zlib.error) as error:
+        raise _DamagedError from error

@@ -6,14 +6,20 @@ file or the new one, never half of one. Does not belong here: what the rows say.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
+import socket
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 
 import filelock
+import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -22,42 +28,73 @@ from hwbench_pipeline.schema.table import Row, Table
 from hwbench_pipeline.schema.tables import CORE_BENCH__ENVIRONMENTS
 from hwbench_pipeline.warehouse.location import Cell, table_file, table_folder
 
+_TEMPORARY = re.compile(
+    r"\..+\.(?:(?P<host>[0-9a-f]{8})-(?P<process>[0-9]{1,9})-[0-9a-f]{12}|[0-9a-f]{32})\.tmp(?:\.wal)?"
+)
+"""What `replacing` calls a file while it is written; older versions did not name the writer."""
+_LONGEST_WRITE_S = 86_400.0
+
 
 class WarehouseError(Exception):
     """The warehouse cannot be written or read; the message names the path and the fix."""
 
 
-def cannot_write(path: Path, error: Exception, *, folder: Path | None = None) -> WarehouseError:
-    """The error for a file, or for the whole folder, that cannot be written, with the fix."""
+def cannot_write(
+    path: Path, error: Exception, option: str = "--warehouse", *, folder: Path | None = None
+) -> WarehouseError:
+    """The error for a file, or for the whole folder, that cannot be written, with the fix; `option` names its folder."""
     reason = getattr(error, "strerror", None) or " ".join(str(error).split())
     return WarehouseError(
-        f"cannot write {path}: {reason}. Fix: make {folder or path.parent} writable and leave it free disk space, or name another "
-        "folder with --warehouse"
+        f"cannot write {path}: {reason}. Fix: make {folder or path.parent} writable and leave it free disk space, or name "
+        f"another folder with {option}"
     )
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path, option: str = "--warehouse") -> Iterator[Path]:
     """A temporary path beside `path` that takes its place when the block ends well, and vanishes when it does not.
 
-    The temporary name begins with a dot and ends in `.tmp`, so no reader's pattern matches it.
-    Raises `WarehouseError` where the folder cannot be written.
+    The temporary name begins with a dot and ends in `.tmp`, so no reader's pattern matches it. What killed writers left
+    in the folder is removed. Raises `WarehouseError` where the folder cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
+    temporary = path.with_name(f".{path.name}.{_host_mark()}-{os.getpid()}-{uuid.uuid4().hex[:12]}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        _remove_left_behind(path.parent)
         yield temporary
         with temporary.open("rb") as written:
             os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise cannot_write(path, error) from error
+        raise cannot_write(path, error, option) from error
     finally:
         for left_over in (
             temporary,
             temporary.with_name(f"{temporary.name}.wal"),
         ):  # DuckDB keeps a log beside its file
             with suppress(OSError):  # where nothing could be written there is nothing to remove
+                left_over.unlink()
+
+
+@cache
+def _host_mark() -> str:
+    """This host in the name of a temporary file: a process id tells nothing about another host's processes."""
+    return hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]
+
+
+def _remove_left_behind(folder: Path) -> None:
+    """Remove the temporary files of this host's writers that are gone, and those of others that nobody touched for a day."""
+    for name in os.listdir(folder):  # noqa: PTH208 - names alone, of folders with many files
+        found = _TEMPORARY.fullmatch(name)
+        if found is None:
+            continue
+        left_over = folder / name
+        with suppress(OSError):
+            if found["host"] == _host_mark():
+                is_left = not psutil.pid_exists(int(found["process"]))
+            else:
+                is_left = time.time() - left_over.stat().st_mtime > _LONGEST_WRITE_S
+            if is_left:
                 left_over.unlink()
 
 

@@ -101,7 +101,42 @@ def test_the_original_bytes_come_back(call, warehouse, tmp_path):
     assert f"6 of 6 files written to {tmp_path / 'all'}" in every.out
     assert "truncated" not in every.out
     again = call("quarantine", "--restore", tmp_path / "all", "--warehouse", warehouse)
-    assert f"6 of 6 files written to {tmp_path / 'all'}" in again.out
+    assert again.code == 0
+    assert f"0 of 6 files written to {tmp_path / 'all'}; 6 stood there already with the same bytes" in again.out
+
+
+def test_a_file_that_stands_in_the_way_is_kept_and_told(call, warehouse, tmp_path):
+    back = tmp_path / "all"
+    call("quarantine", "--restore", back, "--warehouse", warehouse)
+    changed, *_ = sorted(back.iterdir())
+    changed.write_text("mine")
+    again = call("quarantine", "--restore", back, "--warehouse", warehouse)
+    assert (again.code, changed.read_text()) == (1, "mine")
+    assert f"0 of 6 files written to {back}; 5 stood there already" in again.out
+    assert f"{changed} has other bytes than " in again.err
+    assert "name another folder with --restore" in again.err
+    document = call("quarantine", "--restore", back, "--warehouse", warehouse, "--json").document
+    assert len(document["restored"]) == 5
+    assert [(file["target"], file["why"]) for file in document["not_restored"]] == [(str(changed), "differs")]
+
+
+@pytest.mark.parametrize("damage", [b"bad\n", None, gzip.compress(b"others"), gzip.compress(b"x" * 99)[:-6]])
+def test_one_damaged_file_keeps_no_other_from_coming_back(call, warehouse, tmp_path, damage):
+    digest = hashlib.sha256(b"").hexdigest()
+    kept = warehouse / "legacy_quarantine" / digest[:2] / f"{digest}.gz"
+    kept.unlink() if damage is None else kept.write_bytes(damage)
+    called = call("quarantine", "--restore", tmp_path / "all", "--warehouse", warehouse)
+    assert called.code == 1
+    assert f"5 of 6 files written to {tmp_path / 'all'}" in called.out
+    assert "its kept bytes are missing or damaged" in called.err
+    assert len(list((tmp_path / "all").iterdir())) == 5
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_its_option(call, warehouse, tmp_path):
+    (tmp_path / "file").write_text("")
+    called = call("quarantine", "--restore", tmp_path / "file" / "below", "--warehouse", warehouse)
+    assert called.code == 1
+    assert "name another folder with --restore" in called.err
 
 
 def test_bytes_that_were_damaged_are_not_passed_off_as_the_original(call, warehouse, tmp_path):

@@ -92,6 +92,29 @@ def test_an_interrupted_write_leaves_the_old_file_and_no_other(tmp_path):
     assert files_below(tmp_path) == ["deep/file.txt"]
 
 
+def test_what_a_killed_writer_left_is_removed_by_the_next_one(tmp_path):
+    code = f"""
+        import os, signal
+        from pathlib import Path
+        from hwbench_pipeline.warehouse.writing import replacing
+        with replacing(Path({str(tmp_path / "a.txt")!r})) as temporary:
+            temporary.write_text("half")
+            temporary.with_name(temporary.name + ".wal").write_text("log")
+            os.kill(os.getpid(), signal.SIGKILL)
+    """
+    subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=False)
+    assert len(files_below(tmp_path)) == 2
+    old, young = (tmp_path / f".b.txt.{digit * 32}.tmp" for digit in "01")
+    of_a_user = tmp_path / ".mine.tmp"
+    for path in (old, young, of_a_user):
+        path.write_text("by an older version, or another host")
+    os.utime(old, (0, 0))
+    with replacing(tmp_path / "b.txt") as one, replacing(tmp_path / "c.txt") as other:
+        one.write_text("one")
+        other.write_text("other")
+    assert files_below(tmp_path) == sorted([young.name, of_a_user.name, "b.txt", "c.txt"])
+
+
 def test_nobody_sees_a_file_before_it_is_whole(tmp_path):
     path = tmp_path / "t.parquet"
     with replacing(path) as temporary:
