@@ -59,8 +59,8 @@ _VOCABULARY_SHARE = 0.9
 class Quantity:
     """One number of an object: what its name says, where it stands below the object, and its unit where one is stated.
 
-    `number` is None for raw `samples`, for zero and for what is no number; `is_zero` and `unusable`, the value in words,
-    tell those apart. `is_list` marks samples that may as well be one value for each member of another list.
+    `number` is None for raw `samples`, for zero and for what is no number; `is_zero`, `unusable` and `absent`, each the value
+    in words, tell those apart: `absent` is what stands there without trying to be a number. `is_list` marks samples that may as well be one value for each member of another list.
     """
 
     name: QuantityName
@@ -71,6 +71,7 @@ class Quantity:
     is_zero: bool = False
     is_list: bool = False
     unusable: str | None = None
+    absent: str | None = None
 
     @property
     def kind(self) -> Kind:
@@ -285,7 +286,10 @@ def _quantity(name: QuantityName, path: tuple[str, ...], value: Any, unit: TimeU
     number, is_zero = positive_number(value), finite_number(value) == 0
     states_unit = unit is not None or name.kind in ("items", "tokens")
     unusable = None if number is not None or is_zero else _unusable(value, states_unit=states_unit)
-    return Quantity(name, path, unit, number, is_zero=is_zero, unusable=unusable)
+    is_absent = number is None and not is_zero and unusable is None
+    return Quantity(
+        name, path, unit, number, is_zero=is_zero, unusable=unusable, absent=repr(value)[:40] if is_absent else None
+    )
 
 
 def _of_text(

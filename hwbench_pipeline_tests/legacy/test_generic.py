@@ -242,9 +242,13 @@ def test_a_published_models_card_is_no_result():
 
 def test_zeros_are_no_numbers():
     rows = [{"model": "bert", "hardware": "cpu", "batch_size": 1, "latency_avg": 0.0, "throughput": 0.0}] * 3
-    assert generic.recognises(rows)
-    assert read(rows) == ([], [])
-    assert generic.remarks(rows) == ["/0 and 2 more places: every quantity is zero: nothing was measured"]
+    assert [place.reason for place in put_aside(rows)] == [
+        "no number above zero: saw latency_avg=0, throughput=0; model 'bert'; hardware 'cpu'"
+    ] * 3
+    nameless = [{**row, "model": "unknown"} for row in rows]
+    assert generic.recognises(nameless)
+    assert read(nameless) == ([], [])
+    assert generic.remarks(nameless) == ["/0 and 2 more places: every quantity is zero: nothing was measured"]
 
 
 def test_failed_attempts_of_a_table():
@@ -450,7 +454,9 @@ def test_deep_documents_are_walked_without_recursion():
     assert len(only(document).pointer) == 20_000
 
 
-@pytest.mark.parametrize("value", ["NaN", "Infinity", "-5.0", '"OOM"', '"nan"'])
+@pytest.mark.parametrize(
+    "value", ["NaN", "Infinity", "-5.0", '"OOM"', '"nan"', "0", "0.0", "true", "false", "null", '"n/a"', '""', '"fast"']
+)
 def test_a_record_whose_number_is_none_is_put_aside_and_counted(tmp_path, value):
     path = tmp_path / "runs.json"
     path.write_text(
@@ -464,11 +470,40 @@ def test_a_record_whose_number_is_none_is_put_aside_and_counted(tmp_path, value)
     assert "no number above zero: saw latency_ms=" in place.reason
 
 
-@pytest.mark.parametrize("value", ["null", '"n/a"', "true"])
-def test_a_number_that_is_absent_is_nothing(tmp_path, value):
+@pytest.mark.parametrize("value", ["null", '"n/a"', "true", "0"])
+def test_a_number_that_is_absent_is_put_aside_where_model_and_hardware_are_named(tmp_path, value):
     path = tmp_path / "run.json"
     path.write_text(f'{{"model": "gpt2", "device": "cpu", "latency_ms": {value}}}')
+    reading = read_file(path, read_content(path), None)
+    assert (reading.status, reading.n_records, reading.n_quarantined) == ("quarantined", 1, 1)
+    path.write_text(f'{{"device": "cpu", "latency_ms": {value}}}')
     assert read_file(path, read_content(path), None).status == "no_results"
+
+
+@pytest.mark.parametrize(
+    ("other", "saw"),
+    [
+        ({"model": "gpt2", "device": "cpu", "batch_size": 8}, "saw none at all"),
+        ({"model": "gpt2", "device": "cpu", "batch_size": 8, "status": "ok"}, "saw none at all"),
+        ("latency 3 ms", "saw 'latency 3 ms' in a list of records"),
+        (None, "saw None in a list of records"),
+        (45.6781, "saw 45.6781 in a list of records"),
+    ],
+)
+def test_what_stands_among_records_without_a_quantity_is_counted(other, saw):
+    row = {"model": "gpt2", "device": "cpu", "latency_ms": 45.6781}
+    for document in ([row, other], {"results": [row, other]}):
+        records, aside = read(document)
+        assert len(records) == 1
+        assert [place.pointer[-1] for place in aside] == ["1"]
+        assert saw in aside[0].reason
+    assert read([row, {"device": "cpu", "cores": 8}])[1] == []
+
+
+@pytest.mark.parametrize("fields", [{"loss": 1.5}, {"perplexity": 20.5, "eval_loss": 1.5}, {"val_loss": 0.2}])
+def test_a_loss_is_no_word_for_training(fields):
+    assert row_of({**BASE, "latency_ms": 45.6781, **fields})["mode"] is None
+    assert row_of({**BASE, "train_latency_ms": 45.6781, **fields})["mode"] == "training"
 
 
 def row_of(document):
@@ -648,7 +683,8 @@ def test_a_serving_benchmark_names_no_hardware():
         ({"prefill": {"latency_ms": 12.5}}, "inference"),
         ({"scenario": "text generation", "latency_ms": 12.5}, "inference"),
         ({"step_time_ms": 12.5}, "training"),
-        ({"latency_ms": 12.5, "loss": 0.25}, "training"),
+        ({"latency_ms": 12.5, "loss": 0.25}, None),
+        ({"latency_ms": 12.5, "train_loss": 0.25}, "training"),
         ({"latency_ms": 12.5, "backward_ms": 7.5, "forward_calls": 3}, "training"),
         ({"training": {"latency_ms": 12.5}}, "training"),
         ({"train_loss": 0.25, "inference_time_ms": 12.5}, None),

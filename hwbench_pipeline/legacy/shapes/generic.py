@@ -112,7 +112,8 @@ _INFERENCE_WORDS = frozenset(
     {"inference", "inferences", "infer", "forward", "prefill", "decode", "generation", "generate", "generated"}
     | {"serve", "serving", "ttft", "tpot", "itl"}
 )
-_TRAINING_WORDS = frozenset({"train", "training", "backward", "optimizer", "loss", "finetune", "finetuning"})
+# a loss is what evaluating a model gives too
+_TRAINING_WORDS = frozenset({"train", "training", "backward", "optimizer", "finetune", "finetuning"})
 _DESCRIBING_FIELDS = frozenset(
     {"scenario", "phase", "type", "test", "test_name", "benchmark", "benchmark_name", "metric", "operation"}
 )
@@ -236,6 +237,8 @@ def _outcomes(document: Any) -> Iterator[_Outcome]:
                 if isinstance(inner, (dict, list)) and inner
             ]
             waiting += reversed(inner_places)
+            if inner_places and len(inner_places) < len(value):
+                yield from survey.no_objects_among(place)
             continue
         if not isinstance(value, dict) or is_vocabulary(value):
             continue
@@ -245,11 +248,13 @@ def _outcomes(document: Any) -> Iterator[_Outcome]:
         if quantities and _PROCESS_FIELDS.isdisjoint(value):
             yield from survey.outcomes_of(place, quantities)
         elif not OUTCOME_FIELDS.isdisjoint(value):
-            yield from survey.failed_attempt(place, [])
+            yield from list(survey.failed_attempt(place, [])) or survey.without_quantity(place)
         elif holds_any and (unnamed := unnamed_statistics(value)):
             yield Unreadable(place.pointer, f"saw {', '.join(unnamed)[:120]} of a quantity that nothing names")
         elif holds_any and (timed := timed_statistics(value)) and survey.is_named(place):
             yield Unreadable(place.pointer, f"saw {', '.join(timed)[:120]} of a quantity that nothing names")
+        elif place.around is not None:
+            yield from survey.without_quantity(place)
         for key in pivots_in(value, groups) if holds_any else ():
             numbers = ", ".join(str(name)[:40] for name in list(value[key])[:_QUANTITIES_IN_REASON])
             yield Unreadable(
@@ -353,22 +358,49 @@ class _Survey:
     def _unusable(self, place: _Place, quantities: Sequence[Quantity]) -> Iterator[_Outcome]:
         """What names a model, its hardware and a quantity, with something in the number's place that is none."""
         unusable = [quantity for quantity in quantities if quantity.unusable and quantity.kind in _TELLING_KINDS]
-        if unusable:
+        telling = [q for q in quantities if q.kind in _TELLING_KINDS or (q.kind == "memory" and is_peak(q))]
+        if not telling:
+            return
+        identity = self._identity(place)
+        is_named = identity.model is not None and identity.hardware is not None
+        shown = telling if is_named else unusable
+        if not shown:
+            if any(quantity.is_zero for quantity in telling):
+                yield _Remark(place.pointer, "every quantity is zero: nothing was measured")
+            return
+        saw = ", ".join(f"{'.'.join(q.path)[:80]}={q.unusable or q.absent or 0}" for q in shown[:_QUANTITIES_IN_REASON])
+        said = f"no number above zero: saw {saw}; {_named(identity)}"
+        if any("," in str(quantity.unusable) for quantity in unusable):
+            said += "; whether its comma is a decimal or a thousands one is not certain"
+        if identity.model is not None:
+            yield Unreadable(place.pointer, said)
+        else:
+            yield _Remark(place.pointer, said)
+
+    def without_quantity(self, place: _Place) -> Iterator[_Outcome]:
+        """What stands among records and names its model, but states nothing that could be measured."""
+        if place.around is None or not isinstance(place.around.value, list) or not self._is_among_results(place):
+            return
+        if model_in(self._fields_of(place.value)) is not None:
             identity = self._identity(place)
-            saw = ", ".join(f"{'.'.join(quantity.path)[:80]}={quantity.unusable}" for quantity in unusable)
-            said = f"no number above zero: saw {saw}; {_named(identity)}"
-            if any("," in str(quantity.unusable) for quantity in unusable):
-                said += "; whether its comma is a decimal or a thousands one is not certain"
-            if identity.model is not None:
-                yield Unreadable(place.pointer, said)
-            else:
-                yield _Remark(place.pointer, said)
+            if identity.hardware is not None:
+                yield Unreadable(place.pointer, f"no number above zero: saw none at all; {_named(identity)}")
+
+    def no_objects_among(self, place: _Place) -> Iterator[_Outcome]:
+        """The members of a list of records that are no objects."""
+        rows = place.value
+        if not isinstance(rows[0], dict) and not any(isinstance(row, dict) for row in rows[:_ROWS_TO_JUDGE]):
+            return
+        strays = [position for position, row in enumerate(rows) if not isinstance(row, (dict, list))]
+        if strays and self._hold_results(rows):
+            for position in strays:
+                said = f"saw {repr(rows[position])[:40]} in a list of records; expected an object"
+                yield Unreadable((*place.pointer, str(position)), said)
 
     def failed_attempt(self, place: _Place, quantities: Sequence[Quantity]) -> Iterator[_Outcome]:
         """A record of a failure, where an object without a number is certainly a benchmark that was tried."""
         own = self._fields_of(place.value)
         failure = failure_in(own)
-        is_zero = any(quantity.is_zero for quantity in quantities)
         # a status alone is also what an index of runs has
         is_attempt = bool(quantities) or (states_call(own) and has_error_text(own))
         if failure is not None and not is_attempt:
@@ -379,9 +411,6 @@ class _Survey:
             if identity.model is not None and identity.hardware is not None:
                 identity = self._with_mode(identity, place, quantities)
                 yield self._record(place, place.pointer, place.value, identity, failure=failure)
-                return
-        if is_zero and any(_is_telling(quantity, even_zero=True) for quantity in quantities):
-            yield _Remark(place.pointer, "every quantity is zero: nothing was measured")
 
     def _records(
         self,
@@ -564,16 +593,19 @@ class _Survey:
         rows = around
         if isinstance(around, dict) and self._names_run(place):
             rows = list(around.values())
-        if not isinstance(rows, list):
-            return False
-        if id(around) not in self._holds_results:
-            self._holds_results[id(around)] = any(
+        return isinstance(rows, list) and self._hold_results(rows, of=around)
+
+    def _hold_results(self, rows: Sequence[Any], of: Any = None) -> bool:
+        """Whether the first of some rows hold results; `of` is what the answer is kept for, where it is not the rows."""
+        key = id(rows if of is None else of)
+        if key not in self._holds_results:
+            self._holds_results[key] = any(
                 _is_telling(quantity)
                 for row in rows[:_ROWS_TO_JUDGE]
                 if isinstance(row, dict) and _PROCESS_FIELDS.isdisjoint(row)
                 for quantity in quantities_in(row)[0]
             )
-        return self._holds_results[id(around)]
+        return self._holds_results[key]
 
     def _describes_model(self, place: _Place) -> bool:
         levels = [place.value, *self._objects_around(place)]
@@ -707,11 +739,9 @@ def _primary_keys(document: Any) -> dict[str, tuple[str, dict[Any, Mapping[str, 
     return keys
 
 
-def _is_telling(quantity: Quantity, *, even_zero: bool = False) -> bool:
+def _is_telling(quantity: Quantity) -> bool:
     """Whether a quantity can make an object a record: not the load time, nor the memory of a machine."""
-    if not (quantity.is_stated or (even_zero and quantity.is_zero)):
-        return False
-    return quantity.kind in _TELLING_KINDS or (quantity.kind == "memory" and is_peak(quantity))
+    return quantity.is_stated and (quantity.kind in _TELLING_KINDS or (quantity.kind == "memory" and is_peak(quantity)))
 
 
 def _saw(stated: Sequence[Quantity], identity: _Identity) -> str:
