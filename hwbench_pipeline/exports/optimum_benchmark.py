@@ -363,17 +363,20 @@ def _throughput(row: Row, target: str, mean_s: float) -> dict[str, Any] | None:
     return {"unit": "samples/s", "value": row["batch_size"] / mean_s}
 
 
+_MEMORY_NAMES = ("max_ram", "max_global_vram", "max_process_vram", "max_reserved", "max_allocated")
+_OF_THE_FORMAT = re.compile(rf"\(({'|'.join(_MEMORY_NAMES)}) of optimum-benchmark\)")
+_NAME_BY_METHOD = (
+    (re.compile(r"\bVmHWM\b|\bresident\b"), "max_ram"),
+    (re.compile(r"\bmax_memory_allocated\b|^peak of torch's (?:CUDA )?allocator\b"), "max_allocated"),
+)
+
+
 def _memory(row: Row) -> dict[str, Any] | None:
-    """Peak memory under the name that fits how it was read; None where no name does."""
+    """Peak memory under the name that fits how it was read; None where no name does, as for what another tool does not
+    say and for a lower bound."""
     peak_mb, method = row.get("peak_memory_mb"), row.get("memory_method") or ""
-    if peak_mb is None or not ("VmHWM" in method or "max_memory_allocated" in method):
+    own = _OF_THE_FORMAT.search(method)
+    fitting = own[1] if own else next((name for words, name in _NAME_BY_METHOD if words.search(method)), None)
+    if peak_mb is None or fitting is None:
         return None
-    of_host = "VmHWM" in method
-    return {
-        "unit": "MB",
-        "max_ram": peak_mb if of_host else None,
-        "max_global_vram": None,
-        "max_process_vram": None,
-        "max_reserved": None,
-        "max_allocated": None if of_host else peak_mb,
-    }
+    return {"unit": "MB"} | {name: peak_mb if name == fitting else None for name in _MEMORY_NAMES}

@@ -120,7 +120,11 @@ def test_a_file_that_stands_in_the_way_is_kept_and_told(call, warehouse, tmp_pat
     assert [(file["target"], file["why"]) for file in document["not_restored"]] == [(str(changed), "differs")]
 
 
-@pytest.mark.parametrize("damage", [b"bad\n", None, gzip.compress(b"others"), gzip.compress(b"x" * 99)[:-6]])
+@pytest.mark.parametrize(
+    "damage",
+    [b"bad\n", None, gzip.compress(b"others"), gzip.compress(b"x" * 99)[:-6]],
+    ids=["text", "gone", "other", "short"],
+)
 def test_one_damaged_file_keeps_no_other_from_coming_back(call, warehouse, tmp_path, damage):
     digest = hashlib.sha256(b"").hexdigest()
     kept = warehouse / "legacy_quarantine" / digest[:2] / f"{digest}.gz"

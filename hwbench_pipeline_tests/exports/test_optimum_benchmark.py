@@ -8,9 +8,11 @@ import statistics
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hwbench_pipeline.bench.memory import measure_peak
 from hwbench_pipeline.exports.optimum_benchmark import (
     RefusedRowError,
     benchmark_document,
@@ -125,8 +127,23 @@ def test_memory_has_the_name_of_its_method():
 
     of_device = memory(hardware="cuda", memory_method="torch.cuda.max_memory_allocated of the device")
     assert (of_device["max_ram"], of_device["max_allocated"]) == (None, 333.25)
+    for name in ("max_ram", "max_global_vram", "max_process_vram", "max_reserved", "max_allocated"):
+        imported = memory(memory_method=f"peak of something ({name} of optimum-benchmark)")
+        assert {key: value for key, value in imported.items() if value is not None} == {"unit": "MB", name: 333.25}
     assert memory(memory_method="some other way") is None
     assert memory(peak_memory_mb=None, memory_method="not read") is None
+
+
+def test_what_hwbench_reads_of_the_cuda_allocator_has_its_name(monkeypatch):
+    cuda = ("synchronize", "empty_cache", "reset_peak_memory_stats")
+    for name in cuda:
+        monkeypatch.setattr(torch.cuda, name, lambda: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda: 4_000_250_000)
+    monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda: 5_000_000_000)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (10**10, 8 * 10**10))
+    row = inference(hardware="cuda", **vars(measure_peak(lambda: None, "cuda")))
+    memory = benchmark_document(row, None)["report"]["forward"]["memory"]
+    assert (memory["max_ram"], memory["max_allocated"]) == (None, 4000.25)
 
 
 def test_tokens_are_not_called_samples():

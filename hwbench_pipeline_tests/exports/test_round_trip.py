@@ -40,6 +40,10 @@ def of_samples(samples, **changes):
         of_samples([12.5]),
         of_samples(MANY),
         inference(hardware="cuda", memory_method="torch.cuda.max_memory_allocated", device_name="NVIDIA H200"),
+        inference(hardware="cuda", memory_method="peak of torch's CUDA allocator (max_allocated of optimum-benchmark)"),
+        inference(
+            hardware="cuda", memory_method="peak device memory of the process (max_process_vram of optimum-benchmark)"
+        ),
         inference(backend="openvino", hardware="openvino", options='{"device":"CPU"}'),
         inference(batch_size=None, sequence_length=None, throughput_items_per_s=None, first_inference_ms=None),
         inference(peak_memory_mb=None),
