@@ -15,11 +15,15 @@ from hwbench_pipeline.legacy.contents import read_content
 from hwbench_pipeline.legacy.json_values import pointer_text
 from hwbench_pipeline.legacy.provenance import RULES
 from hwbench_pipeline.legacy.reading import Reading, read_file
+from hwbench_pipeline.schema.tables.results import QUANTITY_COLUMNS
 
 NO_RULE = "no_evidence"
 FAILED_ATTEMPT = "failed_attempt"
 _RULE_NAMES = frozenset(rule.name for rule in RULES)
-_SHOWN_QUANTITIES = ("latency_ms_mean", "throughput_items_per_s", "tokens_per_s", "peak_memory_mb", "load_ms")
+_SHOWN_QUANTITIES = (
+    *(name for name in QUANTITY_COLUMNS if name != "samples_ms"),
+    *("load_ms", "compile_ms", "first_inference_ms", "n_samples", "n_warmup"),
+)
 
 
 @dataclass(frozen=True)

@@ -126,6 +126,25 @@ _REPEAT_FIELDS = (
     "repetitions",
     "n_samples",
 )
+_OF_A_WARMUP_COUNT = frozenset(
+    {
+        "warmup",
+        "warmups",
+        "warm",
+        "up",
+        "n",
+        "num",
+        "number",
+        "of",
+        "count",
+        "iterations",
+        "iters",
+        "iteration",
+        "runs",
+        "steps",
+    }
+    | {"calls", "repeats", "rounds", "batches", "samples"}
+)
 _MODE_FIELDS = ("mode", "test_type", "benchmark_type", "run_mode")
 _ERROR_FIELDS = ("error", "error_message", "exception", "failure_reason", "err")
 STATUS_FIELDS = ("status", "state", "outcome")
@@ -332,6 +351,20 @@ def time_in(fields: Mapping[str, Any]) -> Any:
 def repeats_in(fields: Mapping[str, Any]) -> int | None:
     """How many times the object says that its call was repeated."""
     return _integer_in(fields, _REPEAT_FIELDS)
+
+
+def warmup_in(fields: Mapping[str, Any]) -> int | None:
+    """How many calls the object says were made before the timed ones; none is a number too."""
+    for name, value in fields.items():
+        if _counts_warmup(name) and (value == 0 or positive_integer(value) is not None) and not isinstance(value, bool):
+            return positive_integer(value) or 0
+    return None
+
+
+@lru_cache(maxsize=1 << 14)
+def _counts_warmup(name: str) -> bool:
+    words = set(name.split("_"))
+    return words <= _OF_A_WARMUP_COUNT and ("warmup" in words or "warmups" in words or {"warm", "up"} <= words)
 
 
 def says_failed(status: str) -> bool:

@@ -30,7 +30,8 @@ from hwbench_pipeline.legacy.quantity_names import (
 from hwbench_pipeline.legacy.tabular import cell_value
 from hwbench_pipeline.legacy.units import MemoryUnit, TimeUnit
 
-_TIME_KINDS = frozenset({"latency", "first_token", "output_token", "load", "elapsed"})
+_ONCE_KINDS = frozenset({"load", "compile", "first_call"})
+_TIME_KINDS = frozenset({"latency", "first_token", "output_token", "elapsed"}) | _ONCE_KINDS
 _PIVOT_KINDS = frozenset({"latency", "items", "tokens", "rate"})
 _COLUMN_LISTS = ("columns", "headers", "header", "fields")
 _ROW_LISTS = ("data", "rows", "values")
@@ -279,7 +280,7 @@ def _is_number(value: Any) -> bool:
 def _quantity(name: QuantityName, path: tuple[str, ...], value: Any, unit: TimeUnit | MemoryUnit | None) -> Quantity:
     if isinstance(value, str):
         name, value, unit = _of_text(name, value, unit)
-    if name.kind == "load" and unit is None:
+    if name.kind in _ONCE_KINDS and unit is None:
         value = None
     if name.statistic == "samples":  # one number where several are named
         name = replace(name, statistic="mean")

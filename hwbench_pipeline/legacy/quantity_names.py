@@ -22,13 +22,16 @@ Kind = Literal[
     "first_token",
     "output_token",
     "load",
+    "compile",
+    "first_call",
     "elapsed",
     "foretold",
     "no_column",
 ]
 """`rate` is a throughput of what the name does not say; `output_token` the time per token after the first; `elapsed` a
 time that need not be one call of a model; `foretold` a number that the name itself calls predicted, estimated or
-simulated; `no_column` a quantity that the result table has no column for: energy, power, the time between tokens."""
+simulated; `no_column` a quantity that the result table has no column for: energy, power, the time between tokens, a phase
+such as tokenization."""
 
 Statistic = Literal["mean", "minimum", "maximum", "std", "p50", "p90", "p95", "p99", "samples"]
 
@@ -101,6 +104,12 @@ _PHASES = _set_of(
     "connection network handshake build import export conversion save sleep delay backoff retry interval idle cpu_time "
     "audio video clip"
 )
+# Those that are a part of the run, so that their time is worth telling although no column holds it.
+_TOLD_PHASES = _set_of(
+    "init initialization initialisation warmup preprocess preprocessing postprocess postprocessing tokenization tokenize "
+    "tokenizer startup shader transfer queue cold setup import export conversion"
+)
+_COMPILATION = _set_of("compile compilation compiling")
 _CALL_TIMES = _set_of(
     "inference infer forward step iteration iter response generation generate decode prefill encode encoding "
     "prediction predict call batch"
@@ -296,8 +305,13 @@ def _time_of(
         return None
     if present & {"load", "loading"}:
         return ("load", unit, statistic) if not present & _PHASES else None
-    if present & _PHASES or "first" in present:
-        return None
+    if present & _COMPILATION and not present & (_PHASES - _COMPILATION):
+        return "compile", unit, statistic
+    if "first" in present and not present & _PHASES:
+        return ("first_call", unit, statistic) if present & (_CALL_TIMES | _LATENCIES | {"run", "pass"}) else None
+    if present & _PHASES:
+        is_told = unit is not None and present & _TOLD_PHASES and statistic != "samples"
+        return ("no_column", unit, statistic) if is_told else None
     if "per" in present:
         counted = words[words.index("per") + 1 :][:1]
         if not counted or counted[0] not in _CALLS | {"inference"}:

@@ -38,9 +38,9 @@ from hwbench_pipeline.legacy.shapes import generic, shape_of
 from hwbench_pipeline.legacy.shapes.asked_once import answers_kept
 from hwbench_pipeline.legacy.timestamps import derive_zone, parse_time_stamp
 from hwbench_pipeline.legacy.units import (
-    MS_PER,
     LatencyObservation,
     TimeUnit,
+    converted,
     decide_time_unit,
     memory_of,
     unit_by_throughput,
@@ -140,7 +140,7 @@ def _read_document(document: Any, name: str, content: FileContent, naive_zone: t
     rows, environments, without_number = _rows_of(records, name, content.sha256, derived_zone or naive_zone)
     _complete(rows, is_plain=_is_plain(content.data))
     unreadable += without_number
-    remarks = [f"{pointer_text(place.pointer)} put aside: {place.reason}" for place in unreadable]
+    remarks = [f"{pointer_text(place.pointer) or 'the document'} put aside: {place.reason}" for place in unreadable]
     remarks += shape.remarks(document)
     said = storable("; ".join(remarks[:REMARKS_IN_ERROR]))
     if len(remarks) > REMARKS_IN_ERROR:
@@ -190,7 +190,7 @@ class _Numbers:
     """
 
     samples_ms: tuple[float, ...] | None = None
-    samples_are_usable: bool = False
+    samples_are_usable: bool = True
     mean_ms: float | None = None
     stated: dict[str, float | None] = field(default_factory=dict)
     unit_note: str | None = None
@@ -324,15 +324,14 @@ def _in_ms(
     if timing is None:
         return _Numbers()
     unit = proven or units.get(timing.declared_unit, timing.declared_unit)
-    factor = MS_PER[unit]
-    samples_ms = None if samples is None else tuple([sample * factor for sample in samples])
-    mean_ms = None if timing.mean is None else timing.mean * factor
+    samples_ms = None if samples is None else tuple([converted(sample, unit, "ms") for sample in samples])
+    mean_ms = None if timing.mean is None else converted(timing.mean, unit, "ms")
     return _Numbers(
         samples_ms=samples_ms,
         samples_are_usable=samples is not None or not timing.samples,
         mean_ms=mean_ms if mean_ms is not None else latency_statistics(samples_ms or ())["latency_ms_mean"],
         stated={
-            column: None if (value := getattr(timing, name)) is None else value * factor
+            column: None if (value := getattr(timing, name)) is None else converted(value, unit, "ms")
             for column, name in _STATED_COLUMNS.items()
         },
         unit_note=None if unit == timing.declared_unit else _unit_note(unit, timing, is_own=proven is not None),
@@ -408,10 +407,14 @@ def _identity_columns(record: Record, finding: Finding, zone: tzinfo | None) -> 
         "batch_size": record.configuration.batch_size,
         "sequence_length": record.configuration.sequence_length,
         "input_shape": record.configuration.input_shape,
-        "load_ms": record.load_s * 1000 if record.load_s is not None and finding.is_load else None,
+        "load_ms": _as_ms(record.load_s) if finding.is_load else None,
         "started_at": None if time_stamp is None else time_stamp.instant,
         "started_at_text": None if time_stamp is None else time_stamp.written,
     }
+
+
+def _as_ms(seconds: float | None) -> float | None:
+    return None if seconds is None else converted(seconds, "s", "ms")
 
 
 def _failure_columns(record: Record, finding: Finding) -> dict[str, Any]:
@@ -430,6 +433,9 @@ def _number_columns(record: Record, own: _Numbers, verdict: Verdict, finding: Fi
     n_samples = None if timing is None else timing.n_samples
     contradictions = None if own.samples_ms else _contradictions(own, n_samples)
     columns: dict[str, Any] = {
+        "compile_ms": _as_ms(record.compile_s),
+        "first_inference_ms": _as_ms(record.first_inference_s),
+        "n_warmup": record.n_warmup,
         "provenance": verdict.provenance,
         "provenance_reason": "; ".join(
             part for part in (verdict.reason, finding.reason, own.unit_note, contradictions, *record.notes) if part

@@ -55,7 +55,8 @@ class Record:
 
     `own` is the record's JSON object; `enclosing` the objects around it, from its platform's status to the file.
     `claimed_hardware` is what the source says ran it, `recorded_device` the device the run itself read back.
-    `load_s` is the time the model took to load, in seconds. `run_document` holds the system description of the run.
+    `compile_s` and `first_inference_s` are apart from steady state too; `n_warmup` calls were made before the timed ones.
+    `run_document` holds the system description of the run.
     `precision` and `backend` only where the source states them. `flags` are of the result table, e.g. `is_aggregate` for
     a mean over several configurations. `platform` is what the source says about the hardware beside the record: how its
     initialisation went, its other calls; records of one platform share one object. Either `failure` is given, or at
@@ -73,6 +74,9 @@ class Record:
     recorded_device: str | None = None
     memory: MemoryStatement | None = None
     load_s: float | None = None
+    compile_s: float | None = None
+    first_inference_s: float | None = None
+    n_warmup: int | None = None
     started_at: Any = None
     model_class: str | None = None
     mode: str | None = None

@@ -14,12 +14,29 @@ TimeUnit = Literal["s", "ms", "us", "ns"]
 MemoryUnit = Literal["mb", "gb", "bytes", "kb", "kib", "mib", "gib"]
 
 MS_PER: dict[TimeUnit, float] = {"s": 1000.0, "ms": 1.0, "us": 1e-3, "ns": 1e-6}
+_NS_PER: dict[TimeUnit, int] = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+_WRITTEN_DIGITS = 12
+"""Numbers that people and their programs round have fewer digits, differences of clock readings have more."""
+_BLUR_OF_A_PRODUCT = 4e-16
 THROUGHPUT_TOLERANCE = 0.05
 BYTES_PER_MB = 1e6
 _BYTES_PER_BINARY: dict[MemoryUnit, int] = {"kib": 2**10, "mib": 2**20, "gib": 2**30}
 _PAGES_PER_MIB = 256  # pages of 4 KiB
 _PAGES_PER_GIB = 2**18
 _DECIMALS_OF_A_FRACTION = 3
+
+
+def converted(time: float, unit: TimeUnit, to: TimeUnit) -> float:
+    """A time in another unit, with the digits of the source where these are the same time: 0.0312345 s is 31.2345 ms.
+
+    A product alone would add digits that nobody wrote: 31.234499999999997.
+    """
+    per, per_target = _NS_PER[unit], _NS_PER[to]
+    if per == per_target:
+        return time
+    exact = time * (per // per_target) if per > per_target else time / (per_target // per)
+    short = float(f"{exact:.{_WRITTEN_DIGITS}g}")
+    return short if abs(short - exact) <= _BLUR_OF_A_PRODUCT * exact else exact
 
 
 @dataclass(frozen=True)

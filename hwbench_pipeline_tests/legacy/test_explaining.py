@@ -36,6 +36,21 @@ def test_measured_simulated_and_failed_records_name_their_rule(tmp_path: Path) -
     assert "out of memory" in failed.evidence
 
 
+def test_every_stored_quantity_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    stated = {"latency_ms": 45.6781, "p50_ms": 44.5, "p90_ms": 50.5, "p95_ms": 51.5, "load_ms": 99.5, "iterations": 10}
+    path.write_text(json.dumps({"model": "gpt2", "hardware": "cpu", **stated}))
+    (record,) = explain(path).records
+    assert record.quantities == {
+        "latency_ms_mean": 45.6781,
+        "latency_ms_p50": 44.5,
+        "latency_ms_p90": 50.5,
+        "latency_ms_p95": 51.5,
+        "load_ms": 99.5,
+        "n_samples": 10,
+    }
+
+
 def test_file_without_results_says_why(tmp_path: Path) -> None:
     path = tmp_path / "broken.json"
     path.write_text('{"model": ')

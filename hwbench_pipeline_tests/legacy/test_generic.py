@@ -869,3 +869,55 @@ def test_statistics_beside_the_one_list_of_times_are_its_own(beside):
 def test_statistics_of_something_else_are_not_those_of_the_list():
     timing = only({**BASE, "latencies_ms": SAMPLES_MS, "mean": 0.0235, "p95": 0.0241}).timing
     assert (timing.samples, timing.mean, timing.p95) == (SAMPLES_MS, None, None)
+
+
+@pytest.mark.parametrize(
+    ("fields", "column", "value"),
+    [
+        ({"first_inference_ms": 99.5}, "first_inference_ms", 99.5),
+        ({"first_inference_time_ms": 99.5}, "first_inference_ms", 99.5),
+        ({"firstCallLatency_s": 0.0995}, "first_inference_ms", 99.5),
+        ({"compile_time_s": 2.5}, "compile_ms", 2500.0),
+        ({"compile_ms": 2500.5}, "compile_ms", 2500.5),
+        ({"compilation_time_ms": 2500.5}, "compile_ms", 2500.5),
+        ({"warmup_iterations": 7}, "n_warmup", 7),
+        ({"config": {"num_warmup": 0}}, "n_warmup", 0),
+        ({"warm-up runs": 3}, "n_warmup", 3),
+        ({"warmup": True}, "n_warmup", None),
+        ({"load_time_s": 1.25, "model_load_time_ms": 1250}, "load_ms", 1250.0),
+        ({"load_time_s": 0.0312345}, "load_ms", 31.2345),
+        ({"tpot_ms": 18.0, "latency_ms": None, "latency_s": 0.45}, "time_per_output_token_ms", 18.0),
+        ({"latency_ms": None, "latency_s": 0.0312345}, "latency_ms_mean", 31.2345),
+    ],
+)
+def test_what_is_stated_apart_from_steady_state_has_its_column(fields, column, value):
+    row = row_of({**BASE, "latency_ms": 45.6781, **fields})
+    assert row[column] == value
+    assert "not stored" not in row["provenance_reason"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "stored", "told"),
+    [
+        ({"load_time_s": 1.25, "model_load_time_ms": 900}, None, "load_time_s=1.25, model_load_time_ms=900"),
+        ({"memory_gib": 1.5, "memory_footprint_mb": 9}, ("peak_memory_mb", 9.0), "memory_gib=1.5"),
+        ({"tokenization_ms": 1.5}, None, "tokenization_ms=1.5"),
+        ({"warmup_ms": 51.5}, None, "warmup_ms=51.5"),
+        ({"first_inference_ms": 99.5, "first_call_s": 2.5}, None, "first_inference_ms=99.5, first_call_s=2.5"),
+    ],
+)
+def test_what_is_stated_and_not_stored_is_told(fields, stored, told):
+    row = row_of({**BASE, "latency_ms": 45.6781, **fields})
+    assert f"not stored: {told}: " in row["provenance_reason"]
+    assert stored is None or row[stored[0]] == stored[1]
+
+
+def test_a_record_of_memory_alone_has_no_samples_that_speak_against_it():
+    row = row_of({"model": "gpt2", "hardware": "cpu", "peak_memory_mb": 1234.5})
+    assert "it has no raw samples" in row["provenance_reason"]
+
+
+def test_the_whole_document_has_a_name_where_it_is_put_aside(tmp_path):
+    path = tmp_path / "run.json"
+    path.write_text('{"model": "gpt2", "latency_ms": 45.6781}')
+    assert (read_file(path, read_content(path), None).error or "").startswith("the document put aside: saw ")

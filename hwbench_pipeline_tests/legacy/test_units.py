@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from hwbench_pipeline.legacy.units import (
     LatencyObservation,
+    converted,
     decide_time_unit,
     memory_from_gb,
     memory_from_mb,
@@ -52,3 +53,24 @@ def test_other_amounts_stay_as_stated(stated):
 def test_gigabytes():
     assert memory_from_gb(62.21421432495117).mb == pytest.approx(66802.0, abs=1)
     assert memory_from_gb(64.0).mb == 64000
+
+
+@pytest.mark.parametrize(
+    ("time", "unit", "to", "expected"),
+    [
+        (0.0312345, "s", "ms", 31.2345),
+        (18.0, "ms", "s", 0.018),
+        (45123.4, "us", "ms", 45.1234),
+        (1.25, "s", "s", 1.25),
+        (1250000, "ns", "ms", 1.25),
+    ],
+)
+def test_a_time_in_another_unit_has_the_digits_of_the_source(time, unit, to, expected):
+    assert converted(time, unit, to) == expected
+
+
+def test_every_digit_of_a_clock_survives_a_change_of_unit():
+    for ticks in range(10**12, 10**12 + 10**6, 997):
+        seconds = ticks / 2**44
+        in_ms = converted(seconds, "s", "ms")
+        assert abs(in_ms - seconds * 1000) <= 4e-16 * in_ms

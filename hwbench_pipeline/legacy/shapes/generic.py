@@ -36,6 +36,7 @@ from hwbench_pipeline.legacy.identities import (
     repeats_in,
     states_call,
     time_in,
+    warmup_in,
 )
 from hwbench_pipeline.legacy.json_values import pointer_text, positive_number
 from hwbench_pipeline.legacy.provenance.markers import describes_whole, is_remark
@@ -55,7 +56,15 @@ from hwbench_pipeline.legacy.quantity_names import is_plain_place, words_of
 from hwbench_pipeline.legacy.records import MemoryStatement, Record, Shape, Timing, Unreadable
 from hwbench_pipeline.legacy.resemblance import is_result_object
 from hwbench_pipeline.legacy.shapes.asked_once import once
-from hwbench_pipeline.legacy.units import MS_PER, LatencyObservation, MemoryUnit, TimeUnit, unit_by_throughput
+from hwbench_pipeline.legacy.units import (
+    MS_PER,
+    LatencyObservation,
+    MemoryUnit,
+    TimeUnit,
+    converted,
+    memory_of,
+    unit_by_throughput,
+)
 
 _MEMORY_COVERS = "as the source names it; what it covers is not recorded"
 _PROCESS_FIELDS = frozenset({"return_code", "returncode", "exit_code"})
@@ -106,6 +115,7 @@ class _Remark:
     is_faint: bool = False
 
 
+_ONCE_KINDS = ("load", "compile", "first_call")
 _RATE_KINDS = frozenset({"items", "tokens", "rate"})
 _TELLING_KINDS = frozenset({"latency", "items", "tokens", "rate", "first_token", "output_token"})
 _INFERENCE_WORDS = frozenset(
@@ -139,6 +149,7 @@ class _Identity:
     mode: str | None
     started_at: Any
     n_samples: int | None
+    n_warmup: int | None
     is_aggregate: bool
 
 
@@ -524,7 +535,10 @@ class _Survey:
             failure=failure,
             recorded_device=identity.device,
             memory=None if numbers is None else numbers.memory,
-            load_s=None if numbers is None else numbers.load_s,
+            load_s=None if numbers is None else numbers.once_s.get("load"),
+            compile_s=None if numbers is None else numbers.once_s.get("compile"),
+            first_inference_s=None if numbers is None else numbers.once_s.get("first_call"),
+            n_warmup=identity.n_warmup,
             started_at=identity.started_at,
             mode=identity.mode,
             scenario=place.key if place.key in _SCENARIOS else None,
@@ -646,7 +660,7 @@ class _Survey:
     def _identity(self, place: _Place) -> _Identity:
         model = hardware = device = precision = backend = mode = None
         batch_size = sequence_length = None
-        started_at = n_samples = None
+        started_at = n_samples = n_warmup = None
         is_aggregate = False
         level: _Place | None = place
         referred = [self._fields_of(row) for row in self._rows_referred_to(place)]
@@ -666,6 +680,7 @@ class _Survey:
                     mode = mode or mode_in(block)
                     started_at = started_at if started_at is not None else time_in(block)
                     n_samples = n_samples or repeats_in(block)
+                    n_warmup = n_warmup if n_warmup is not None else warmup_in(block)
             section = level.around.key if level.around is not None else ""
             key = level.key
             if key:
@@ -689,6 +704,7 @@ class _Survey:
             mode=mode,
             started_at=started_at,
             n_samples=n_samples,
+            n_warmup=n_warmup,
             is_aggregate=is_aggregate,
         )
 
@@ -772,9 +788,11 @@ def _words_of_mode(name: str) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class _RecordNumbers:
+    """The numbers of a record; `once_s` holds the times in seconds of what happens once, by kind: loading, compiling."""
+
     timing: Timing | None
     memory: MemoryStatement | None
-    load_s: float | None
+    once_s: Mapping[str, float]
     notes: tuple[str, ...] = ()
 
 
@@ -836,22 +854,21 @@ def _numbers(stated: Sequence[Quantity], configuration: Configuration, *, is_con
     )
     for name, chosen in per_call:
         if chosen is not None:
-            factor = MS_PER[cast("TimeUnit", chosen.unit)] / MS_PER[timing_unit]
-            values[name] = cast("float", chosen.number) * factor
+            values[name] = converted(cast("float", chosen.number), cast("TimeUnit", chosen.unit), timing_unit)
     memory = _memory(by_kind.get("memory", []))
     has_time = samples is not None or not values.keys().isdisjoint({"mean", "p50", "first_token", "output_token"})
     if not has_time and not (throughput or tokens_per_s) and memory is None:
         return "no mean, no median and no throughput in it has a certain unit"
-    load = _one([quantity for quantity in by_kind.get("load", []) if quantity.unit is not None])
-    load_unit = next((q.unit for q in by_kind.get("load", []) if q.number == load), None)
+    once = {kind: _once(by_kind.get(kind, [])) for kind in _ONCE_KINDS}
+    once_s = {kind: found[0] for kind, found in once.items() if found is not None}
     used = {id(quantity) for quantity in (*latencies, *(chosen for _, chosen in per_call))}
+    used |= {id(quantity) for found in once.values() if found is not None for quantity in found[1]}
     left = [
         quantity
         for quantity in stated
         if id(quantity) not in used
-        and quantity.kind != "load"
         and not (quantity.kind in _RATE_KINDS and quantity.number in (throughput, tokens_per_s))
-        and not (quantity.kind == "memory" and memory is not None)
+        and not (memory is not None and _is_amount(quantity, memory))
     ]
     return _RecordNumbers(
         timing=Timing(
@@ -864,11 +881,27 @@ def _numbers(stated: Sequence[Quantity], configuration: Configuration, *, is_con
         if has_time or throughput or tokens_per_s
         else None,
         memory=memory,
-        load_s=None
-        if not isinstance(load, float) or load_unit is None
-        else load * MS_PER[cast("TimeUnit", load_unit)] / 1000,
+        once_s=once_s,
         notes=_notes_of(left),
     )
+
+
+def _once(times: Sequence[Quantity]) -> tuple[float, list[Quantity]] | None:
+    """The one time, in seconds, of what happens once, and the statements that agree on it; None where they differ."""
+    stated = [q for q in times if q.number is not None and q.unit is not None and q.statistic == "mean"]
+    plain = [q for q in stated if not q.name.qualifier] or stated
+    seconds = [converted(cast("float", q.number), cast("TimeUnit", q.unit), "s") for q in plain]
+    if not seconds or max(seconds) - min(seconds) > _SAME * max(seconds):
+        return None
+    return seconds[0], plain
+
+
+def _is_amount(quantity: Quantity, memory: MemoryStatement) -> bool:
+    """Whether a quantity is the amount of memory that is stored."""
+    if quantity.kind != "memory" or quantity.number is None or quantity.unit is None:
+        return False
+    stored = memory_of(memory.amount, memory.declared_unit).mb
+    return abs(memory_of(quantity.number, cast("MemoryUnit", quantity.unit)).mb - stored) <= _SAME * stored
 
 
 def _notes_of(left: Sequence[Quantity]) -> tuple[str, ...]:
@@ -976,14 +1009,14 @@ def _values_in(latencies: Sequence[Quantity], unit: TimeUnit) -> tuple[dict[str,
     values: dict[str, float] = {}
     samples: list[Any] | None = None
     for quantity in latencies:
-        factor = MS_PER[cast("TimeUnit", quantity.unit or unit)] / MS_PER[unit]
+        own = cast("TimeUnit", quantity.unit or unit)
         if quantity.samples is not None:
-            if factor != 1 or samples not in (None, quantity.samples):
+            if own != unit or samples not in (None, quantity.samples):
                 return None
             samples = quantity.samples
         elif quantity.number is not None:
             name = quantity.statistic
-            value = quantity.number * factor if factor != 1 else quantity.number
+            value = converted(quantity.number, own, unit)
             if name in values and abs(values[name] - value) > _SAME * max(values[name], value):
                 return None
             values.setdefault(name, value)
