@@ -106,6 +106,10 @@ def _require_one_task(
         for name, wanted in (("--explain", explaining), ("--list", listing), ("--undo", undoing is not None))
         if wanted
     ]
+    if undoing is not None and undoing.startswith("-"):
+        raise WrongCallError(
+            f"--undo {undoing}: takes a batch, and this is an option. Fix: --undo BATCH; `hwbench ingest --list` names them"
+        )
     if len(tasks) > 1:
         raise WrongCallError(
             f"{' and '.join(tasks)} together; takes one of them. Fix: call hwbench ingest once for each"

@@ -48,6 +48,43 @@ _METRIC_FIELDS = ("metric", "metric_name", "measurement", "quantity", "key")
 _VALUE_FIELDS = ("value", "metric_value", "measured_value")
 _NAMING_FIELDS = (*_METRIC_FIELDS, "name", "phase", "stage", "step")
 _PLURALS = frozenset({"latencies", "times", "durations", "samples", "values", "raw", "timings", "measurements"})
+_CALLS = frozenset(
+    {
+        "samples",
+        "values",
+        "raw",
+        "measurements",
+        "timings",
+        "iterations",
+        "iters",
+        "runs",
+        "repeats",
+        "repetitions",
+        "trials",
+    }
+    | {"calls", "latencies", "times", "data", "all", "per", "iteration"}
+)
+_OF_A_CALL = frozenset(
+    {
+        "iteration",
+        "iter",
+        "i",
+        "n",
+        "idx",
+        "index",
+        "id",
+        "run",
+        "call",
+        "number",
+        "num",
+        "no",
+        "step",
+        "sample",
+        "trial",
+    }
+    | {"repeat", "timestamp", "time", "at", "started", "start", "end", "ts", "seed"}
+)
+_LEAST_CALLS = 2
 _VOCABULARY_SIZE = 64
 _SAME = 1e-3
 # Names that were found to be part of no quantity: most objects have no others, which one comparison of sets tells.
@@ -73,6 +110,7 @@ class Quantity:
     is_list: bool = False
     unusable: str | None = None
     absent: str | None = None
+    is_used: bool = False
 
     @property
     def kind(self) -> Kind:
@@ -125,6 +163,7 @@ def _is_telling_field(key: str) -> bool:
         or raw_list_named(key) is not None
         or key == "metric"
         or key in _METRIC_FIELDS
+        or _names_calls(key)
         or key.lower().endswith(_UNIT_ENDS)
     )
 
@@ -160,7 +199,7 @@ def quantities_in(found: Mapping[str, Any]) -> tuple[list[Quantity], frozenset[s
     elif len(named) == 1 and named[0].samples is not None:
         quantities += _beside_samples(found, named[0].samples, named[0].unit)
     if not any(quantity.samples is not None for quantity in latencies):
-        quantities += _raw_lists(found)
+        quantities += _raw_lists(found) or _repeated_calls(found, groups)
     return quantities, frozenset(groups)
 
 
@@ -217,6 +256,46 @@ def _raw_lists(found: Mapping[str, Any]) -> list[Quantity]:
         if not any(map(says_phase, said)) and all(quantity.kind == "latency" for quantity in named):
             quantities.append(Quantity(name, (key,), unit, samples=value, is_list=_is_list(key, found)))
     return quantities
+
+
+def _repeated_calls(found: Mapping[str, Any], groups: set[str]) -> list[Quantity]:
+    """The raw times of an object that holds each call as an object: `{"samples": [{"latency_ms": 4.24}, …]}`.
+
+    The members that are read so are added to `groups`.
+    """
+    for key, value in found.items():
+        if not isinstance(value, list) or len(value) < _LEAST_CALLS or not _names_calls(key):
+            continue
+        times = _times_of_calls(value)
+        if times is not None:
+            name, samples = times
+            groups.add(key)
+            return [Quantity(replace(name, statistic="samples"), (key,), name.unit, samples=samples)]
+    return []
+
+
+@lru_cache(maxsize=1 << 14)
+def _names_calls(key: str) -> bool:
+    words = words_of(key)
+    return bool(words) and all(word in _CALLS for word in words)
+
+
+def _times_of_calls(calls: list[Any]) -> tuple[QuantityName, list[Any]] | None:
+    """The one time of each call and its name; None where a member is more than the time of a call and its number."""
+    first = calls[0]
+    if not isinstance(first, dict):
+        return None
+    fields = [key for key in first if (name := quantity_named(key)) is not None and name.kind == "latency"]
+    if len(fields) != 1 or any(key != fields[0] and not _OF_A_CALL.issuperset(words_of(key)) for key in first):
+        return None
+    name = quantity_named(fields[0])
+    if (
+        name is None
+        or name.unit is None
+        or not all(isinstance(call, dict) and call.keys() == first.keys() for call in calls)
+    ):
+        return None
+    return name, [call[fields[0]] for call in calls]
 
 
 def pivots_in(found: Mapping[str, Any], groups: frozenset[str]) -> list[str]:
@@ -462,7 +541,7 @@ _DEVICE_WORDS = frozenset({"gpu", "vram", "device", "ram", "system", "host", "ca
 def may_be_capacity(quantity: Quantity) -> bool:
     """Whether an amount of memory may be what a device has: it is named after the device and is a whole number of GiB or GB."""
     amount = quantity.number
-    if amount is None or _DEVICE_WORDS.isdisjoint(quantity.name.words):
+    if amount is None or quantity.is_used or _DEVICE_WORDS.isdisjoint(quantity.name.words):
         return False
     per_whole = {"mb": 1024, "mib": 1024, "gb": 1, "gib": 1, "bytes": 2**30, "kb": 2**20, "kib": 2**20}
     return amount % per_whole.get(str(quantity.unit), 1) == 0

@@ -56,10 +56,11 @@ from hwbench_pipeline.schema.tables.results import (
 
 REMARKS_IN_ERROR = 5
 READS = "a latency, a throughput or an amount of used memory in a stated unit, and the model and hardware it belongs to"
-NAMING_FIX = (
-    "Fix: if it holds results, write numbers with a decimal point, state the unit in the field (latency_ms, "
-    "items_per_second, peak_memory_mb) and add the fields model and hardware, then ingest it again"
+_FIELDS_FIX = (
+    "Fix: if it holds results, write numbers with a decimal point, name the quantity and its unit in the field (latency_ms, "
+    "items_per_second, peak_memory_mb){}, then ingest it again"
 )
+NAMING_FIX = _FIELDS_FIX.format(" and add the fields model and hardware")
 
 
 _GENERIC = (generic.SHAPE, generic.TABLE)
@@ -148,7 +149,9 @@ def _read_document(document: Any, name: str, content: FileContent, naive_zone: t
     if rows:
         status, error_text = "ingested", said or None
     elif unreadable:
-        status, error_text = "quarantined", f"{said}; expected {READS}. {NAMING_FIX}"
+        is_named = not any("no model" in place.reason or "no hardware" in place.reason for place in unreadable)
+        fix = _FIELDS_FIX.format("") if is_named else NAMING_FIX
+        status, error_text = "quarantined", f"{said}; expected {READS}. {fix}"
     else:
         status = "no_results"
         error_text = f"{shape.name} without a result: {said or 'it holds no attempt'}. Fix: none needed"

@@ -303,6 +303,8 @@ def test_what_other_files_prove_is_offered_and_never_applied(call, old, tmp_path
         (("--explain", "nowhere.json"), ("nowhere.json does not exist",)),
         (("--explain", ".", "--timezone", "Mars/Olympus"), ("--timezone 'Mars/Olympus'",)),
         (("--undo",), ("--undo",)),
+        (("--undo", "--warehouse", "w"), ("--undo --warehouse: takes a batch", "Fix: --undo BATCH")),
+        (("--undo", "--json"), ("--undo --json: takes a batch",)),
     ],
 )
 def test_wrong_calls_name_the_option(call, tmp_path, arguments, named):

@@ -590,7 +590,10 @@ def test_no_value_is_lost_for_how_it_is_written(fields, column, value):
         ({"inter_token_latency_ms": 12.5}, "inter_token_latency_ms=12.5"),
         ({"total_time_s": 12.5}, "total_time_s=12.5"),
         ({"latency_p95": 15.5}, "latency_p95=15.5 without a unit"),
-        ({"items_per_second": "1,234"}, "no number above zero: items_per_second='1,234'"),
+        (
+            {"items_per_second": "1,234"},
+            "not read: items_per_second='1,234': whether its comma is a decimal or a thousands one is not certain",
+        ),
     ],
 )
 def test_what_has_no_column_or_no_certain_value_is_named_in_the_reason(fields, said):
@@ -921,3 +924,57 @@ def test_the_whole_document_has_a_name_where_it_is_put_aside(tmp_path):
     path = tmp_path / "run.json"
     path.write_text('{"model": "gpt2", "latency_ms": 45.6781}')
     assert (read_file(path, read_content(path), None).error or "").startswith("the document put aside: saw ")
+
+
+@pytest.mark.parametrize(
+    ("fields", "memory_mb"),
+    [
+        ({"memory_mb": 2050.5}, 2050.5),
+        ({"gpu_memory_mb": 2050.5}, 2050.5),
+        ({"memory_usage_mb": 2050.5}, 2050.5),
+        ({"Memory (MiB)": 100}, 104.8576),
+    ],
+)
+def test_memory_that_is_no_capacity_is_that_of_the_run_that_states_it(fields, memory_mb):
+    assert row_of({"model": "gpt2", "hardware": "cpu", **fields})["peak_memory_mb"] == memory_mb
+
+
+def test_memory_of_a_machine_is_no_result():
+    assert read({"model": "Tesla T4", "device": "cuda", "memory_mb": 15109.75}) == ([], [])
+    assert read({"model": "gpt2", "hardware": "cpu", "system": {"memory_gb": 62.25}}) == ([], [])
+    put_aside({"model": "gpt2", "hardware": "cuda", "gpu_memory_mb": 2048}, "or is what the device has, is not certain")
+
+
+def test_one_column_is_memory_used_or_a_capacity_in_all_of_its_rows():
+    def rows(*amounts):
+        return [
+            {"model": "gpt2", "device": "cuda", "bs": n, "GPU Mem (MiB)": amount} for n, amount in enumerate(amounts, 1)
+        ]
+
+    assert len(read(rows(2048, 2050))[0]) == 2
+    assert len(put_aside(rows(2048, 24576), "or is what the device has, is not certain")) == 2
+
+
+def test_objects_of_one_call_each_are_the_samples_of_one_record():
+    times = [4.2412345, 4.2512345, 4.2812345]
+    for key in ("samples", "runs", "raw_iterations"):
+        calls = [{"iteration": n, "latency_ms": time} for n, time in enumerate(times)]
+        record = only({"model": "t5-small", "hardware": "cpu", "latency_ms_mean": sum(times) / 3, key: calls})
+        assert (record.timing.samples, record.timing.declared_unit) == (times, "ms")
+    assert row_of({"model": "t5-small", "hardware": "cpu", "samples": calls})["n_samples"] == 3
+
+
+@pytest.mark.parametrize("more", [{"batch_size": 4}, {"model": "gpt2"}, {"throughput": 10.5}])
+def test_objects_that_say_more_than_one_call_are_records_of_their_own(more):
+    calls = [{"latency_ms": 4.2412345, **more}, {"latency_ms": 4.2512345, **more}]
+    assert len(read({"model": "t5-small", "hardware": "cpu", "runs": calls})[0]) == 2
+
+
+@pytest.mark.parametrize(("names", "is_told"), [({}, True), ({"model": "gpt2", "hardware": "cpu"}, False)])
+def test_who_names_model_and_hardware_is_not_told_to(tmp_path, names, is_told):
+    path = tmp_path / "run.json"
+    stated = {"mean_ms": 12.5, "p95_ms": 13.5} if names else {"latency_ms": 12.5, "model": "gpt2"}
+    path.write_text(json.dumps({**names, "block": [{"mean_ns": 12.5}], **({} if names else stated)}))
+    reading = read_file(path, read_content(path), None)
+    assert reading.status == "quarantined"
+    assert ("add the fields model and hardware" in (reading.error or "")) is is_told

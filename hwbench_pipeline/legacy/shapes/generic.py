@@ -15,6 +15,7 @@ from itertools import islice, pairwise
 from typing import Any, NamedTuple, cast
 
 from hwbench_pipeline.legacy.configuration import Configuration
+from hwbench_pipeline.legacy.hardware_claims import device_platform
 from hwbench_pipeline.legacy.identities import (
     OUTCOME_FIELDS,
     backend_in,
@@ -294,6 +295,7 @@ class _Survey:
         self._descriptions: dict[int, list[dict[str, Any]]] = {}
         self._labels: dict[int, dict[str, Any]] = {}
         self._holds_results: dict[int, bool] = {}
+        self._used_memory: dict[tuple[int, tuple[str, ...]], bool] = {}
         self._remarks: dict[int, list[Mapping[str, Any]]] = {}
         self._rows_by_key = _primary_keys(document)
         self._document = document
@@ -306,7 +308,7 @@ class _Survey:
             found = list(self.failed_attempt(place, quantities))
             yield from found or self._unusable(place, quantities)
             return
-        if not any(_is_telling(quantity) for quantity in stated):
+        if not any(_is_telling(quantity) for quantity in stated) and not self._states_own_memory(place, stated):
             # its times may be those of the attempt until it failed
             yield from list(self.failed_attempt(place, [])) or self._elapsed(place, stated)
             return
@@ -318,6 +320,7 @@ class _Survey:
             return
         identity = self._identity(place)
         is_memory_only = not any(_is_telling(quantity) and quantity.kind != "memory" for quantity in stated)
+        stated = self._without_capacities(place, stated)
         if is_memory_only and (identity.model is None or identity.hardware is None or _memory(stated) is None):
             yield from self._memory_of_unknown(place, stated, identity)
             return
@@ -327,18 +330,56 @@ class _Survey:
         if self._is_detail(place):
             yield _Remark(place.pointer, "details a record of another table")
             return
-        unusable = [f"{'.'.join(q.path)[:80]}={q.unusable}" for q in quantities if q.unusable]
-        yield from self._records(place, own, stated, identity, unusable)
+        yield from self._records(place, own, stated, identity, [q for q in quantities if q.unusable])
 
     def is_named(self, place: _Place) -> bool:
         """Whether a model and its hardware are named at a place or around it."""
         identity = self._identity(place)
         return identity.model is not None and identity.hardware is not None
 
+    def _states_own_memory(self, place: _Place, stated: Sequence[Quantity]) -> bool:
+        """Whether an object that itself names a model and hardware states memory, which is then that of its run.
+
+        A block about a machine names no model, or its hardware in the model's place.
+        """
+        if not any(quantity.kind == "memory" and quantity.unit is not None for quantity in stated):
+            return False
+        fields = self._fields_of(place.value)
+        model = model_in(fields)
+        is_model = model is not None and not is_platform(model) and device_platform(model) is None
+        return is_model and hardware_in(fields)[0] is not None
+
+    def _without_capacities(self, place: _Place, stated: Sequence[Quantity]) -> list[Quantity]:
+        """The quantities, those of memory marked as used where the same field of another row can be no capacity."""
+        rows = None if place.around is None else place.around.value
+        if not isinstance(rows, list):
+            return list(stated)
+        return [
+            replace(quantity, is_used=True)
+            if quantity.kind == "memory" and may_be_capacity(quantity) and self._is_used_memory(rows, quantity.path)
+            else quantity
+            for quantity in stated
+        ]
+
+    def _is_used_memory(self, rows: Sequence[Any], path: tuple[str, ...]) -> bool:
+        """Whether a field of some rows holds amounts of memory that no device has as its capacity."""
+        key = (id(rows), path)
+        if key not in self._used_memory:
+            self._used_memory[key] = len(path) == 1 and any(
+                quantity.path == path and quantity.number is not None and not may_be_capacity(quantity)
+                for row in rows
+                if isinstance(row, dict) and path[0] in row
+                for quantity in quantities_in({path[0]: row[path[0]]})[0]
+            )
+        return self._used_memory[key]
+
     def _memory_of_unknown(self, place: _Place, stated: Sequence[Quantity], identity: _Identity) -> Iterator[_Outcome]:
         """Used memory without model, hardware or one certain amount: put aside where a model is named, else remarked."""
-        used = [quantity for quantity in stated if quantity.kind == "memory" and is_peak(quantity)]
-        if used and identity.model is not None:
+        used = [quantity for quantity in stated if quantity.kind == "memory"]
+        if used and all(map(may_be_capacity, used)) and not any(map(is_peak, used)):
+            said = "whether that much was used, or is what the device has, is not certain"
+            yield Unreadable(place.pointer, f"{_saw(used, identity)}; {said}")
+        elif used and identity.model is not None:
             yield Unreadable(place.pointer, f"{_saw(used, identity)}; memory alone is no result without the rest")
         elif used:
             said = f"{_saw(used, identity)}; memory alone is no result without the rest"
@@ -381,8 +422,8 @@ class _Survey:
             return
         saw = ", ".join(f"{'.'.join(q.path)[:80]}={q.unusable or q.absent or 0}" for q in shown[:_QUANTITIES_IN_REASON])
         said = f"no number above zero: saw {saw}; {_named(identity)}"
-        if any("," in str(quantity.unusable) for quantity in unusable):
-            said += "; whether its comma is a decimal or a thousands one is not certain"
+        if any(map(_has_comma, unusable)):
+            said += f"; {_COMMA}"
         if identity.model is not None:
             yield Unreadable(place.pointer, said)
         else:
@@ -429,7 +470,7 @@ class _Survey:
         own: Mapping[str, Any],
         stated: Sequence[Quantity],
         identity: _Identity,
-        unusable: Sequence[str],
+        unusable: Sequence[Quantity],
     ) -> Iterator[_Outcome]:
         saw = _saw(stated, identity)
         failure = failure_in(own)
@@ -466,7 +507,7 @@ class _Survey:
         if is_numbered:
             yield _Remark(place.pointer, "model and hardware are numbers of a database that is not here")
         if unusable:
-            numbers = replace(numbers, notes=(*numbers.notes, f"no number above zero: {', '.join(unusable)}"))
+            numbers = replace(numbers, notes=(*numbers.notes, *_unread(unusable)))
         yield self._record(place, place.pointer, place.value, identity, numbers=numbers)
 
     def _names_run(self, place: _Place) -> bool:
@@ -902,6 +943,21 @@ def _is_amount(quantity: Quantity, memory: MemoryStatement) -> bool:
         return False
     stored = memory_of(memory.amount, memory.declared_unit).mb
     return abs(memory_of(quantity.number, cast("MemoryUnit", quantity.unit)).mb - stored) <= _SAME * stored
+
+
+_COMMA = "whether its comma is a decimal or a thousands one is not certain"
+
+
+def _has_comma(quantity: Quantity) -> bool:
+    return "," in str(quantity.unusable)
+
+
+def _unread(unusable: Sequence[Quantity]) -> Iterator[str]:
+    """What stands where numbers should beside those that a record is made of, and why it is not read."""
+    for why, has_comma in ("no number above zero: {}", False), (f"not read: {{}}: {_COMMA}", True):
+        shown = [f"{'.'.join(q.path)[:80]}={q.unusable}" for q in unusable if _has_comma(q) == has_comma]
+        if shown:
+            yield why.format(", ".join(shown))
 
 
 def _notes_of(left: Sequence[Quantity]) -> tuple[str, ...]:
