@@ -43,6 +43,7 @@ _WITH_UNIT = re.compile(
 _GROUPED = re.compile(r"[1-9][0-9]{0,2}(?:(?:,[0-9]{3})+\.[0-9]{1,40}|(?:,[0-9]{3}){2,5})")
 _LONGEST_WRITTEN = 80
 _ABSENT_WORDS = frozenset({"", "-", "--", "n/a", "na", "none", "null", "not available", "not measured", "unknown"})
+_JSON_WORDS: dict[Any, str] = {None: "null", True: "true", False: "false"}
 _UNIT_ENDS = ("_unit", "_units")
 _METRIC_FIELDS = ("metric", "metric_name", "measurement", "quantity", "key")
 _VALUE_FIELDS = ("value", "metric_value", "measured_value")
@@ -368,7 +369,13 @@ def _quantity(name: QuantityName, path: tuple[str, ...], value: Any, unit: TimeU
     unusable = None if number is not None or is_zero else _unusable(value, states_unit=states_unit)
     is_absent = number is None and not is_zero and unusable is None
     return Quantity(
-        name, path, unit, number, is_zero=is_zero, unusable=unusable, absent=repr(value)[:40] if is_absent else None
+        name,
+        path,
+        unit,
+        number,
+        is_zero=is_zero,
+        unusable=unusable,
+        absent=_JSON_WORDS.get(value, repr(value)[:40]) if is_absent else None,
     )
 
 

@@ -13,6 +13,7 @@ from hwbench_pipeline.legacy.provenance.clock import (
     is_clock_difference,
     is_mean_of_clock_differences,
 )
+from hwbench_pipeline.legacy.units import converted
 
 TICKS_PER_S = 2**22
 
@@ -84,9 +85,13 @@ def test_samples_of_a_monotonic_clock_at_any_age_of_the_machine(uptime_s):
     "draw",
     [lambda source: source.randrange(40_000_000, 60_000_000) / 1e9, lambda source: round(source.gauss(0.05, 0.005), 9)],
 )
-def test_exact_nanoseconds_prove_nothing(draw):
+@pytest.mark.parametrize("units_per_s", [1, 1000, 10**6, 10**9])
+def test_exact_nanoseconds_prove_nothing_in_whatever_unit_they_were_written(draw, units_per_s):
     source = random.Random(4)
-    assert not are_clock_differences([draw(source) for _ in range(8)])
+    for _ in range(50):
+        written = [round(draw(source) * units_per_s, 9) for _ in range(30)]
+        assert not are_clock_differences([value / units_per_s for value in written])
+        assert not are_clock_differences([converted(value / units_per_s, "s", "ms") / 1000 for value in written])
 
 
 def test_samples_that_are_each_a_mean_of_several_calls():

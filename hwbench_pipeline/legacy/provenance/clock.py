@@ -70,7 +70,10 @@ def are_clock_differences(seconds: Sequence[float]) -> bool:
         return True
     if _all_whole(seconds, _NANOSECONDS_PER_S, _BLUR_OF_NANOSECONDS):
         # a writer that rounds also gives whole nanoseconds, but hardly what subtracting two readings leaves of them
-        is_rounded = all(round(number, _DECIMALS_OF_NANOSECONDS) == number for number in seconds)
+        # (a change of unit moves the last digit of a rounded number, far less than a subtraction leaves)
+        is_rounded = all(
+            abs(round(number, _DECIMALS_OF_NANOSECONDS) - number) <= _ROUNDING * number for number in seconds
+        )
         return not is_rounded and not _all_whole(seconds, _NANOSECONDS_PER_S / 10, _BLUR_OF_NANOSECONDS)
     totals = [_COUNTS_OF_A_MEAN * number for number in seconds]
     return not _all_whole(totals, _DECIMALS_OF_A_PERSON) and _all_whole(totals, _EPOCH_TICKS_PER_S)

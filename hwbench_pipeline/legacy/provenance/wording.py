@@ -149,22 +149,25 @@ def _said_in(text: str, distances: bool) -> Said:
     if not any(stem in lowered for stem in _STEMS):
         return _NOTHING
     simulated = mock = None
-    for clause in _clauses(lowered):
-        if simulated is None and (_UNREAL.search(clause) or _generates(clause)):
-            simulated = clause
+    spoken = ""
+    for clause, written in _clauses(text, lowered):
+        says_simulated = _UNREAL.search(clause) is not None or _generates(clause)
+        says_mock = False
         tokens = _TOKEN.findall(clause)
         for position, token in enumerate(tokens):
-            if token not in _MARKING or not _marks(tokens, position, distances=distances):
-                continue
-            if token in _MOCK or token in _STAND_IN:
-                mock = mock or clause
-            else:
-                simulated = simulated or clause
+            if token in _MARKING and _marks(tokens, position, distances=distances):
+                is_stand_in = token in _MOCK or token in _STAND_IN
+                says_mock |= is_stand_in
+                says_simulated |= not is_stand_in
+        if (says_simulated and simulated is None) or (says_mock and mock is None):
+            spoken += f"{clause} "
+        simulated = simulated or (written if says_simulated else None)
+        mock = mock or (written if says_mock else None)
     if mock is None and (found := _STAND_IN_CLASS.search(text)) and not _is_denied_before(text[: found.start()]):
         mock = text[max(0, found.start() - 40) : found.end() + 20]
     if simulated is None and mock is None:
         return _NOTHING
-    return Said(_excerpt(simulated), _excerpt(mock), _platforms_in(f"{simulated or ''} {mock or ''}".lower()))
+    return Said(_excerpt(simulated), _excerpt(mock), _platforms_in(spoken))
 
 
 def names_generator(text: str) -> bool:
@@ -172,13 +175,17 @@ def names_generator(text: str) -> bool:
     return _GENERATOR.search(text) is not None or text.strip().lower() in ("random", "randomly generated", "rng")
 
 
-def _clauses(lowered: str) -> Iterator[str]:
-    """The clauses that hold one of the words, in lower case and with one spelling for each."""
-    for clause in _CLAUSE_END.split(lowered):
+def _clauses(text: str, lowered: str) -> Iterator[tuple[str, str]]:
+    """The clauses that hold one of the words: in lower case with one spelling for each, and as they were written."""
+    source = text if len(text) == len(lowered) else lowered  # some letters are longer in lower case
+    start = 0
+    for end, follower in [*(found.span() for found in _CLAUSE_END.finditer(lowered)), (len(lowered), len(lowered))]:
+        clause, written = lowered[start:end], source[start:end]
+        start = follower
         if any(stem in clause for stem in _STEMS):
             for pattern, joined in _WRITTEN_APART:
                 clause = pattern.sub(joined, clause)
-            yield clause.replace("_", " ").strip()
+            yield clause.replace("_", " ").strip(), written
 
 
 def _excerpt(clause: str | None) -> str | None:
