@@ -519,11 +519,13 @@ class InputMaker:
             return {}
         found: Tensors = {}
         for field, value in made.items():
-            is_of_text = field == "attention_mask" and "input_ids" in self.names
+            # beside text the mask of that name is the text's; in a tower it counts what is left of the frames
+            is_other = "input_ids" in self.names or self.key not in FEATURE_EXTRACTOR_MAPPING_NAMES
+            is_other = is_other and field == "attention_mask"
             is_wave = field == "input_values" and value.dim() == 2  # no spectrogram, whatever the forward calls its own
             aliases = tuple(name for name in _AUDIO_ALIASES.get(field, ()) if not (is_wave and name == "input_features"))
-            renamed = next((name for name in (field, *aliases)[is_of_text:] if name in self.names), field)
-            if is_of_text and renamed == field:
+            renamed = next((name for name in (field, *aliases)[is_other:] if name in self.names), field)
+            if is_other and renamed == field:
                 continue
             if renamed in self.names and isinstance(value, torch.Tensor):
                 is_signal = value.is_floating_point()

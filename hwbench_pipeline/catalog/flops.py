@@ -70,9 +70,9 @@ def _convolution_backward_flops(
 def _grouped_product_flops(
     left: Any,
     right: Any,
-    *arguments: Any,
+    *_offsets: Any,
     out_shape: Any = None,  # noqa: ARG001 - torch passes it
-    **settings: Any,  # noqa: ARG001
+    **_settings: Any,
 ) -> int:
     """Products of a mixture of experts: every row of `left` (rows × inputs) meets one expert of `right` (… × outputs).
 

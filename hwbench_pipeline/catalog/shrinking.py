@@ -94,7 +94,7 @@ def reference_config(key: str) -> PretrainedConfig:
     config: PretrainedConfig = CONFIG_MAPPING[key](**values)
     left_out = [name for name in config.sub_configs or {} if _TOWER.search(name) and getattr(config, name, None) is None]
     if left_out:  # a tower that is optional belongs to the whole model
-        config = CONFIG_MAPPING[key](**{**dict.fromkeys(left_out, {}), **values})
+        config = CONFIG_MAPPING[key](**{**{name: {} for name in left_out}, **values})
     for part in _tree(config):
         _agree_on_output_width(part)
         if "vocab_size" not in values.get("text_config", {}):

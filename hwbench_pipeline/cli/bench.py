@@ -26,6 +26,7 @@ from hwbench_pipeline.cli.output import announce, json_rows, output, print_json,
 
 if TYPE_CHECKING:
     from hwbench_pipeline.bench.engine import CellExecution
+    from hwbench_pipeline.bench.plan import CellPlan
     from hwbench_pipeline.warehouse.reading import UnreadableFile
 
 NAME = "bench"
@@ -89,6 +90,12 @@ def run(
             help="How the backend runs it. torch: eager, compile; openvino: latency, throughput. Default: the first.",
         ),
     ] = None,
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume", help="Leave out cells of which the warehouse holds every point already, measured or with the reason."
+        ),
+    ] = False,
     warehouse: WarehouseOption = None,
     bundle: Annotated[
         Path | None,
@@ -138,6 +145,8 @@ def run(
 
     if bundle is not None:
         _require_bundle_place(bundle)
+        if resume and warehouse is None:
+            raise WrongCallError("--resume: goes on with what a warehouse holds. Fix: add --warehouse, or leave it out")
     storage = _Storage(warehouse) if bundle is None or warehouse is not None else None
     if not keys:
         keys = [found.key for found in probe_all() if found.is_available]
@@ -155,6 +164,10 @@ def run(
         for key in keys
     }
     plans = [CellPlan(key, name, one_mode, points[key]) for one_mode in modes for key in keys for name in models]
+    if resume and storage is not None:
+        left = [plan for plan in plans if not storage.is_recorded(plan)]
+        say(f"{len(plans) - len(left)} of {len(plans)} cells stand in the warehouse already")
+        plans = left
     run_id = new_run_id()
     executions: list[CellExecution] = []
     n_whole = 0
@@ -294,6 +307,11 @@ class _Storage:
         from hwbench_pipeline.bench.storing import store_execution
 
         store_execution(self._folder, execution)
+
+    def is_recorded(self, plan: CellPlan) -> bool:
+        from hwbench_pipeline.bench.storing import is_recorded
+
+        return is_recorded(self._folder, plan)
 
     def refresh(self) -> list[UnreadableFile]:
         from hwbench_pipeline.analysis.refreshing import refresh

@@ -14,6 +14,7 @@ from hwbench_pipeline.hardware.probing import probe, probe_all
 from hwbench_pipeline.hardware.rows import hardware_rows
 from hwbench_pipeline.schema.tables.catalog import CORE_HARDWARE
 from hwbench_pipeline.schema.validation import require_valid
+from hwbench_pipeline.state import STATE_VARIABLE
 
 
 @pytest.fixture(scope="module", autouse=True)

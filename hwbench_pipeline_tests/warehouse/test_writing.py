@@ -20,8 +20,8 @@ from hwbench_pipeline.warehouse.location import Cell
 from hwbench_pipeline.warehouse.reading import read_rows
 from hwbench_pipeline.warehouse.writing import (
     WarehouseError,
-    replacing,
     one_writer,
+    replacing,
     require_writable,
     write_environments,
     write_run,

@@ -23,7 +23,7 @@ def _emu3_codes(n_codes: int, first: int, image_id: int, end_of_line_id: int) ->
 
 def _idefics_inputs(config: Any, batch: int, length: int, generator: torch.Generator, inputs: Inputs) -> Inputs:
     pixels = inputs["pixel_values"]
-    grouped = pixels if pixels.dim() == 5 else pixels.unsqueeze(1)  # noqa: PLR2004 - batch, images, channels, height, width
+    grouped = pixels if pixels.dim() == 5 else pixels.unsqueeze(1)
     sees = torch.ones(*inputs["input_ids"].shape, grouped.shape[1], dtype=torch.long)
     taken = {name: inputs[name] for name in ("input_ids", "attention_mask")}
     return {**taken, "pixel_values": grouped, "image_attention_mask": sees}

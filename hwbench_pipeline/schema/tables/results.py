@@ -216,7 +216,7 @@ RESULT_COLUMNS: tuple[Column, ...] = (
         "over twice the fastest sample; few_samples: the time was over before there were ten; "
         "unsteady: the second half of the samples is more than 10 % slower or faster than the first; "
         "loaded_machine: something else used over a quarter of the cores while sampling; "
-        "slower_than_other_run (in out__results only): another run of the same point, options, environment and harness "
+        "slower_than_other_run: in out__results only, another run of the same point, options, environment and harness "
         "version had less than half of its median; "
         "throttled: the clock fell while sampling; software_adapter: software ran what a GPU should have; "
         "cpu_fallback: a part ran on the CPU; faster_than_roofline: the device, or the fastest of its platform, cannot do "

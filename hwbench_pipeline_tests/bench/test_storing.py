@@ -1,0 +1,41 @@
+"""What the warehouse holds already, so that a stopped sweep can go on."""
+
+from __future__ import annotations
+
+import pytest
+
+from hwbench_pipeline.bench.plan import CellPlan, Point
+from hwbench_pipeline.bench.storing import TABLE_OF_MODE, is_recorded
+from hwbench_pipeline.warehouse.location import Cell
+from hwbench_pipeline.warehouse.writing import write_run
+from hwbench_pipeline_tests import rows
+
+
+def plan(*points, mode="inference", hardware="cpu"):
+    return CellPlan(hardware, "bert", mode, points)
+
+
+@pytest.fixture
+def warehouse(tmp_path):
+    """One measured point of cpu × bert, as the shared sample row says it."""
+    write_run(tmp_path, TABLE_OF_MODE["inference"], Cell("cpu", "bert"), "r", [rows.measured()])
+    return tmp_path
+
+
+def test_a_measured_point_is_recorded_and_others_are_not(warehouse):
+    """By size, precision and batch; by mode and hardware."""
+    row = rows.measured()
+    known = Point(row["model_size"], row["precision"], row["batch_size"])
+    assert is_recorded(warehouse, plan(known))
+    assert not is_recorded(warehouse, plan(known, Point(row["model_size"], row["precision"], row["batch_size"] + 1)))
+    assert not is_recorded(warehouse, plan(Point(row["model_size"], "bf16", row["batch_size"])))
+    assert not is_recorded(warehouse, plan(known, mode="training"))
+    assert not is_recorded(warehouse, plan(known, hardware="openvino"))
+
+
+def test_a_row_without_batch_speaks_for_every_point_of_its_size(tmp_path):
+    """Absent hardware is recorded once, whatever was asked for."""
+    absent = rows.whole_cell()
+    write_run(tmp_path, TABLE_OF_MODE["inference"], Cell(absent["hardware"], absent["model"]), "r", [absent])
+    wanted = CellPlan(absent["hardware"], absent["model"], "inference", (Point(absent["model_size"], "fp32", 8),))
+    assert is_recorded(tmp_path, wanted)
