@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from typing import Any
 
+import torch
 from transformers import CONFIG_MAPPING
 from transformers.models.auto import modeling_auto
 
@@ -192,12 +193,17 @@ def model_class_named(name: str) -> Any:
     module, _, own = name.rpartition(":")
     try:
         found = getattr(importlib.import_module(module or "transformers"), own)
-        _ = found.forward  # stand-ins for classes whose libraries are not installed raise here
+        forward = found.forward  # stand-ins for classes whose libraries are not installed raise here
     except (ImportError, AttributeError, RuntimeError) as error:
         reason = " ".join(str(error).split())
         raise NoModelClassError(
             f"{own} cannot be imported here: {reason}. Fix: install what it names, or another transformers"
         ) from error
+    if forward is torch.nn.Module.forward:
+        raise NoModelClassError(
+            f"{own} has no forward pass: only generating calls its parts, one by one. Fix: measure its parts, which are "
+            "types of their own"
+        )
     return found
 
 

@@ -27,7 +27,8 @@ def run(
     wanted = listed_choices("--category", category, CATEGORIES)
     with messages().status("building every model without weights…"):
         from hwbench_pipeline.bench.deriving import known_models
-        from hwbench_pipeline.catalog.rows import SIZES, model_row
+        from hwbench_pipeline.catalog.configs import SIZES
+        from hwbench_pipeline.catalog.rows import model_row
 
         models = [model for model in known_models(on_need=say) if not wanted or model.category in wanted]
         rows = [model_row(model.key, size) for model in models for size in SIZES]

@@ -44,9 +44,7 @@ if __name__ == "__main__":
 def _inputs(name: str, size: str) -> tuple[Any, Any]:
     from hwbench_pipeline.catalog.building import build_model
     from hwbench_pipeline.catalog.inputs import make_inputs
-    from hwbench_pipeline_tests.benchmarks import gpt2
 
-    gpt2.make_known()
     model = build_model(name, size)
     return model, make_inputs(name, model.config, batch_size=1, sequence_length=TOKENS if size == "reference" else 32)
 

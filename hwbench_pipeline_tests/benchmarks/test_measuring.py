@@ -18,7 +18,6 @@ from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling
 from hwbench_pipeline.bench.statistics import percentile
 from hwbench_pipeline.hardware.peaks import known_peaks
-from hwbench_pipeline_tests.benchmarks import gpt2
 from hwbench_pipeline_tests.benchmarks.other_tools import TASKS, TOKENS, run_benchmark_app, run_loop, run_optimum
 from hwbench_pipeline_tests.exports.conftest import real_python  # noqa: F401 - the venv of optimum-benchmark
 
@@ -35,10 +34,8 @@ LARGEST_OVERHEAD = 0.10
 @pytest.fixture(scope="module")
 def processes():
     known_peaks("cpu")
-    gpt2.make_known()
-    with CellProcesses(f"{gpt2.__name__}:run_job") as shared:
+    with CellProcesses() as shared:
         yield shared
-    gpt2.forget()
 
 
 @pytest.fixture(scope="module")

@@ -84,4 +84,4 @@ def test_wrong_calls_say_what_is_expected() -> None:
     with pytest.raises(ValueError, match=r"'huge': expected one of tiny, reference. Fix:"):
         model_config("bert", "huge")
     with pytest.raises(UnknownModelError):
-        model_config("distilbert", "tiny")
+        model_config("distilbret", "tiny")

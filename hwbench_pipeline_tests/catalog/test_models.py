@@ -19,13 +19,12 @@ from hwbench_pipeline.catalog.inputs import (
     input_shape_text,
     items_and_tokens,
     make_inputs,
-    make_labels,
     max_sequence_length,
     place_inputs,
-    primary_output,
-    training_loss_kind,
 )
+from hwbench_pipeline.catalog.labels import make_labels, training_loss_kind
 from hwbench_pipeline.catalog.names import model_keys, resolve
+from hwbench_pipeline.catalog.signal import primary_output
 
 ALL = pytest.mark.parametrize("key", model_keys())
 
@@ -255,4 +254,4 @@ def test_constant_inputs_stay_on_the_cpu() -> None:
     assert placed["image_sizes"].device.type == "cpu"
     assert placed["pixel_values"].dtype is torch.float16
     assert placed["input_ids"].device.type == "meta"
-    assert {"image_sizes"} == inputs_module.CONSTANT_INPUTS
+    assert "image_sizes" in inputs_module.CONSTANT_INPUTS

@@ -258,6 +258,14 @@ EXCEPTIONS: dict[str, Exceptional] = {
         },
         kept=frozenset({"indexer_n_heads"}),
     ),
+    "align": Exceptional(
+        "pictures of 600 pixels go through 55 blocks of convolutions, which takes the tiny model many seconds",
+        tiny={"vision_config": {"image_size": 224}},
+    ),
+    "glm4v_moe": Exceptional(
+        "96 heads do not divide the default width, and positions are split for heads of 128; those of zai-org/GLM-4.5V",
+        reference={"text_config": {"head_dim": 128}},
+    ),
     "vipllava": Exceptional(
         "five layers of the vision tower are read beside each other, of which the tiny one has two and its input",
         tiny={"vision_feature_layers": [-1, -2, -1, -2, -1]},
