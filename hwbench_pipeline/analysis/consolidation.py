@@ -30,7 +30,7 @@ from hwbench_pipeline.schema.tables import (
 )
 from hwbench_pipeline.schema.tables.results import BOUNDED_ERROR_CLASSES, MEMORY_LIMIT_OPTION
 from hwbench_pipeline.warehouse.location import table_file
-from hwbench_pipeline.warehouse.reading import UnreadableFile, register_tables
+from hwbench_pipeline.warehouse.reading import UnreadableFile, connect, register_tables, select_table
 from hwbench_pipeline.warehouse.writing import replacing
 
 RESULT_SOURCES: tuple[Table, ...] = (
@@ -180,3 +180,13 @@ def consolidate_environments(warehouse: Path, connection: duckdb.DuckDBPyConnect
     unreadable = register_tables(connection, warehouse, (*ENVIRONMENT_SOURCES, OUT__RESULTS))
     written = _write_selected(connection, warehouse, OUT__ENVIRONMENTS, _ENVIRONMENTS)
     return Consolidated(written.path, written.n_rows, unreadable)
+
+
+def results_of_run(warehouse: Path, run_id: str) -> dict[str, dict[str, Any]]:
+    """What out__results knows of a run's rows beside other runs, by result_id: their `flags`, and whether each `is_current`."""
+    with connect() as connection:
+        sql, _ = select_table(connection, warehouse, OUT__RESULTS)
+        found = connection.execute(
+            f"SELECT result_id, flags, is_current FROM ({sql}) WHERE source = 'hwbench' AND run_id = ?", [run_id]
+        ).fetchall()
+    return {result_id: {"flags": flags, "is_current": is_current} for result_id, flags, is_current in found}

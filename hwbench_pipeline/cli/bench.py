@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -218,6 +218,7 @@ def run(
             say(f"hwbench bench: Ctrl-C after {n_whole} of {len(plans)} cells{part}")
         bar.update(task, description="bringing the tables up to date")
         unreadable = [] if storage is None else storage.refresh()
+    united = {} if storage is None else storage.results_of_run(run_id)
     rows = [row for execution in executions for row in execution.rows]
     if bundle is not None:
         _write_bundle(bundle, executions, is_cut_short=interruption is not None)
@@ -256,7 +257,7 @@ def run(
                         row.get("latency_ms_p50"),
                         row.get("throughput_items_per_s"),
                         row.get("peak_memory_mb"),
-                        ", ".join(row.get("flags") or ()) or None,
+                        ", ".join(united.get(row["result_id"], row).get("flags") or ()) or None,
                     )
                     for row in rows
                 ),
@@ -272,6 +273,14 @@ def run(
                 if row["status"] != "ok"
             ),
         )
+    for row in rows:
+        is_current = united.get(row["result_id"], {"is_current": True})["is_current"]
+        if "loaded_machine" in (row.get("flags") or ()) and not is_current:
+            point = f"{row['model_size']} {row['precision']} batch {row['batch_size']}"
+            say(
+                f"hwbench bench: {row['hardware']} × {row['model']}, {point}: the machine was loaded, and an earlier run "
+                "on a machine at rest stays current. Fix: measure again with the machine at rest"
+            )
     for file in unreadable:
         say(f"hwbench bench: {file}")
     if interruption is not None:
@@ -317,6 +326,11 @@ class _Storage:
         from hwbench_pipeline.analysis.refreshing import refresh
 
         return refresh(self._folder).unreadable
+
+    def results_of_run(self, run_id: str) -> dict[str, dict[str, Any]]:
+        from hwbench_pipeline.analysis.consolidation import results_of_run
+
+        return results_of_run(self._folder, run_id)
 
 
 def _require_bundle_place(path: Path) -> None:

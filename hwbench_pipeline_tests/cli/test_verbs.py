@@ -18,7 +18,7 @@ from rich.console import Console
 
 from hwbench_pipeline import __version__
 from hwbench_pipeline.analysis.refreshing import refresh
-from hwbench_pipeline.bench import largest_batch
+from hwbench_pipeline.bench import engine, largest_batch
 from hwbench_pipeline.bench.engine import CellExecution
 from hwbench_pipeline.catalog.names import MODELS
 from hwbench_pipeline.cli import query
@@ -437,6 +437,28 @@ def test_a_search_for_the_largest_batch_says_what_it_tries(call, monkeypatch):
     called = call("bench", "--hardware", "cpu", "--model", "vit", "--largest-batch", "--bundle", "b.json")
     assert called.code == 0
     assert called.lines[1:3] == [f"cpu × vit (inference): does batch {batch} fit?" for batch in (1, 2)]
+
+
+def test_what_only_other_runs_show_is_said_where_a_run_is_printed(call, tmp_path, monkeypatch):
+    made = []
+
+    def run_cell(plan, processes, *, run_id, **_):
+        n = len(made)
+        samples = [sample * (1 + 9 * n) for sample in rows.SAMPLES]
+        flags = ["loaded_machine"] if n else []
+        made.append(rows.measured(run_id=run_id, started_at=rows.later(n), samples_ms=samples, flags=flags))
+        return CellExecution(plan, run_id, made[-1:], [rows.environment()])
+
+    monkeypatch.setattr(engine, "run_cell", run_cell)
+    arguments = ("bench", "--hardware", "cpu", "--model", "bert", "--warehouse", tmp_path / "w")
+    first, second = call(*arguments), call(*arguments)
+    assert (first.code, second.code) == (0, 0)
+    assert "slower_than_other_run" not in first.out
+    assert "slower_than_other_run" in re.sub(r"\s", "", second.out)
+    assert not any("stays current" in line for line in first.lines)
+    (line,) = [line for line in second.lines if "stays current" in line]
+    assert "cpu × bert, reference fp32 batch 1" in line
+    assert line.endswith("Fix: measure again with the machine at rest")
 
 
 def test_one_real_measurement_from_the_call_to_the_database(program, call, tmp_path):
