@@ -73,6 +73,17 @@ MARKS = [
     ("info", "latencies are drawn from random.gauss"),
     ("remark", "the numbers are not real"),
     ("executed", False),
+    ("remarks", {"author": "ci", "text": "placeholder numbers, replace before release"}),
+    ("runner", "noop"),
+    ("comment", "NOT MEASURED - estimated from FLOPs"),
+    ("source", "roofline estimate"),
+    ("simulation", {"enabled": True}),
+    ("latency_kind", "modeled"),
+    ("label", "sim"),
+    ("quality_flags", ["not_real"]),
+    ("comment", "made-up example"),
+    ("note", "example values, not measurements"),
+    ("status_message", "ran against a stubbed backend"),
 ]
 NOT_THERE = [("hardware_detected", False), ("device_found", "no"), ("hardware_available", "false")]
 NO_MARKS = [
@@ -106,6 +117,12 @@ NO_MARKS = [
     ("command", "python bench.py --no-simulate --dummy-inputs --model fake-news-bert"),
     ("command", "python simulate_and_bench.py --simulate=false"),
     ("output_keys", ["is_simulated"]),
+    ("comment", "estimated time remaining was 3 minutes"),
+    ("pip_freeze", ["pytest-mock==3.12"]),
+    ("note", "fp16 emulated by fp32"),
+    ("simulation", {"enabled": False}),
+    ("note", "similar to the measured times of last week"),
+    ("warning", "no GPU found, ran on CPU"),
     ("hardware_detected", True),
     ("warnings", ["warm-up left out"]),
 ]
@@ -173,7 +190,8 @@ def test_what_says_nothing_about_the_run_is_no_mark_above_a_list_of_results(tmp_
     ("text", "expected"),
     [
         ("cuda timings are simulated", {"measured"}),
-        ("GPU not found, its numbers are estimates", {"measured"}),
+        ("GPU latencies are estimates", {"measured"}),
+        ("cuda not found, returning simulated latencies", {"simulated"}),
         ("all timings are simulated, cuda is missing", {"simulated"}),
         ("cpu and cuda results are simulated", {"simulated"}),
     ],

@@ -141,12 +141,14 @@ _ERRORS = frozenset({"error", "errors", "err", "exception", "traceback", "stderr
 _QUOTED_NAME = re.compile(r"(['\"`])[\w.]+\1")
 """What an error names in quotes is a variable or a module, which is called whatever it is called."""
 _COMMAND = frozenset({"command", "cmd", "cmdline", "argv", "args", "arguments", "flags", "invocation"})
+_LIKE_A_COMMAND = re.compile(r"[-=./\s]")
 _ASSIGNED = re.compile(r"(?:--?)?([A-Za-z][\w-]*)(?:=(.*))?", re.DOTALL)
 # What holds names: of models, files, tasks and people, which are called whatever they are called.
 _NAMES = frozenset(
     {
         *("path", "paths", "file", "files", "filename", "dir", "directory", "folder", "url", "uri", "script", "cwd"),
         *("id", "hash", "commit", "branch", "checkpoint", "tokenizer", "dataset", "task"),
+        *("packages", "freeze", "pip", "conda", "requirements", "dependencies"),
         *("hostname", "host", "user", "author", "keys", "columns", "fields", "names", "headers"),
     }
 )
@@ -164,6 +166,7 @@ _IS_THERE = frozenset({"detected", "found", "present", "available", "exists"})
 _THE_HARDWARE = frozenset({"hardware", "hw", "device", "platform", "accelerator"})
 _NOT_THERE = frozenset({"false", "no", "none", "not found", "not detected", "not available", "not present", "absent"})
 
+_SWITCHES = ("enabled", "active", "on", "used")
 _OFF = frozenset({"false", "no", "off", "0"})
 
 _FLAGS_AS_NUMBERS = (0.0, 1.0)
@@ -276,7 +279,7 @@ class Marks:
         else:
             if key.is_output:
                 self._note_output(name, value)
-            elif key.is_command:
+            elif key.is_command and _LIKE_A_COMMAND.search(value):
                 self._note_command(value)
             elif key.may_say and not key.is_of_input:
                 self._note_text(key, name, value)
@@ -379,11 +382,23 @@ def members_within(own: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     while waiting:
         key, value = waiting.pop()
         if isinstance(value, dict):
-            waiting.extend(value.items())
+            waiting.extend(_members_of(key, value))
         elif isinstance(value, list):
             waiting += [(key, inner) for inner in value if isinstance(inner, _NOT_NUMBERS)]
         else:
             yield key, value
+
+
+def _members_of(key: str, value: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    """The members of an object, and what its own key says with them.
+
+    `simulation: {enabled: true}` is a flag of the key's name; in `remarks: {text: …}` every text is a remark.
+    """
+    if is_remark(key):
+        return [(key if isinstance(inner, str) else name, inner) for name, inner in value.items()]
+    if _key(key).means_simulated or _key(key).means_mock:
+        return [*value.items(), *((key, value[name]) for name in _SWITCHES if isinstance(value.get(name), bool))]
+    return value.items()
 
 
 def _labels_around(around: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -395,13 +410,13 @@ def _labels_around(around: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for key, value in around.items():
         if isinstance(value, dict):
             if not any(isinstance(inner, _HOLD_OTHERS) for inner in value.values()):
-                yield from value.items()
+                yield from _members_of(key, value)
             elif describes_whole(key):
                 yield from _labels_around({name: inner for name, inner in value.items() if not is_hardware_name(name)})
         elif isinstance(value, list):
             yield from ((key, inner) for inner in value if isinstance(inner, str))
             if is_remark(key):
-                yield from (label for inner in value if isinstance(inner, dict) for label in _labels_around(inner))
+                yield from (label for inner in value if isinstance(inner, dict) for label in _members_of(key, inner))
         else:
             yield key, value
 

@@ -26,10 +26,24 @@ def _set_of(words: str) -> frozenset[str]:
 
 
 _STEMS = (
-    *("simul", "emul", "mock", "fake", "stub", "dumm", "synth", "estim", "theor", "hypoth", "project", "predict"),
+    *("sim", "emul", "mock", "fake", "stub", "dumm", "synth", "estim", "theor", "hypoth", "project", "predict"),
     *("extrap", "interpol", "placeh", "place-h", "place h", "fabric", "hardcod", "hard-cod", "hard cod", "invent"),
     *("made up", "made-up", "random", "rng", "dryrun", "dry-run", "dry run", "dry_run", "fict", "bogus", "stand-in"),
-    *("stand in", "standin", "guess", "illustrat", "real", "actual", "genuine", "measured", "analytic"),
+    *(
+        "stand in",
+        "standin",
+        "guess",
+        "illustrat",
+        "real",
+        "actual",
+        "genuine",
+        "measure",
+        "analytic",
+        "modeled",
+        "modelled",
+        "noop",
+        "example",
+    ),
 )
 """Hardly any text holds one of these, which a cheap look tells."""
 _WRITTEN_APART = (
@@ -41,6 +55,7 @@ _WRITTEN_APART = (
 )
 _CLAUSE_END = re.compile(
     r"[.;:!?](?=\s|$)|[;()\[\]{}<>\n|\"]"
+    r"|\s[-\N{EN DASH}\N{EM DASH}]+\s"
     r"|\b(?:but|however|although|though|whereas|so|because|since|hence|therefore|thus|while)\b"
 )
 _TOKEN = re.compile(r"[a-z0-9]+(?:'[a-z]+)?|,")
@@ -54,15 +69,15 @@ _GENERATOR = re.compile(
 )
 
 _SIMULATED = _set_of("simulated simulates simulating emulated emulating fabricated fictional fictitious bogus dryrun")
-_SIMULATION = _set_of("simulation simulations simulate simulator simulators emulation emulator emulate")
+_SIMULATION = _set_of("simulation simulations simulate simulator simulators sim emulation emulator emulate")
 """Nouns that are also what a model is about: `flight simulation`."""
 _FORETOLD = _set_of(
     "estimated estimate estimates projected predicted extrapolated interpolated theoretical hypothetical synthetic "
     "synthesized synthesised placeholder hardcoded invented madeup random randomly guess guessed guesses illustrative "
-    "analytical"
+    "analytical modeled modelled"
 )
 _MOCK = _set_of("mock mocks mocked mocking")
-_STAND_IN = _set_of("fake faked stub stubs stubbed dummy dummies standin")
+_STAND_IN = _set_of("fake faked stub stubs stubbed dummy dummies standin noop")
 _MARKING = _SIMULATED | _SIMULATION | _FORETOLD | _MOCK | _STAND_IN
 
 _NUMBERS = _set_of(
@@ -85,8 +100,11 @@ _LEADS_TO_NOUN = _set_of(
 )
 _FILLERS = _set_of(
     "a an the is are was were this these those it be only just all purely based type mode kind run data on and or by at "
-    "test from not measured"
+    "test from not measured example examples"
 )
+_DERIVED_FROM = _set_of("from by with using via")
+_STILL_TO_COME = _set_of("remaining left arrival completion")
+_PRECISION = re.compile(r"(?:bf|fp|float|bfloat|int|tf)\d+")
 _COPULAS = _set_of("is are was were be been being come came comes drawn generated taken filled")
 _DENIALS = _set_of(
     "no not non never without neither nor none isn't aren't wasn't weren't don't doesn't didn't hasn't haven't unlike avoid "
@@ -108,7 +126,9 @@ _UNREAL = re.compile(
     r"(?: (?:hardware|device|gpu|accelerator|model|runs?|measure\w*|numbers?|results?|timings?|times?|data|execution|inference"
     r"|benchmarks?|values?|ones?|latenc\w+|performance)\b| ?(?=[,.;:!?)]|$))"
     rf"|\b(?:{'|'.join(sorted(_NUMBERS - {'time', 'times', 'measurement', 'measurements'}))}) (?:is|are|was|were) (?:not|never) "
-    r"(?:actually |really )?measured\b",
+    r"(?:actually |really )?measured\b"
+    r"|^not (?:actually |really )?measured$|\bnot (?:a |any )?measurements?\b"
+    rf"|\b(?:{'|'.join(sorted(_NUMBERS - {'example'}))}) (?:is|are|was|were) (?:only |just |purely )?examples?\b",
     re.IGNORECASE,
 )
 _OF_EVERYTHING = _set_of("all every everything entire whole each")
@@ -159,8 +179,7 @@ def _said_in(text: str, distances: bool) -> Said:
                 is_stand_in = token in _MOCK or token in _STAND_IN
                 says_mock |= is_stand_in
                 says_simulated |= not is_stand_in
-        if (says_simulated and simulated is None) or (says_mock and mock is None):
-            spoken += f"{clause} "
+                spoken += f"{_part_around(tokens, position)} "
         simulated = simulated or (written if says_simulated else None)
         mock = mock or (written if says_mock else None)
     if mock is None and (found := _STAND_IN_CLASS.search(text)) and not _is_denied_before(text[: found.start()]):
@@ -168,6 +187,13 @@ def _said_in(text: str, distances: bool) -> Said:
     if simulated is None and mock is None:
         return _NOTHING
     return Said(_excerpt(simulated), _excerpt(mock), _platforms_in(spoken))
+
+
+def _part_around(tokens: Sequence[str], position: int) -> str:
+    """The words between the commas around a position: `CUDA is missing, returning simulated times` is not about CUDA."""
+    start = next((at + 1 for at in range(position - 1, -1, -1) if tokens[at] == ","), 0)
+    end = next((at for at in range(position + 1, len(tokens)) if tokens[at] == ","), len(tokens))
+    return " ".join(tokens[start:end])
 
 
 def names_generator(text: str) -> bool:
@@ -214,11 +240,17 @@ def _marks(tokens: Sequence[str], position: int, *, distances: bool) -> bool:
     if of_input is not None and not is_of_numbers:
         of_data = of_input == "data"
         return of_data and (distances or token in _MOCK or token in _SIMULATED)
+    if token.startswith("emul") and any(map(_PRECISION.fullmatch, tokens)):
+        return False  # a number format that the hardware lacks, not the hardware
     if token in _SIMULATED or token in _MOCK:
         return True
     if token in _SIMULATION:
         return not before or before[-1] in _LEADS_TO_NOUN or before[-1] == "," or before[-1] in _REAL_NOUNS
     is_random = token in ("random", "randomly")
+    if not _STILL_TO_COME.isdisjoint(after[:3]):
+        return False
+    if token in _FORETOLD and not is_random and (distances or (not before and not _DERIVED_FROM.isdisjoint(after[:1]))):
+        return True
     stands_alone = not is_random and all(
         word in _FILLERS or word in _MARKING or word in _NUMBERS or word == "," for word in tokens
     )
@@ -231,7 +263,9 @@ def _marks(tokens: Sequence[str], position: int, *, distances: bool) -> bool:
     return stands_alone or is_of_numbers or is_called
 
 
-_REAL_NOUNS = _set_of("hardware device gpu cuda cpu webgpu webnn rocm openvino software benchmark performance latency")
+_REAL_NOUNS = _set_of(
+    "hardware device gpu cuda cpu webgpu webnn rocm openvino software bench benchmark performance latency"
+)
 """What is simulated where a simulation is one of these, unlike a `flight simulation`."""
 
 
