@@ -13,7 +13,8 @@ from hwbench_pipeline.cli.output import output, print_json, say, table
 NAME = "query"
 HELP = (
     "Ask the database in SQL (DuckDB's), read-only and without access to any other file. "
-    '`hwbench query "show tables"` lists the tables; docs/tables.md says what every column means.'
+    '`hwbench query "show tables"` lists the tables; docs/tables.md says what every column means. '
+    "Numbers are shown with four significant digits; --json gives every digit."
 )
 EXAMPLE = (
     'Example: `hwbench query "select model, hardware, latency_ms_p50, flags from out__results '

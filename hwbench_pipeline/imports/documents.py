@@ -15,7 +15,7 @@ from typing import Any
 
 from hwbench_pipeline.legacy.contents import LARGEST_FILE_BYTES
 from hwbench_pipeline.legacy.document_errors import UnreadableDocumentError
-from hwbench_pipeline.legacy.documents import parse_document
+from hwbench_pipeline.legacy.documents import decoded_text, has_wide_mark, parse_document
 
 GZIP_MAGIC = b"\x1f\x8b"
 _GZIP_WINDOW = 31
@@ -30,7 +30,9 @@ class TextTable:
 
 
 def is_json(data: bytes) -> bool:
-    """Whether the bytes begin like a JSON object or list."""
+    """Whether the bytes begin like a JSON object or list. Raises UnreadableDocumentError for broken UTF-16."""
+    if has_wide_mark(data):
+        return decoded_text(data).lstrip()[:1] in ("{", "[")
     return data.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] in (b"{", b"[")
 
 
@@ -44,7 +46,7 @@ def text_table(data: bytes) -> TextTable:
     if not data.strip():
         raise UnreadableDocumentError("an empty file, expected a table or JSON. Fix: run what wrote it again")
     try:
-        content = data.decode("utf-8-sig")
+        content = decoded_text(data) if has_wide_mark(data) else data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise UnreadableDocumentError(
             f"not UTF-8 (byte {error.start}), expected CSV or JSON in UTF-8. Fix: convert it, e.g. with iconv"

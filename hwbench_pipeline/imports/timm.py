@@ -234,7 +234,7 @@ def _worth(
 ) -> dict[str, Any]:
     """Provenance of one line, with the reason and the flags."""
     basis = (
-        "published by timm: an average over repeated steps without raw samples; "
+        "in the form of timm's benchmark tables: an average over repeated steps without raw samples; "
         f"device, precision and software only from the file's name ({evidence.said})"
     )
     listed = published_peak(evidence.device_name or "")

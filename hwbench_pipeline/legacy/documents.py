@@ -17,7 +17,7 @@ from hwbench_pipeline.legacy.columnar import parse_duckdb, parse_parquet
 from hwbench_pipeline.legacy.document_errors import UnreadableDocumentError
 from hwbench_pipeline.legacy.tabular import looks_like_table, parse_table
 
-__all__ = ["UnreadableDocumentError", "parse_document"]
+__all__ = ["UnreadableDocumentError", "decoded_text", "has_wide_mark", "parse_document"]
 
 MOST_CONTAINERS = 1_000_000
 """Objects and lists in a document. Each takes 70 to 370 bytes whatever it holds, so that bytes alone bound too little."""
@@ -47,7 +47,7 @@ def parse_document(data: bytes, name: str) -> Any:
             "an SQLite database, which may hold results; expected JSON, CSV, Parquet or DuckDB. "
             "Fix: export its result tables as CSV"
         )
-    content = _decoded(data)
+    content = decoded_text(data)
     if not content or content.isspace():
         raise UnreadableDocumentError("an empty file, expected one document. Fix: run what wrote it again")
     _require_size(content)
@@ -63,7 +63,13 @@ def parse_document(data: bytes, name: str) -> Any:
         raise _unusable(error) from None
 
 
-def _decoded(data: bytes) -> str:
+def has_wide_mark(data: bytes) -> bool:
+    """Whether the bytes begin with the mark of UTF-16 or UTF-32."""
+    return data.startswith(tuple(mark for mark, _ in _BYTE_ORDER_MARKS))
+
+
+def decoded_text(data: bytes) -> str:
+    """The text in some bytes: UTF-8, or UTF-16 and UTF-32 that say so. Raises UnreadableDocumentError for anything else."""
     for mark, encoding in _BYTE_ORDER_MARKS:
         if data.startswith(mark):
             try:

@@ -44,6 +44,14 @@ def test_every_line_of_a_published_file_is_one_row_with_its_numbers(path):
         assert f"batch_size={expected['batch_size'] or ''};" in row.pointer
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_text_that_says_its_encoding_is_read_in_it(encoding):
+    line = "vit_base_patch16_224,224,1000.0,256.0,256,86.57,16.87,16.49"
+    plain = read(table(line).encode(), NAME)
+    assert [row.columns for row in read(table(line).encode(encoding), NAME).rows] == [row.columns for row in plain.rows]
+    assert len(plain.rows) == 1
+
+
 def test_the_published_folder_imports_completely(external, bring):
     tables = bring("timm", external / "timm")
     n_lines = {path.as_posix(): len(path.read_text().splitlines()) - 1 for path in RESULT_FILES}
