@@ -11,6 +11,7 @@ import inspect
 import math
 import re
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,14 @@ MEL_BINS = 80
 """Channels of a spectrogram where neither configuration nor feature extractor tells."""
 
 _PLACEHOLDERS: Mapping[str, tuple[str, ...]] = {
-    "image": ("image_token_id", "image_token_index", "image_patch_id", "media_placeholder_token_id", "im_patch_id", "img_context_token_id"),
+    "image": (
+        "image_token_id",
+        "image_token_index",
+        "image_patch_id",
+        "media_placeholder_token_id",
+        "im_patch_id",
+        "img_context_token_id",
+    ),
     "video": ("video_token_id", "video_token_index"),
     "audio": ("audio_token_id", "audio_token_index"),
 }
@@ -88,7 +96,15 @@ def text_part(config: PretrainedConfig) -> PretrainedConfig:
 
 def vision_part(config: PretrainedConfig) -> PretrainedConfig:
     """The configuration of the vision tower, or of the whole where there is none."""
-    for name in ("vision_config", "image_config", "vit_config", "encoder", "backbone_config", "question_encoder", "vision_encoder_config"):
+    for name in (
+        "vision_config",
+        "image_config",
+        "vit_config",
+        "encoder",
+        "backbone_config",
+        "question_encoder",
+        "vision_encoder_config",
+    ):
         part = getattr(config, name, None)
         if isinstance(part, PretrainedConfig):
             inner = getattr(part, "vision_config", None)
@@ -132,11 +148,16 @@ def channels(config: PretrainedConfig) -> int:
     return int(found) if isinstance(found, int) else 3
 
 
+def _processor_names() -> Mapping[str, Any]:
+    from transformers.models.auto import image_processing_auto
+
+    return vars(image_processing_auto)["IMAGE_PROCESSOR_MAPPING_NAMES"]  # type: ignore[no-any-return]
+
+
 def image_processor(key: str, config: PretrainedConfig) -> Any:
     """The type's image processor with the configuration's patch sizes; None where it has none that runs here."""
-    from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
 
-    names = IMAGE_PROCESSOR_MAPPING_NAMES.get(key)
+    names = _processor_names().get(key)
     name = names.get("pil") if isinstance(names, Mapping) else None
     if name is None:
         return None
@@ -147,7 +168,11 @@ def image_processor(key: str, config: PretrainedConfig) -> Any:
     made_by_default = None
     try:
         made_by_default = getattr(transformers, name)()
-        for setting, own in (("patch_size", "patch_size"), ("merge_size", "spatial_merge_size"), ("temporal_patch_size", "temporal_patch_size")):
+        for setting, own in (
+            ("patch_size", "patch_size"),
+            ("merge_size", "spatial_merge_size"),
+            ("temporal_patch_size", "temporal_patch_size"),
+        ):
             value = getattr(vision, own, None)
             if isinstance(value, int) and hasattr(made_by_default, setting):
                 settings[setting] = value
@@ -159,6 +184,16 @@ def image_processor(key: str, config: PretrainedConfig) -> Any:
         return getattr(transformers, name)(**settings)
     except Exception:  # noqa: BLE001 - a processor that cannot be made here is none: the configuration's sides are used
         return made_by_default
+
+
+@dataclass(frozen=True)
+class _Call:
+    """One forward pass to make inputs for: its items, its text tokens, where numbers come from, and what is made by now."""
+
+    batch: int
+    length: int
+    generator: torch.Generator
+    made: Tensors
 
 
 class InputMaker:
@@ -182,9 +217,18 @@ class InputMaker:
         """Keyword arguments of one forward pass; floats fp32, ids int64."""
         generator = torch.Generator().manual_seed(seed)
         inputs: Tensors = {}
+        call = _Call(batch_size, length, generator, inputs)
         own = exception_of(self.key).inputs
-        for makes in (self._images, self._videos, self._audio, self._series, self._text, self._decoder, self._required_rest):
-            for name, value in makes(batch_size, length, generator, inputs).items():
+        for makes in (
+            self._images,
+            self._videos,
+            self._audio,
+            self._series,
+            self._text,
+            self._decoder,
+            self._required_rest,
+        ):
+            for name, value in makes(call).items():
                 inputs.setdefault(name, value)
         if own is not None:
             return own(self.config, batch_size, length, generator, inputs)
@@ -251,7 +295,9 @@ class InputMaker:
         size = vocabulary or int(told or 1000)
         allowed = torch.ones(size, dtype=torch.bool)
         allowed[[i for i in self.special_ids() if 0 <= i < size]] = False
-        allowed[: min(4, size // 2)] = False  # padding, begin, end and unknown stand first where a configuration says nothing
+        allowed[: min(4, size // 2)] = (
+            False  # padding, begin, end and unknown stand first where a configuration says nothing
+        )
         ids = allowed.nonzero().squeeze(1)
         if not len(ids):
             ids = torch.arange(size)
@@ -268,15 +314,22 @@ class InputMaker:
     def _read_vocabulary(self) -> int | None:
         """Size of the vocabulary of an encoder that reads other tokens than its decoder writes, None without such."""
         parts = {name: getattr(self.config, name, None) for name in _READERS}
-        if not any(isinstance(getattr(self.config, name, None), PretrainedConfig) for name in ("decoder_config", "decoder")):
+        if not any(
+            isinstance(getattr(self.config, name, None), PretrainedConfig) for name in ("decoder_config", "decoder")
+        ):
             return None
         sizes = (getattr(part, "vocab_size", None) for part in parts.values() if isinstance(part, PretrainedConfig))
         return next((int(size) for size in sizes if isinstance(size, int) and size), None)
 
-    def _text(self, batch: int, length: int, generator: torch.Generator, inputs: Tensors) -> Tensors:
+    def _text(self, call: _Call) -> Tensors:
+        batch, length, generator, inputs = call.batch, call.length, call.generator, call.made
         if "input_ids" not in self.names:
             return {}
-        if self._main not in ("input_ids", None) and "text" not in self._modalities and "input_ids" not in self._required:
+        if (
+            self._main not in ("input_ids", None)
+            and "text" not in self._modalities
+            and "input_ids" not in self._required
+        ):
             return {}
         ids = self.tokens((batch, self._length(length)), generator, self._read_vocabulary())
         eos = getattr(text_part(self.config), "eos_token_id", None)
@@ -286,8 +339,18 @@ class InputMaker:
         middle = [ids[:, :1]]
         spans: list[tuple[int, int, int]] = []
         for kind, count in self.counts.items():
-            start = attribute(self.config, (f"{kind}_start_token_id", f"{kind}_begin_token_id", f"{kind}_bos_token_id", "vision_start_token_id") if kind != "audio" else ("audio_start_token_id", "audio_bos_token_id", "audio_begin_token_id"))
-            end = attribute(self.config, (f"{kind}_end_token_id", f"{kind}_eos_token_id", "vision_end_token_id") if kind != "audio" else ("audio_end_token_id", "audio_eos_token_id"))
+            start = attribute(
+                self.config,
+                (f"{kind}_start_token_id", f"{kind}_begin_token_id", f"{kind}_bos_token_id", "vision_start_token_id")
+                if kind != "audio"
+                else ("audio_start_token_id", "audio_bos_token_id", "audio_begin_token_id"),
+            )
+            end = attribute(
+                self.config,
+                (f"{kind}_end_token_id", f"{kind}_eos_token_id", "vision_end_token_id")
+                if kind != "audio"
+                else ("audio_end_token_id", "audio_eos_token_id"),
+            )
             if isinstance(start, int):
                 middle.append(torch.full((batch, 1), start))
             frames = self._frames_apart(kind, inputs)
@@ -296,12 +359,21 @@ class InputMaker:
                     middle.append(ids[:, :1])
                 elif frame:
                     middle.append(torch.full((batch, 1), start))
-                middle.append(torch.full((batch, count // frames), placeholders.get(kind, next(iter(placeholders.values()), 0))))
-                spans.append((sum(part.shape[1] for part in middle) - count // frames, count // frames, _TYPE_IDS[kind]))
+                middle.append(
+                    torch.full((batch, count // frames), placeholders.get(kind, next(iter(placeholders.values()), 0)))
+                )
+                spans.append(
+                    (sum(part.shape[1] for part in middle) - count // frames, count // frames, _TYPE_IDS[kind])
+                )
                 if isinstance(end, int):
                     middle.append(torch.full((batch, 1), end))
         ids = torch.cat([*middle, ids[:, 1:]], dim=1)
-        if isinstance(eos, int) and getattr(self.config, "text_config", None) is not None and not self.counts and 0 <= eos < int(getattr(text_part(self.config), "vocab_size", 0) or 0):
+        if (
+            isinstance(eos, int)
+            and getattr(self.config, "text_config", None) is not None
+            and not self.counts
+            and 0 <= eos < int(getattr(text_part(self.config), "vocab_size", 0) or 0)
+        ):
             ids[:, -1] = eos  # a CLIP-like tower reads its summary there
         made = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
         types = torch.zeros_like(ids)
@@ -311,7 +383,9 @@ class InputMaker:
             made["mm_token_type_ids"] = types
         if "token_type_ids" in self.names:
             image = placeholders.get("image")
-            made["token_type_ids"] = (ids == image).long() if image is not None and self.counts else torch.zeros_like(ids)
+            made["token_type_ids"] = (
+                (ids == image).long() if image is not None and self.counts else torch.zeros_like(ids)
+            )
         n_latent = attribute(self.config, ("latent_query_num",))
         if "image_embeds_position_mask" in self.names and isinstance(n_latent, int):
             image_places = torch.zeros_like(ids).repeat(1, 1 + math.ceil(n_latent / ids.shape[1]))
@@ -331,7 +405,8 @@ class InputMaker:
         grid = inputs.get("video_grid_thw")
         return int(grid[0, 0]) if grid is not None else VIDEO_FRAMES
 
-    def _decoder(self, batch: int, length: int, generator: torch.Generator, inputs: Tensors) -> Tensors:
+    def _decoder(self, call: _Call) -> Tensors:
+        batch, length, generator, inputs = call.batch, call.length, call.generator, call.made
         if "decoder_input_ids" not in self.names or not getattr(self.config, "is_encoder_decoder", False):
             return {}
         decoder = getattr(self.config, "decoder", None)
@@ -344,7 +419,8 @@ class InputMaker:
     def _takes_images(self) -> bool:
         return "pixel_values" in self.names or "flattened_patches" in self.names or "images" in self.names
 
-    def _images(self, batch: int, length: int, generator: torch.Generator, inputs: Tensors) -> Tensors:
+    def _images(self, call: _Call) -> Tensors:
+        batch, generator = call.batch, call.generator
         if not self._takes_images():
             return {}
         if "image_position_ids" in self.names:
@@ -354,17 +430,21 @@ class InputMaker:
         height, width = self._sides(processor)
         frames = attribute(vision_part(self.config), ("num_frames", "frames_per_clip"))
         is_video = "video" in self._modalities and "image" not in self._modalities
-        if is_video or (isinstance(frames, int) and "pixel_values_videos" not in self.names and self._main == "pixel_values"):
+        if is_video or (
+            isinstance(frames, int) and "pixel_values_videos" not in self.names and self._main == "pixel_values"
+        ):
             n_frames = int(frames) if isinstance(frames, int) else VIDEO_FRAMES
-            return {"pixel_values": torch.randn(batch, n_frames, channels(self.config), height, width, generator=generator)}
-        made = _processed(processor, batch, height, width, channels(self.config), generator) if processor is not None else {}
+            return {
+                "pixel_values": torch.randn(batch, n_frames, channels(self.config), height, width, generator=generator)
+            }
+        made = _processed(processor, batch, height, width, generator) if processor is not None else {}
         made = {name: value for name, value in made.items() if name in self.names}
         if "input_ids" in self.names:
             made.pop("attention_mask", None)  # the text's, where there is text
         if self._main in made or "pixel_values" in made or "flattened_patches" in made:
-            pixels = made.get("pixel_values")
-            if pixels is not None:
-                made["pixel_values"] = torch.randn(self._grouped(pixels.shape), generator=generator)
+            if "pixel_values" in made:
+                shape = made["pixel_values"].shape
+                made["pixel_values"] = torch.randn(self._grouped(shape), generator=generator)
             return made
         if "image_grid_thw" in self.names:
             return self._packed(batch, height, width, generator)
@@ -396,7 +476,7 @@ class InputMaker:
         unit = patch * (merged if isinstance(merged, int) else int(merged[0]))
         rows, columns = (max(1, min(side, LARGEST_UNSTATED_SIDE) // unit) * unit // patch for side in (height, width))
         steps = attribute(vision, ("temporal_patch_size", "patch_temporal"))
-        values = (channels(self.config) * patch**2 * (steps if isinstance(steps, int) else 1),)
+        values: tuple[int, ...] = (channels(self.config) * patch**2 * (steps if isinstance(steps, int) else 1),)
         if _SQUARE_PATCHES in self.extra:
             values = (channels(self.config), patch, patch)
         return {
@@ -431,33 +511,42 @@ class InputMaker:
             "pixel_attention_mask": torch.ones(batch, rows * columns, dtype=torch.long),
         }
 
-    def _videos(self, batch: int, length: int, generator: torch.Generator, inputs: Tensors) -> Tensors:
+    def _videos(self, call: _Call) -> Tensors:
+        batch, generator, inputs = call.batch, call.generator, call.made
         if "pixel_values_videos" not in self.names or _NO_VIDEO_WITH_IMAGES in self.extra:
             return {}
         if "video_position_ids" in self.names:
-            pixels, places = self._placed_patches(batch * VIDEO_FRAMES, generator)
-            n_frames = torch.tensor([VIDEO_FRAMES] * batch)
-            return {"pixel_values_videos": pixels, "video_position_ids": places, "num_frames_per_video": n_frames}
+            patches, places = self._placed_patches(batch * VIDEO_FRAMES, generator)
+            counts = torch.tensor([VIDEO_FRAMES] * batch)
+            return {"pixel_values_videos": patches, "video_position_ids": places, "num_frames_per_video": counts}
         if "target_sizes_videos" in self.names:
-            made = self._packed_in_a_row(batch * VIDEO_FRAMES, generator)
-            return dict(zip(("pixel_values_videos", "target_sizes_videos"), made, strict=True))
+            packed = self._packed_in_a_row(batch * VIDEO_FRAMES, generator)
+            return dict(zip(("pixel_values_videos", "target_sizes_videos"), packed, strict=True))
         pixels = inputs.get("pixel_values")
         grid = inputs.get("image_grid_thw")
         if grid is not None and pixels is not None and "video_grid_thw" in self.names:
             thw = grid.clone()
             thw[:, 0] = 2
-            made = {"pixel_values_videos": torch.randn(2 * pixels.shape[0], *pixels.shape[1:], generator=generator), "video_grid_thw": thw}
+            made = {
+                "pixel_values_videos": torch.randn(2 * pixels.shape[0], *pixels.shape[1:], generator=generator),
+                "video_grid_thw": thw,
+            }
             if "image_merge_sizes" in inputs:
                 made["video_merge_sizes"] = inputs["image_merge_sizes"]
             return made
         height, width = self._sides(image_processor(self.key, self.config))
         frames = attribute(self.config, ("num_frames", "frames_per_clip", "num_image_frames"))
         n_frames = int(frames) if isinstance(frames, int) else VIDEO_FRAMES
-        return {"pixel_values_videos": torch.randn(batch, n_frames, channels(self.config), height, width, generator=generator)}
+        return {
+            "pixel_values_videos": torch.randn(
+                batch, n_frames, channels(self.config), height, width, generator=generator
+            )
+        }
 
     # -- audio -----------------------------------------------------------------------------------------------------------
 
-    def _audio(self, batch: int, length: int, generator: torch.Generator, inputs: Tensors) -> Tensors:
+    def _audio(self, call: _Call) -> Tensors:
+        batch, generator = call.batch, call.generator
         if not {"input_features", "input_values", "audio_values", "input_audio_embeds"}.intersection(self.names):
             return {}
         made = self._extracted(batch, generator) or self._sounds_by_configuration(batch, generator)
@@ -478,15 +567,17 @@ class InputMaker:
         if "input_features" in self.names:
             bins = self._bins()
             positions = attribute(self.config, ("max_source_positions",))
-            is_whole = isinstance(positions, int) and attribute(self.config, _FRAMES_FIRST) is None  # Whisper's fixed window
+            is_whole = (
+                isinstance(positions, int) and attribute(self.config, _FRAMES_FIRST) is None
+            )  # Whisper's fixed window
             frames = 2 * positions if is_whole else FEATURE_FRAMES
-            shape = (batch, bins, frames) if is_whole else (batch, frames, bins)
-            return {"input_features": torch.randn(shape, generator=generator)}
+            spectrogram = (batch, bins, frames) if is_whole else (batch, frames, bins)
+            return {"input_features": torch.randn(spectrogram, generator=generator)}
         samples = int(AUDIO_SECONDS * SAMPLING_RATE)
         name = "input_values" if "input_values" in self.names else "audio_values"
         channel = attribute(self.config, ("audio_channels",))
-        shape = (batch, int(channel), samples) if isinstance(channel, int) else (batch, samples)
-        return {name: torch.randn(shape, generator=generator)}
+        wave = (batch, int(channel), samples) if isinstance(channel, int) else (batch, samples)
+        return {name: torch.randn(wave, generator=generator)}
 
     def _types_of_sound(self) -> tuple[str, ...]:
         """Types whose feature extractor is this one's: its own, that of its audio tower, and of the models they belong to."""
@@ -500,9 +591,11 @@ class InputMaker:
     def _extracted(self, batch: int, generator: torch.Generator) -> Tensors:
         """What the type's default feature extractor makes of noise, with noise of the same shape in place of its numbers."""
         import transformers
-        from transformers.models.auto.feature_extraction_auto import FEATURE_EXTRACTOR_MAPPING_NAMES
+        from transformers.models.auto import feature_extraction_auto
 
-        name = next(filter(None, map(FEATURE_EXTRACTOR_MAPPING_NAMES.get, self._types_of_sound())), None)
+        extractors: Mapping[str, str] = vars(feature_extraction_auto)["FEATURE_EXTRACTOR_MAPPING_NAMES"]
+
+        name = next(filter(None, map(extractors.get, self._types_of_sound())), None)
         if name is None:
             return {}
         try:
@@ -520,10 +613,12 @@ class InputMaker:
         found: Tensors = {}
         for field, value in made.items():
             # beside text the mask of that name is the text's; in a tower it counts what is left of the frames
-            is_other = "input_ids" in self.names or self.key not in FEATURE_EXTRACTOR_MAPPING_NAMES
+            is_other = "input_ids" in self.names or self.key not in extractors
             is_other = is_other and field == "attention_mask"
             is_wave = field == "input_values" and value.dim() == 2  # no spectrogram, whatever the forward calls its own
-            aliases = tuple(name for name in _AUDIO_ALIASES.get(field, ()) if not (is_wave and name == "input_features"))
+            aliases = tuple(
+                name for name in _AUDIO_ALIASES.get(field, ()) if not (is_wave and name == "input_features")
+            )
             renamed = next((name for name in (field, *aliases)[is_other:] if name in self.names), field)
             if is_other and renamed == field:
                 continue
@@ -541,7 +636,8 @@ class InputMaker:
 
     # -- the rest --------------------------------------------------------------------------------------------------------
 
-    def _series(self, batch: int, length: int, generator: torch.Generator, inputs: Tensors) -> Tensors:
+    def _series(self, call: _Call) -> Tensors:
+        batch, generator = call.batch, call.generator
         if "past_values" not in self.names:
             return {}
         config: Any = self.config
@@ -559,15 +655,15 @@ class InputMaker:
             made["future_time_features"] = torch.randn(batch, horizon, n_time, generator=generator)
         return made
 
-    def _required_rest(self, batch: int, length: int, generator: torch.Generator, inputs: Tensors) -> Tensors:
+    def _required_rest(self, call: _Call) -> Tensors:
         """Arguments without a default, and those that an error named, that nothing else has made."""
         made: Tensors = {}
         for name in (*self._required, *self.extra):
-            if name in inputs:
+            if name in call.made:
                 continue
             maker = _BY_NAME.get(name)
             if maker is not None:
-                made[name] = maker(self, batch, length, generator)
+                made[name] = maker(self, call)
         return made
 
     def repair(self, error: BaseException, batch_size: int, inputs: Mapping[str, torch.Tensor]) -> bool:
@@ -582,7 +678,11 @@ class InputMaker:
                 return False
             count = math.ceil(features / batch_size)
             n_images = self.counts.get("image")
-            if kind == "video" and self.counts.get(kind) == count and int(match["tokens"]) == batch_size * (n_images or 0):
+            if (
+                kind == "video"
+                and self.counts.get(kind) == count
+                and int(match["tokens"]) == batch_size * (n_images or 0)
+            ):
                 del self.counts[kind]  # images and videos have one placeholder, so that a call takes one of them
                 return self._learnt(_NO_VIDEO_WITH_IMAGES)
             if kind == "video" and self.counts.get(kind) == count and int(match["tokens"]) == 0 and n_images:
@@ -662,12 +762,12 @@ def _rows(features: Any) -> int:
     return sum(_rows(inner) for inner in features) if isinstance(features, list | tuple) else 0
 
 
-def _processed(processor: Any, batch: int, height: int, width: int, n_channels: int, generator: torch.Generator) -> Tensors:
+def _processed(processor: Any, batch: int, height: int, width: int, generator: torch.Generator) -> Tensors:
     """What an image processor makes of random images of a size; nothing where it cannot."""
     pixels = torch.randint(0, 256, (batch, height, width, 3), dtype=torch.uint8, generator=generator).numpy()
     settings: dict[str, Any] = {}
     for name in ("size", "crop_size", "pad_size"):
-        own = getattr(processor, name, None)
+        own: Any = getattr(processor, name, None)
         keys = set(dict(own)) if own else set()
         if keys >= {"height", "width"}:
             settings[name] = {"height": height, "width": width}
@@ -680,30 +780,57 @@ def _processed(processor: Any, batch: int, height: int, width: int, n_channels: 
     for attempt in (settings, {}):
         try:
             made = processor([pixels[i] for i in range(batch)], return_tensors="pt", **attempt)
-            tensors = _tensors(made, batch)
-            if "pixel_values" in tensors and tensors["pixel_values"].shape[:2] == (1, batch):  # all taken for one item's
-                tensors = _tensors(processor([[pixels[i]] for i in range(batch)], return_tensors="pt", **attempt), batch)
+            tensors = _tensors(made)
+            if "pixel_values" in tensors and tensors["pixel_values"].shape[:2] == (
+                1,
+                batch,
+            ):  # all taken for one item's
+                tensors = _tensors(processor([[pixels[i]] for i in range(batch)], return_tensors="pt", **attempt))
         except Exception:  # noqa: BLE001, S112 - the next attempt, or the configuration's own sides
             continue
         return tensors
     return {}
 
 
-def _tensors(made: Any, batch: int) -> Tensors:
+def _tensors(made: Any) -> Tensors:
     items = made.items() if isinstance(made, Mapping) or hasattr(made, "items") else ()
     return {name: value for name, value in items if isinstance(value, torch.Tensor)}
 
 
-def _decoder_ids(maker: InputMaker, batch: int, length: int, generator: torch.Generator) -> torch.Tensor:
+def _decoder_ids(maker: InputMaker, call: _Call) -> torch.Tensor:
     decoder = getattr(maker.config, "decoder", None)
-    return maker.tokens((batch, DECODER_TOKENS), generator, getattr(decoder, "vocab_size", None))
+    return maker.tokens((call.batch, DECODER_TOKENS), call.generator, getattr(decoder, "vocab_size", None))
 
 
-_BY_NAME: dict[str, Callable[[InputMaker, int, int, torch.Generator], torch.Tensor]] = {
+def _ids(maker: InputMaker, call: _Call) -> torch.Tensor:
+    return maker.tokens((call.batch, call.length), call.generator)
+
+
+def _qformer_ids(maker: InputMaker, call: _Call) -> torch.Tensor:
+    config: Any = maker.config
+    return maker.tokens((call.batch, call.length), call.generator, config.qformer_config.vocab_size)
+
+
+def _states(maker: InputMaker, call: _Call) -> torch.Tensor:
+    config: Any = maker.config
+    return torch.randn(call.batch, call.length, int(config.hidden_size), generator=call.generator)
+
+
+def _text_embeddings(maker: InputMaker, call: _Call) -> torch.Tensor:
+    config: Any = text_part(maker.config)
+    return torch.randn(call.batch, call.length, int(config.hidden_size), generator=call.generator)
+
+
+def _decoder_embeddings(maker: InputMaker, call: _Call) -> torch.Tensor:
+    config: Any = maker.config
+    return torch.randn(call.batch, DECODER_TOKENS, int(config.hidden_size), generator=call.generator)
+
+
+_BY_NAME: dict[str, Callable[[InputMaker, _Call], torch.Tensor]] = {
     "decoder_input_ids": _decoder_ids,
-    "input_ids": lambda maker, batch, length, generator: maker.tokens((batch, length), generator),
-    "decoder_inputs_embeds": lambda maker, batch, length, generator: torch.randn(batch, 8, int(maker.config.hidden_size), generator=generator),
-    "inputs_embeds": lambda maker, batch, length, generator: torch.randn(batch, length, int(text_part(maker.config).hidden_size), generator=generator),
-    "qformer_input_ids": lambda maker, batch, length, generator: maker.tokens((batch, length), generator, maker.config.qformer_config.vocab_size),
-    "hidden_states": lambda maker, batch, length, generator: torch.randn(batch, length, int(maker.config.hidden_size), generator=generator),
+    "input_ids": _ids,
+    "decoder_inputs_embeds": _decoder_embeddings,
+    "inputs_embeds": _text_embeddings,
+    "qformer_input_ids": _qformer_ids,
+    "hidden_states": _states,
 }

@@ -61,7 +61,9 @@ _WIDTH = re.compile(
     r"|feedforward_dim|attention_dim|out_hidden_size|output_dim|proj_dims?|inner_dim|lru_width|mlp_dim|encoder_dim|decoder_dim"
     r"|word_embed_proj_dim|cross_attention_hidden_size|expert_dim|expert_ffn_hidden_size|shared_expert_intermediate_size|upsample_groups|dim)$"
 )
-_NO_WIDTH = re.compile(r"input_dim|head_dim|rope|rotary|position|patch|image|time_|conv_|codebook|conv|window|state|kernel")
+_NO_WIDTH = re.compile(
+    r"input_dim|head_dim|rope|rotary|position|patch|image|time_|conv_|codebook|conv|window|state|kernel"
+)
 _PLACEHOLDER = re.compile(r"^(image|video|audio)_token_(id|index)$")
 _VOCABULARY_STEP = 64
 _TOWER = re.compile(r"^(vision|image|video|audio)_config$")
@@ -92,7 +94,9 @@ def reference_config(key: str) -> PretrainedConfig:
     """
     values = _copied(exception_of(key).reference_values())
     config: PretrainedConfig = CONFIG_MAPPING[key](**values)
-    left_out = [name for name in config.sub_configs or {} if _TOWER.search(name) and getattr(config, name, None) is None]
+    left_out = [
+        name for name in config.sub_configs or {} if _TOWER.search(name) and getattr(config, name, None) is None
+    ]
     if left_out:  # a tower that is optional belongs to the whole model
         config = CONFIG_MAPPING[key](**{**{name: {} for name in left_out}, **values})
     for part in _tree(config):
@@ -105,8 +109,8 @@ def reference_config(key: str) -> PretrainedConfig:
 
 def _place_placeholders(config: PretrainedConfig) -> None:
     """Give every placeholder a token id, and the text model a vocabulary that holds it; some defaults do neither."""
-    text = getattr(config, "text_config", None)
-    size = getattr(text, "vocab_size", None)
+    text: Any = getattr(config, "text_config", None)
+    size: Any = getattr(text, "vocab_size", None)
     if not _is_number(size) or hasattr(config, "vocabulary_map") or hasattr(text, "additional_vocab_size"):
         return
     names = [name for name in vars(config) if _PLACEHOLDER.search(name)]
@@ -119,7 +123,8 @@ def _place_placeholders(config: PretrainedConfig) -> None:
 
 def _close_heads(config: PretrainedConfig) -> None:
     """Give heads their width, and keys and values their heads, where a class leaves them for its model to work out."""
-    heads, hidden = getattr(config, "num_attention_heads", None), _hidden_size(config)
+    heads: Any = getattr(config, "num_attention_heads", None)
+    hidden = _hidden_size(config)
     if not _is_number(heads) or hidden is None or hidden % heads:
         return
     for name, value in (("head_dim", hidden // heads), ("num_key_value_heads", heads)):
@@ -331,16 +336,18 @@ class _Shrinking:
 
 
 @lru_cache(maxsize=2048)
-def _default_of(config_class: type[PretrainedConfig]) -> PretrainedConfig | None:
+def _default_of(config_class: Any) -> PretrainedConfig | None:
     try:
-        return config_class()
+        default: PretrainedConfig = config_class()
     except Exception:  # noqa: BLE001 - some classes cannot be made without arguments, whatever they raise
         return None
+    return default
 
 
 def _differing(config: PretrainedConfig) -> dict[str, Any]:
     """What a configuration says otherwise than its class by default; its parts left out."""
-    default = _default_of(type(config))
+    config_class: Any = type(config)
+    default = _default_of(config_class)
     if default is None:
         said = config.to_dict()
         parts = {name for name, _ in parts_of(config)}
@@ -389,7 +396,7 @@ _QUERY_HEADS = ("num_attention_heads", "n_head", "n_heads", "num_heads", "encode
 
 def _hidden_size(config: PretrainedConfig) -> int | None:
     for name in ("hidden_size", "d_model", "n_embd", "embed_dim", "dim"):
-        value = vars(config).get(name)
+        value: Any = vars(config).get(name)
         if _is_number(value):
             return int(value)
     return None
@@ -454,6 +461,7 @@ def _common_factor(parts: list[PretrainedConfig], kept: frozenset[str]) -> int:
         for n in range(1, common + 1)
         if common % n == 0
         and all(width % n == 0 and (width // n % EVEN_WIDTH == 0 or width % EVEN_WIDTH) for width in hidden)
-        and min(widths) // n >= NARROWEST_WIDTH and min(heads) // n >= FEWEST_HEADS
+        and min(widths) // n >= NARROWEST_WIDTH
+        and min(heads) // n >= FEWEST_HEADS
     ]
     return max(fitting, default=1)

@@ -93,7 +93,8 @@ def run(
     resume: Annotated[
         bool,
         typer.Option(
-            "--resume", help="Leave out cells of which the warehouse holds every point already, measured or with the reason."
+            "--resume",
+            help="Leave out cells of which the warehouse holds every point already, measured or with the reason.",
         ),
     ] = False,
     warehouse: WarehouseOption = None,

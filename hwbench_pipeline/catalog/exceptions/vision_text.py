@@ -1,4 +1,4 @@
-"""Exceptions of architectures that take images or video with text, and of multimodal ones. Data, each with its reason."""
+"""Exceptions of architectures that take images or video with text, and of multimodal ones: data, each with a reason."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ _QWEN2_VL_TEXT: Values = {
     "num_key_value_heads": 4,
     "max_window_layers": 28,
 }
-_QWEN2_VL_WHY = "the default text tower is that of 72B and the vision tower that of 7B; values of Qwen/Qwen2-VL-7B-Instruct"
+_QWEN2_VL_WHY = (
+    "the default text tower is that of 72B and the vision tower that of 7B; values of Qwen/Qwen2-VL-7B-Instruct"
+)
 
 
 def _molmo2_inputs(config: Any, batch: int, length: int, generator: torch.Generator, inputs: Inputs) -> Inputs:
@@ -133,8 +135,18 @@ def _fuyu_inputs(config: Any, batch: int, length: int, generator: torch.Generato
 
 
 def _glm_image_inputs(config: Any, batch: int, length: int, generator: torch.Generator, inputs: Inputs) -> Inputs:
-    grids = inputs["image_grid_thw"].repeat_interleave(2, dim=0)
-    return {**inputs, "image_grid_thw": grids, "images_per_sample": torch.tensor([2] * batch)}
+    vision, grid = config.vision_config, inputs["image_grid_thw"]
+    values = vision.in_channels * vision.patch_size**2
+    n_tokens = int(grid[0].prod())
+    text = inputs["input_ids"][:, -length:]
+    ids = torch.cat([torch.full((batch, n_tokens), config.image_token_id), text], dim=1)
+    return {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "pixel_values": inputs["pixel_values"][:, :values],
+        "image_grid_thw": grid.repeat_interleave(2, dim=0),
+        "images_per_sample": torch.tensor([2] * batch),
+    }
 
 
 def _inkling_inputs(config: Any, batch: int, length: int, generator: torch.Generator, inputs: Inputs) -> Inputs:
@@ -161,19 +173,20 @@ def _inkling2_inputs(config: Any, batch: int, length: int, generator: torch.Gene
     return {**taken, "pixel_values": pixels, "image_grid_thw": grid}
 
 
+_GLM_ROTARY: Values = {
+    "text_config": {
+        "rope_parameters": {
+            "rope_type": "default",
+            "rope_theta": 10000.0,
+            "partial_rotary_factor": 0.5,
+            "mrope_section": [8, 12, 12],
+        }
+    }
+}
 _GLM4V = Exceptional(
     "the default splits the channels of a head for three positions as if half of them were turned, and turns all; "
     "values of zai-org/GLM-4.1V-9B-Thinking",
-    reference={
-        "text_config": {
-            "rope_parameters": {
-                "rope_type": "default",
-                "rope_theta": 10000.0,
-                "partial_rotary_factor": 0.5,
-                "mrope_section": [8, 12, 12],
-            }
-        }
-    },
+    reference=_GLM_ROTARY,
 )
 
 EXCEPTIONS: dict[str, Exceptional] = {
@@ -241,7 +254,12 @@ EXCEPTIONS: dict[str, Exceptional] = {
         inputs=_fuyu_inputs,
     ),
     "glm_image": Exceptional(
-        "every sample brings the grid of the image to be made beside that of the image it shows",
+        "every sample brings the grid of the image to be made beside that of the image it shows; codes of images "
+        "are token "
+        "ids, so that a tiny vocabulary holds fewer, and their table reads what the tiny vision tower puts out; "
+        "half of a head's channels are turned, as its three positions are split, as in GLM-4.1V",
+        reference=_GLM_ROTARY,
+        tiny={"vq_config": {"latent_channels": 192, "num_embeddings": 512}},
         inputs=_glm_image_inputs,
     ),
     "qwen4_exp": Exceptional(
@@ -251,7 +269,7 @@ EXCEPTIONS: dict[str, Exceptional] = {
             "text_config": {
                 "indexer_n_heads": 16,
                 "indexer_kv_heads": 1,
-                "indexer_head_dim": 128,
+                "indexer_head_dim": 256,
                 "indexer_budget": 2048,
                 "indexer_compress_ratio": 16,
             }
@@ -314,7 +332,8 @@ EXCEPTIONS: dict[str, Exceptional] = {
         tiny={"vision_config": {"sam_config": {"downsample_channels": [512, 448]}}},
     ),
     "emu3": Exceptional(
-        "the default has no names for the tokens that are image codes; the last ids of the vocabulary, which stays for them, "
+        "the default has no names for the tokens that are image codes; the last ids of the vocabulary, which stays "
+        "for them, "
         "with fewer channels in the tiny model, whose encoder is all convolutions",
         reference=lambda: {"vocabulary_map": _emu3_codes(32768, 151854, 151846, 151847)},
         tiny={"vq_config": {"base_channels": 32, "hidden_size": 128}},
@@ -351,7 +370,8 @@ EXCEPTIONS: dict[str, Exceptional] = {
         inputs=_idefics_inputs,
     ),
     "idefics3": Exceptional(
-        "patches of the default image cannot be merged by two; image and patch size of HuggingFaceM4/Idefics3-8B-Llama3",
+        "patches of the default image cannot be merged by two; image and patch size of "
+        "HuggingFaceM4/Idefics3-8B-Llama3",
         reference={"vision_config": {"image_size": 364, "patch_size": 14}},
     ),
     "smolvlm": Exceptional(
@@ -369,8 +389,10 @@ EXCEPTIONS: dict[str, Exceptional] = {
         inputs=_inkling2_inputs,
     ),
     "granite4_vision": Exceptional(
-        "the default leaves open how features are thinned out and which layers of text get them, and its image has too few "
-        "patches for either; the least change that makes 24 patches a side, of which every window of eight becomes four",
+        "the default leaves open how features are thinned out and which layers of text get them, and its image has "
+        "too few "
+        "patches for either; the least change that makes 24 patches a side, of which every window of eight becomes "
+        "four",
         reference={
             "vision_config": {"model_type": "clip_vision_model", "image_size": 336, "patch_size": 14},
             "downsample_rate": "4/8",
@@ -384,7 +406,8 @@ EXCEPTIONS: dict[str, Exceptional] = {
     ),
     "molmo2": Exceptional(
         "a call takes images or videos and refuses both, and says of every token which patches it is pooled from; "
-        "its processor, which does, cannot run here without torchvision; the default adapter is narrower than the text tower "
+        "its processor, which does, cannot run here without torchvision; the default adapter is narrower than the "
+        "text tower "
         "of allenai/Molmo2-8B and the tiny vision tower has two layers to read",
         reference={"adapter_config": {"text_hidden_size": 4096}},
         tiny={"adapter_config": {"vision_feature_layer": [1, 0]}},
@@ -395,8 +418,10 @@ EXCEPTIONS: dict[str, Exceptional] = {
         inputs=_neomme_inputs,
     ),
     "pi0": Exceptional(
-        "a robot's state, the noise that its actions start from and the step of denoising go in beside one camera's image; "
-        "the projector's width stands apart from the text tower's, which is 512 where every part shrinks by its own factor",
+        "a robot's state, the noise that its actions start from and the step of denoising go in beside one camera's "
+        "image; "
+        "the projector's width stands apart from the text tower's, which is 512 where every part shrinks by its own "
+        "factor",
         tiny={"vlm_config": {"projection_dim": 512, "vision_config": {"projection_dim": 512}}},
         inputs=_pi0_inputs,
     ),
@@ -414,7 +439,8 @@ EXCEPTIONS: dict[str, Exceptional] = {
         },
     ),
     "mllama": Exceptional(
-        "what the vision tower puts out is as wide as its width times the layers that are read, and the tiny tower has one "
+        "what the vision tower puts out is as wide as its width times the layers that are read, and the tiny tower "
+        "has one "
         "layer to read beside the last",
         reference={"text_config": {"model_type": "mllama_text_model", "vocab_size": 128256}},
         tiny={"vision_config": {"vision_output_dim": 320}},
