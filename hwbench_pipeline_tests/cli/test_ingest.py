@@ -17,7 +17,7 @@ from hwbench_pipeline.legacy.explaining import explain
 from hwbench_pipeline.schema.tables import CORE_LEGACY__RESULTS, RAW_LEGACY__FILES
 from hwbench_pipeline.warehouse.reading import read_rows
 
-SAMPLES_MS = [12.345678, 12.987654, 12.555551]
+SAMPLES_MS = [1000 * ticks / 2**22 for ticks in (51_781, 54_475, 52_663)]  # as the system's clock gives them
 MEAN_MS = sum(SAMPLES_MS) / len(SAMPLES_MS)
 NASTY_NAMES = [
     "line\nbreak.json",
@@ -69,12 +69,14 @@ def test_each_record_with_its_rule_and_evidence(call, old, tmp_path):
   /batch_results/1
     MEASURED by raw_samples: {measured.evidence}
     model bert-base-uncased = bert, hardware cpu
-    latency_ms_mean = 12.6296
+    latency_ms_mean = 12.6297, latency_ms_std = 0.327466, latency_ms_min = 12.3456, latency_ms_p50 = 12.5558, \
+latency_ms_p90 = 12.9014, latency_ms_p95 = 12.9447, latency_ms_max = 12.9879, n_samples = 3
 
   /batch_results/2
     SIMULATED by samples_are_equal: {simulated.evidence}
     model bert-base-uncased = bert, hardware cpu
-    latency_ms_mean = 20
+    latency_ms_mean = 20, latency_ms_std = 0, latency_ms_min = 20, latency_ms_p50 = 20, latency_ms_p90 = 20, \
+latency_ms_p95 = 20, latency_ms_max = 20, n_samples = 3
 
   /batch_results/4
     NO NUMBER by failed_attempt: {failed.evidence}
