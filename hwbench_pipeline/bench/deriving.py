@@ -72,16 +72,21 @@ def find_out(keys: Iterable[str], *, n_processes: int, on_done: Callable[[str], 
     return found
 
 
-def known_models(*, on_need: Callable[[str], object]) -> list[CatalogModel]:
-    """Every standalone model of the catalog, cheapest first: key models, then by parameters at tiny size.
-
-    What this machine has not tried yet is tried now, in processes of their own; `on_need` is told how many that are.
-    """
-    keys = catalog_keys()
+def make_known(keys: Iterable[str], *, on_need: Callable[[str], object]) -> None:
+    """Try what this machine does not know yet, in processes of their own; `on_need` is told how many that are."""
     unknown = [key for key in keys if key not in model_keys() and memory.recall(f"{key}.{SIZES[0]}") is None]
     if unknown:
         on_need(f"{len(unknown)} architectures are not known here yet: trying each, which takes a second or two apiece")
         find_out(unknown, n_processes=max(1, (os.cpu_count() or 2) // 2), on_done=lambda _: None)
+
+
+def known_models(*, on_need: Callable[[str], object]) -> list[CatalogModel]:
+    """Every standalone model of the catalog, cheapest first: key models, then by parameters at tiny size.
+
+    What is not known yet is tried first (`make_known`).
+    """
+    keys = catalog_keys()
+    make_known(keys, on_need=on_need)
     models = [catalog_model(key) for key in keys]
     return sorted(models, key=lambda model: (model.key not in model_keys(), _tiny_parameters(model.key)))
 

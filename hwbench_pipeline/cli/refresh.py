@@ -21,6 +21,8 @@ EXAMPLE = "Example: `hwbench refresh --warehouse data/warehouse`"
 def run(warehouse: WarehouseOption = None) -> None:
     """Make the tables anew and print their sizes."""
     from hwbench_pipeline.analysis.refreshing import refresh, unite
+    from hwbench_pipeline.bench.deriving import make_known
+    from hwbench_pipeline.catalog.entries import catalog_keys
     from hwbench_pipeline.catalog.storing import write_models
     from hwbench_pipeline.hardware.storing import write_hardware
     from hwbench_pipeline.legacy.reconciliation import reconcile
@@ -44,6 +46,7 @@ def run(warehouse: WarehouseOption = None) -> None:
     with messages().status("making the tables anew…"):
         unite(folder)
         if not table_file(folder, CORE_MODELS).exists():
+            make_known(catalog_keys(components=True), on_need=say)
             write_models(folder)
         hardware, _ = read_rows(folder, CORE_HARDWARE)
         if all(row["peak_gflops_fp32"] is None for row in hardware):

@@ -85,11 +85,27 @@ def models_markdown(rows: Iterable[Row]) -> str:
                 row["model_size"],
                 row["model_id"],
                 row["category"],
-                f"{row['n_parameters']:,}",
+                f"{row['n_parameters']:,}" if row["n_parameters"] else None,
                 significant(row["flops"] / 1e9 if row["flops"] else None),
             )
             for row in rows
         ),
+    )
+
+
+def catalog_markdown(rows: Iterable[Row]) -> str:
+    """core_models by category: how many standalone architectures there are, and how many gave an answer when tried."""
+    counts: dict[str, list[int]] = {}
+    for row in rows:
+        if row["model_size"] == "tiny" and not row["component_of"]:
+            of_category = counts.setdefault(row["category"], [0, 0])
+            of_category[0] += 1
+            of_category[1] += row["reason"] is None
+    total = [sum(of_category[place] for of_category in counts.values()) for place in (0, 1)]
+    ordered = sorted(counts.items(), key=lambda item: -item[1][0])
+    return markdown_table(
+        ("category", "architectures", "give an answer"),
+        [(name, *of_category) for name, of_category in (*ordered, ("all", total))],
     )
 
 

@@ -14,6 +14,7 @@ from matplotlib import image
 from hwbench_pipeline.reports.coverage import coverage_markdown, reasons, scores_markdown, write_coverage_report
 from hwbench_pipeline.reports.plots import latency_plot
 from hwbench_pipeline.reports.tables import (
+    catalog_markdown,
     hardware_markdown,
     markdown_table,
     models_markdown,
@@ -145,6 +146,16 @@ def test_models_and_hardware():
     absent = {"hardware": "cuda", "is_available": False, "device_name": None, "reason": "no | driver"}
     line = hardware_markdown([absent | {"peak_gflops_fp32": None, "memory_bandwidth_gb_per_s": None}]).splitlines()[2]
     assert line == "| cuda | no | — | — | — | no \\| driver |"
+
+
+def test_the_catalog_is_counted_by_category():
+    """Standalone architectures once, whatever their sizes; parts of others not at all."""
+    row = {"model_size": "tiny", "component_of": [], "category": "audio", "reason": None}
+    silent = row | {"reason": "it needs natten"}
+    other = row | {"category": "video"}
+    part = row | {"component_of": ["clip"]}
+    lines = catalog_markdown([row, row | {"model_size": "reference"}, silent, other, part]).splitlines()
+    assert lines[2:] == ["| audio | 2 | 1 |", "| video | 1 | 1 |", "| all | 3 | 2 |"]
 
 
 def test_coverage_as_markdown():

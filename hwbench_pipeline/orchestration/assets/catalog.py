@@ -2,11 +2,14 @@
 
 import dagster as dg
 
+from hwbench_pipeline.bench.deriving import make_known
+from hwbench_pipeline.catalog.entries import catalog_keys
+from hwbench_pipeline.catalog.names import model_keys
 from hwbench_pipeline.catalog.storing import write_models
 from hwbench_pipeline.hardware.storing import write_hardware
 from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata
 from hwbench_pipeline.orchestration.resources import WarehouseResource
-from hwbench_pipeline.reports.tables import hardware_markdown, models_markdown
+from hwbench_pipeline.reports.tables import catalog_markdown, hardware_markdown, models_markdown
 from hwbench_pipeline.schema.tables import CORE_HARDWARE, CORE_MODELS
 
 
@@ -19,11 +22,17 @@ from hwbench_pipeline.schema.tables import CORE_HARDWARE, CORE_MODELS
     code_version=code_version(CORE_MODELS),
     metadata=definition_metadata(CORE_MODELS),
 )
-def core_models(warehouse: WarehouseResource) -> dg.MaterializeResult:
-    """Write the catalog."""
+def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
+    """Write the catalog; architectures that nobody has tried yet are tried first."""
+    make_known(catalog_keys(components=True), on_need=context.log.info)
     rows = write_models(warehouse.path)
+    key_models = [row for row in rows if row["model"] in model_keys()]
     return dg.MaterializeResult(
-        metadata={"dagster/row_count": len(rows), "models": dg.MetadataValue.md(models_markdown(rows))}
+        metadata={
+            "dagster/row_count": len(rows),
+            "architectures": dg.MetadataValue.md(catalog_markdown(rows)),
+            "key_models": dg.MetadataValue.md(models_markdown(key_models)),
+        }
     )
 
 
