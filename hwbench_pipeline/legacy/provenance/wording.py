@@ -52,6 +52,7 @@ _WRITTEN_APART = (
     (re.compile(r"\bdry[-_ ]?runs?\b"), "dryrun"),
     (re.compile(r"\bstand[-_ ]ins?\b"), "standin"),
     (re.compile(r"\bplace[-_ ]?holders?\b"), "placeholder"),
+    (re.compile(r"\b(?:stubbed|faked|mocked)[-_ ]out\b"), "mocked"),
 )
 _CLAUSE_END = re.compile(
     r"[.;:!?](?=\s|$)|[;()\[\]{}<>\n|\"]"
@@ -127,6 +128,8 @@ _UNREAL = re.compile(
     r"|benchmarks?|values?|ones?|latenc\w+|performance)\b| ?(?=[,.;:!?)]|$))"
     rf"|\b(?:{'|'.join(sorted(_NUMBERS - {'time', 'times', 'measurement', 'measurements'}))}) (?:is|are|was|were) (?:not|never) "
     r"(?:actually |really )?measured\b"
+    rf"|\b(?:none of (?:the|these|those)|no) (?:{'|'.join(sorted(_NUMBERS - {'time', 'times'}))})(?: here| below| above)? "
+    r"(?:is|are|was|were) (?:actually |really )?measured\b"
     r"|^not (?:actually |really )?measured$|\bnot (?:a |any )?measurements?\b"
     rf"|\b(?:{'|'.join(sorted(_NUMBERS - {'example'}))}) (?:is|are|was|were) (?:only |just |purely )?examples?\b",
     re.IGNORECASE,
