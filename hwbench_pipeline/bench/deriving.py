@@ -19,6 +19,7 @@ from hwbench_pipeline.catalog.configs import SIZES
 from hwbench_pipeline.catalog.deriving import Derived, derive
 from hwbench_pipeline.catalog.entries import catalog_keys, catalog_model
 from hwbench_pipeline.catalog.names import CatalogModel, model_keys
+from hwbench_pipeline.schema.tables.catalog import UNKNOWN_CATEGORY
 
 PHASE_TIMEOUT_S = 120.0
 """For trying one architecture, and for counting it at one size, on a machine that does other things as well."""
@@ -101,7 +102,7 @@ def _died(key: str, how: str) -> Derived:
     return Derived(
         key=key,
         model_class=architecture.model_class,
-        category="text_encoder",
+        category=UNKNOWN_CATEGORY,
         modalities=(),
         tasks=architecture.tasks,
         component_of=architecture.component_of,

@@ -30,6 +30,7 @@ from hwbench_pipeline.catalog.architectures import (
 from hwbench_pipeline.catalog.fitting import TEXT_TOKENS, InputMaker
 from hwbench_pipeline.catalog.shrinking import RUNGS, set_use_cache, tiny_config
 from hwbench_pipeline.catalog.signal import primary_output, strengthen_weights
+from hwbench_pipeline.schema.tables.catalog import UNKNOWN_CATEGORY
 
 SMALL_PARAMETERS = 30_000_000
 """A stand-in larger than this is left for a smaller one, where there is one."""
@@ -142,7 +143,7 @@ def _failed(
 ) -> Derived:
     unknown = {
         "model_class": architecture.model_class,
-        "category": "text_encoder",
+        "category": UNKNOWN_CATEGORY,
         "modalities": (),
         "tasks": architecture.tasks,
         "component_of": architecture.component_of,

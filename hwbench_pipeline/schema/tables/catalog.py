@@ -7,6 +7,8 @@ from hwbench_pipeline.schema.tables.results import MODEL_SIZES, PRECISIONS
 
 STRING, INT64, FLOAT64 = ColumnType.STRING, ColumnType.INT64, ColumnType.FLOAT64
 
+UNKNOWN_CATEGORY = "unknown"
+"""Of an architecture whose class cannot be imported or whose configuration cannot be built here."""
 CATEGORIES = (
     "text_encoder",
     "text_decoder",
@@ -20,6 +22,7 @@ CATEGORIES = (
     "diffusion",
     "time_series",
     "decision",
+    UNKNOWN_CATEGORY,
 )
 
 CORE_MODELS = Table(
