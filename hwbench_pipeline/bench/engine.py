@@ -220,7 +220,8 @@ class _Record:
                 self.add_without_number(
                     point,
                     begun,
-                    **{name: event[name] for name in ("status", "error_class", "error_message", "failed_phase")},
+                    **{name: event[name] for name in ("status", "error_class", "error_message")},
+                    failed_phase=event.get("failed_phase"),
                 )
             n_done = event["point"] + 1
         return n_done
