@@ -78,7 +78,7 @@ def counted(key: str, size: str) -> dict[str, Any]:
         module = meta_model(key, size)
         row |= {"n_parameters": count_parameters(module), "weight_bytes_fp32": weight_bytes_fp32(module)}
         del module
-        row["input_shape"] = input_shape_text(make_inputs(key, config, batch_size=1))
+        row["input_shape"] = input_shape_text(make_inputs(key, config, batch_size=1)) or None  # nothing by rule fits
         flops = count_flops(key, size, batch_size=1)
     except Exception as error:
         if known is None:
