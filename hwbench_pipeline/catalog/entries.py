@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
 
 from hwbench_pipeline.catalog import names
 from hwbench_pipeline.catalog.architectures import architectures
@@ -68,9 +67,3 @@ def catalog_keys(*, components: bool = False) -> tuple[str, ...]:
     standalone = [key for key in others if key not in first and architectures()[key].is_standalone]
     parts = [key for key in others if not architectures()[key].is_standalone]
     return (*first, *standalone, *parts)
-
-
-def keys_in(categories: Iterable[str]) -> tuple[str, ...]:
-    """The standalone keys of these categories."""
-    wanted = set(categories)
-    return tuple(key for key in catalog_keys() if catalog_model(key).category in wanted)
