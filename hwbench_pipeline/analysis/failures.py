@@ -95,6 +95,8 @@ def reproduction(row: Row) -> str:
         value = row.get(name)
         if value is not None and value != default:
             parts.append(f"--{name.replace('_', '-')} {value}")
+    if row.get("variant") is not None:
+        parts.append(f"--variant {row['variant']}")
     return " ".join(parts)
 
 

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
 from hwbench_pipeline.bench.backends import backend_for
-from hwbench_pipeline.bench.backends.protocol import Session, StreamSession, TokenSession, Workload
+from hwbench_pipeline.bench.backends.protocol import Backend, Session, StreamSession, TokenSession, Workload
 from hwbench_pipeline.bench.backends.torch import EAGER, TorchBackend
 from hwbench_pipeline.bench.judging import (
     REPEATABLE,
@@ -30,7 +30,7 @@ from hwbench_pipeline.bench.judging import (
     require_right_output,
 )
 from hwbench_pipeline.bench.memory import measure_peak
-from hwbench_pipeline.bench.plan import CellPlan, Point
+from hwbench_pipeline.bench.plan import CellPlan, Point, variants_of
 from hwbench_pipeline.bench.sampling import take_samples, take_stream, timed_ms
 from hwbench_pipeline.bench.statistics import percentile
 from hwbench_pipeline.bench.watching import MachineWatch
@@ -46,6 +46,16 @@ from hwbench_pipeline.training.step import TrainingStep
 Emit = Callable[[Mapping[str, Any]], object]
 Report = Callable[[str], None]
 """Called with the name of the phase that begins."""
+
+_T = TypeVar("_T")
+
+TOLD_PER_ROUTE = 400
+"""Characters of what one route to a graph said when it failed: a row's message holds 1000."""
+
+
+class NoRouteError(Exception):
+    """None of a backend's ways from a model to its runtime's graph worked."""
+
 
 _OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "out of memory", "cannot allocate memory", "bad_alloc")
 
@@ -137,44 +147,54 @@ def _load(plan: CellPlan, point: Point, attention: str | None) -> _Loaded:
     return _Loaded(model, inputs, values)
 
 
+@dataclass(frozen=True)
+class _Reference:
+    """What the torch fp32 reference gave, how far another input moves it, and how long its two calls took."""
+
+    outputs: dict[str, Array]
+    effect_of_input: float | None
+    calls_ms: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """A session whose output is the reference's, the call that is timed, and the times of the calls made so far."""
+
+    session: Session
+    call: Callable[[], object]
+    first_inference_ms: float | None
+    output_max_rel_error: float
+    warm_ms: tuple[float, ...]
+
+
 def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str, Any]:
-    backend = backend_for(plan.hardware)
+    backend = backend_for(plan.hardware, point.variant)
     variant = point.variant or backend.variants[0]
     if variant not in backend.variants:
         raise UnsupportedError(
-            f"{plan.hardware} runs {', '.join(backend.variants)}, not {variant}. Fix: ask for one of these"
+            f"{plan.hardware} runs {', '.join(variants_of(plan.hardware) or backend.variants)}, not {variant}. "
+            "Fix: ask for one of these"
         )
     report("load")
     loaded = _load(plan, point, backend.attention)
     values = loaded.values
     workload = _workload(plan, point, loaded, variant)
+    del loaded
     report("reference")
-    reference = _reference_outputs(workload)
-    effect_of_input = _effect_of_input(reference, _on_another_input(plan, point, workload))
-    report("compile")
-    session = backend.prepare(workload)
-    del loaded, workload  # a backend that made its own copy of the weights is measured without torch's
+    reference = _reference(plan, point, workload)
+    checked = _checked(backend, plan, point, workload, reference, report)
+    del workload, reference  # a backend that made its own copy of the weights is measured without torch's
     gc.collect()
+    session = checked.session
     facts = session.facts
-    call = _timed_tokens(session, point) if isinstance(session, TokenSession) else _synchronous(session)
-    report("first inference")
-    first_ms = timed_ms(call)
-    # a backend that runs the very module of the reference has no first call left to time, nor one that compiled in it
-    has_run = facts.is_reference or (facts.compile_ms is not None and facts.options.get("compile") is True)
-    values["first_inference_ms"] = None if has_run else first_ms
-    report("verify")
-    answers = session.outputs_in_flight() if isinstance(session, StreamSession) else [session.outputs()]
-    try:
-        values["output_max_rel_error"] = max(largest_relative_error(reference, answer) for answer in answers)
-        require_right_output(values["output_max_rel_error"], point.precision, effect_of_input)
-    except WrongOutputError:
-        _require_repeatable(plan, point, variant, backend.attention, reference)
-        raise
-    del reference, answers
-    report("sample")
-    values |= _sample(plan, session, call)
+    values["first_inference_ms"] = checked.first_inference_ms
+    values["output_max_rel_error"] = checked.output_max_rel_error
     report("memory")
-    memory = session.peak_memory()
+    memory, memory_ms = _timed(session.peak_memory)
+    # every call of the measured session warms it up, whatever else it is made for
+    warm_ms = [*checked.warm_ms, *[memory_ms / (memory.n_calls or 1)] * (memory.n_calls or 0)]
+    report("sample")
+    values |= _sample(plan, session, checked.call, warm_ms)
     is_forward = point.scenario == "forward"
     return values | {
         "peak_memory_mb": memory.peak_memory_mb,
@@ -189,6 +209,77 @@ def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str
         "tokens": values["tokens"] if is_forward else point.batch_size * (point.new_tokens or 0),
         "flops": _flops(plan, point, report) if is_forward else None,
     }
+
+
+def _reference(plan: CellPlan, point: Point, workload: Workload) -> _Reference:
+    outputs, first_ms = _timed(lambda: _reference_outputs(workload))
+    on_another = _on_another_input(plan, point, workload)
+    others, other_ms = _timed(lambda: _reference_outputs(on_another))
+    return _Reference(outputs, _effect_of_input(outputs, others), (first_ms, other_ms))
+
+
+def _checked(
+    backend: Backend, plan: CellPlan, point: Point, workload: Workload, reference: _Reference, report: Report
+) -> _Checked:
+    """A session with the right output by the first of the backend's routes that gives one.
+
+    Raises what the only route raised. Of several, `WrongOutputError` where one of them ran, else `NoRouteError`, and the
+    message says what came of each.
+    """
+    routes: tuple[str | None, ...] = getattr(backend, "routes", (None,))
+    told: list[str] = []
+    has_run = False
+    for route in routes:
+        if told:  # an export that failed half-way may leave the model changed
+            workload = _workload(plan, point, _load(plan, point, backend.attention), workload.variant)
+        try:
+            return _prepared(backend, replace(workload, route=route), plan, point, reference, report)
+        except UnsupportedError:
+            raise
+        except Exception as error:
+            if len(routes) == 1:
+                raise
+            has_run = has_run or isinstance(error, WrongOutputError)
+            told.append(f"{route}: {type(error).__name__}: {' '.join(str(error).split())[:TOLD_PER_ROUTE]}")
+            error.__traceback__ = None  # it holds the session's memory
+        gc.collect()
+    raise (WrongOutputError if has_run else NoRouteError)("; ".join(told))
+
+
+def _prepared(
+    backend: Backend, workload: Workload, plan: CellPlan, point: Point, reference: _Reference, report: Report
+) -> _Checked:
+    report("compile")
+    session = backend.prepare(workload)
+    facts = session.facts
+    variant = workload.variant
+    del workload
+    gc.collect()
+    call = _timed_tokens(session, point) if isinstance(session, TokenSession) else _synchronous(session)
+    report("first inference")
+    first_ms = timed_ms(call)
+    # a backend that runs the very module of the reference has no first call left to time, nor one that compiled in it
+    has_run = facts.is_reference or (facts.compile_ms is not None and facts.options.get("compile") is True)
+    report("verify")
+    answers, verify_ms = _timed(
+        lambda: session.outputs_in_flight() if isinstance(session, StreamSession) else [session.outputs()]
+    )
+    try:
+        difference = max(largest_relative_error(reference.outputs, answer) for answer in answers)
+        require_right_output(difference, point.precision, reference.effect_of_input)
+    except WrongOutputError:
+        _require_repeatable(plan, point, variant, backend.attention, reference.outputs)
+        raise
+    warm_ms = [*reference.calls_ms] if facts.is_reference else []
+    warm_ms += [first_ms, verify_ms] if has_run else [verify_ms]
+    return _Checked(session, call, None if has_run else first_ms, difference, tuple(warm_ms))
+
+
+def _timed(work: Callable[[], _T]) -> tuple[_T, float]:
+    """What a piece of work gives, and its milliseconds."""
+    start = time.perf_counter_ns()
+    answer = work()
+    return answer, (time.perf_counter_ns() - start) / 1e6
 
 
 def _workload(plan: CellPlan, point: Point, loaded: _Loaded, variant: str) -> Workload:
@@ -338,16 +429,17 @@ def _on_another_input(plan: CellPlan, point: Point, workload: Workload) -> Workl
     return replace(workload, inputs=inputs, forced_tokens=forced)
 
 
-def _effect_of_input(reference: Mapping[str, Array], other: Workload) -> float | None:
+def _effect_of_input(reference: Mapping[str, Array], outputs: Mapping[str, Array]) -> float | None:
     """How far the reference's output is from the one of another input; None where that gives other shapes."""
-    outputs = _reference_outputs(other)
     if any(outputs[name].shape != expected.shape for name, expected in reference.items()):
         return None
     return largest_relative_error(reference, outputs)
 
 
-def _sample(plan: CellPlan, session: Session | None, call: Callable[[], object]) -> dict[str, Any]:
-    """Warm up and sample, with what the machine was like meanwhile."""
+def _sample(
+    plan: CellPlan, session: Session | None, call: Callable[[], object], warm_ms: Sequence[float] = ()
+) -> dict[str, Any]:
+    """Warm up and sample, with what the machine was like meanwhile; `warm_ms` as for `take_samples`."""
     load_before = condition.load_average_1m()
     watches: list[MachineWatch] = []
 
@@ -358,7 +450,7 @@ def _sample(plan: CellPlan, session: Session | None, call: Callable[[], object])
     if isinstance(session, StreamSession):
         samples = take_stream(session, plan.sampling, watch)
     else:
-        samples = take_samples(call, plan.sampling, watch)
+        samples = take_samples(call, plan.sampling, watch, warm_ms=warm_ms)
     machine = watches[samples.attempt]
     flags = []
     if is_noisy(samples.samples_ms):

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from hwbench_pipeline.bench.isolation import CellProcesses, Limits, ProcessOutcome
-from hwbench_pipeline.bench.plan import VARIANTS, CellPlan, Point
+from hwbench_pipeline.bench.plan import CellPlan, Point, backend_of, variants_of
 from hwbench_pipeline.bench.recording import Attempt, Row, sequence_length
 from hwbench_pipeline.catalog.facts import model_facts
 from hwbench_pipeline.hardware import condition
@@ -276,7 +276,7 @@ def _distinct(plan: CellPlan) -> list[Point]:
 
     A backend's usual variant is the point without one. A training step is one scenario, whatever others are asked for.
     """
-    usual = VARIANTS.get(platform_of(plan.hardware).backend or "", (None,))[0]
+    usual = next(iter(variants_of(plan.hardware)), None)
     named = (
         replace(
             point,
@@ -358,7 +358,7 @@ def _memory_shortage(plan: CellPlan, point: Point) -> str | None:
     n_parameters = model_facts(plan.model, point.model_size).n_parameters
     if n_parameters is None:  # what cannot be built is said by the attempt
         return None
-    is_torch = platform_of(plan.hardware).torch_device is not None
+    is_torch = backend_of(plan.hardware, point.variant) == "torch"
     copies = _WEIGHT_COPIES["training" if plan.mode == "training" else "torch" if is_torch else "converting"]
     needed_mb = n_parameters * 4 * copies / 1e6
     available_mb = min(psutil.virtual_memory().available / 1e6, container_memory_limit_mb() or math.inf)

@@ -12,7 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -32,19 +32,25 @@ HOST_METHOD = (
 
 @dataclass(frozen=True)
 class PeakMemory:
-    """Peak memory in MB (1e6 bytes) and how it was read; None and why where it was not."""
+    """Peak memory in MB (1e6 bytes) and how it was read; None and why where it was not.
+
+    `n_calls` is how many calls of the workload the pass made, None where that is not known.
+    """
 
     peak_memory_mb: float | None
     memory_method: str
+    n_calls: int | None = None
 
 
 def measure_peak(call: Callable[[], object], hardware: str) -> PeakMemory:
     """Run the call a few times and read the peak: of the device where it has memory of its own, else of the host."""
     if hardware in ("cuda", "rocm"):
-        return _allocator_peak(call)
-    if hardware == "mps":
-        return _polled_peak(call)
-    return _host_peak(call)
+        peak = _allocator_peak(call)
+    elif hardware == "mps":
+        peak = _polled_peak(call)
+    else:
+        peak = _host_peak(call)
+    return peak if peak.n_calls == 0 else replace(peak, n_calls=CALLS)
 
 
 def _repeat(call: Callable[[], object]) -> None:
@@ -55,7 +61,7 @@ def _repeat(call: Callable[[], object]) -> None:
 def _host_peak(call: Callable[[], object]) -> PeakMemory:
     not_reset = _reset_peak()
     if not_reset is not None:
-        return PeakMemory(None, not_reset)
+        return PeakMemory(None, not_reset, n_calls=0)
     _repeat(call)
     own = _high_water_mark_mb(_STATUS)
     if own is None:

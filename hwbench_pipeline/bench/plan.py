@@ -16,8 +16,15 @@ FLOATING_PRECISIONS = ("fp32", "bf16", "fp16")
 PRECISIONS = (*FLOATING_PRECISIONS, "int8", "int4")
 """What a point may ask for; a backend that lacks one says so."""
 
-VARIANTS: Mapping[str, tuple[str, ...]] = {"torch": ("eager", "compile"), "openvino": ("latency", "throughput")}
+VARIANTS: Mapping[str, tuple[str, ...]] = {
+    "torch": ("eager", "compile"),
+    "openvino": ("latency", "throughput"),
+    "onnxruntime": ("onnxruntime",),
+}
 """By backend, the ways it can run a point, its usual one first."""
+
+_FURTHER_BACKENDS: Mapping[str, tuple[str, ...]] = {"cpu": ("onnxruntime",)}
+"""By hardware key, backends beside the usual one; a point asks for one by its variant."""
 
 DEFAULT_NEW_TOKENS = 32
 """Enough steps for their median, few enough that a slow CPU makes them in seconds."""
@@ -132,10 +139,22 @@ def sweep(
     )
 
 
+def variants_of(key: str) -> tuple[str, ...]:
+    """The ways a hardware key can run a point, its usual one first; none where no backend of ours runs it."""
+    backends = (platform_of(key).backend or "", *_FURTHER_BACKENDS.get(key, ()))
+    return tuple(name for backend in backends for name in VARIANTS.get(backend, ()))
+
+
+def backend_of(key: str, variant: str | None) -> str | None:
+    """The name of the backend that runs a variant on a hardware key: the platform's usual one, but for a variant of another."""
+    others = _FURTHER_BACKENDS.get(key, ())
+    return next((name for name in others if variant in VARIANTS[name]), platform_of(key).backend)
+
+
 def variants_on(key: str, asked: Sequence[str]) -> list[str | None]:
-    """Of the variants asked for, those of a hardware key's backend; all where it has none of them, which their rows will
-    say; the backend's usual one where none is asked for."""
-    known = VARIANTS.get(platform_of(key).backend or "", ())
+    """Of the variants asked for, those of a hardware key; all where it has none of them, which their rows will
+    say; the usual one where none is asked for."""
+    known = variants_of(key)
     return [name for name in asked if name in known] or list(asked) or [None]
 
 
@@ -144,4 +163,4 @@ def may_run_variant(key: str, mode: str, variant: str) -> bool:
     platform = platform_of(key)
     if mode == "training":  # training steps know no other way than torch's usual one
         return platform.supports_training and variant == VARIANTS["torch"][0]
-    return platform.plugin is not None or variant in VARIANTS.get(platform.backend or "", ())
+    return platform.plugin is not None or variant in variants_of(key)

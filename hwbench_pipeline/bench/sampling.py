@@ -29,7 +29,7 @@ Watch = Callable[[], AbstractContextManager[object]]
 class Samples:
     """Raw samples in milliseconds, in the order they were taken, and how many calls warmed up before them.
 
-    `n_calls` counts every call made, those thrown away too; the kept ones begin at number `first_kept` of them. `wall_s` is
+    `n_calls` counts every call made here, those thrown away too; the kept ones begin at number `first_kept` of them. `wall_s` is
     the time that requests in flight took together, None for calls one after the other. `n_attempts` is 2 where the first samples
     were noisy or drifted and others were taken; the steadier ones stand here, those of number `attempt`, from 0.
     """
@@ -50,14 +50,18 @@ def timed_ms(call: Callable[[], object]) -> float:
     return (time.perf_counter_ns() - start) / 1e6
 
 
-def take_samples(call: Callable[[], object], rules: Sampling, watch: Watch = nullcontext) -> Samples:
+def take_samples(
+    call: Callable[[], object], rules: Sampling, watch: Watch = nullcontext, *, warm_ms: Sequence[float] = ()
+) -> Samples:
     """Warm up, then sample until the rules are met; once more where the samples are noisy or drift.
 
-    A neighbour's burst on the machine passes: the second attempt tells it from the model's own spread.
+    A neighbour's burst on the machine passes: the second attempt tells it from the model's own spread. `warm_ms` are
+    calls of the same work that were made before, to check its output above all: they have warmed it up already.
     """
-    n_warmup = _warm_up(call, rules)
+    n_warmup = _warm_up(call, rules, warm_ms)
     attempts = _attempts(lambda: StreamSamples(_sample(call, rules), 0.0, 1), watch)
-    return _steadiest(attempts, n_warmup)
+    samples = _steadiest(attempts, n_warmup)
+    return replace(samples, n_warmup=n_warmup + len(warm_ms))
 
 
 def take_stream(session: StreamSession, rules: Sampling, watch: Watch = nullcontext) -> Samples:
@@ -105,15 +109,15 @@ def _disturbance(samples_ms: Sequence[float]) -> tuple[bool, float]:
     return has_drifted(samples_ms), upper_spread(samples_ms)
 
 
-def _warm_up(call: Callable[[], object], rules: Sampling) -> int:
+def _warm_up(call: Callable[[], object], rules: Sampling, warm_ms: Sequence[float]) -> int:
     """Call until the minima are met and the calls are steady, or the time for it is over. Returns how many calls."""
-    times: list[float] = []
-    start = time.perf_counter()
+    times = list(warm_ms)
+    start = time.perf_counter() - sum(warm_ms) / 1e3
     while True:
         elapsed = time.perf_counter() - start
         has_minima = len(times) >= rules.min_warmup and elapsed >= rules.min_warmup_s
         if elapsed > rules.max_duration_s or (has_minima and (elapsed >= rules.max_warmup_s or is_steady(times))):
-            return len(times)
+            return len(times) - len(warm_ms)
         times.append(timed_ms(call))
 
 

@@ -1,13 +1,16 @@
-"""A catalog model as a module of tensors in, tensors out, which tracers and converters take.
+"""The ways from a catalog model to a graph that runtimes take: as a module of tensors in, tensors out, which is traced, or by
+transformers' own exporters.
 
-Belongs here: the wrapper. Does not belong here: converters and their runtimes, which live in `bench/backends/`.
+Belongs here: what is the same for every runtime. Does not belong here: converters and their runtimes, which live in
+`bench/backends/`.
 """
 
 from __future__ import annotations
 
 import contextlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
@@ -15,6 +18,26 @@ import torch
 
 from hwbench_pipeline.catalog.inputs import CONSTANT_INPUTS
 from hwbench_pipeline.catalog.signal import primary_output
+
+TRACED = "torch.jit.trace"
+"""Every call of torch is written down while the model runs once: what depends on values is fixed as it was then."""
+EXPORTED = "transformers.exporters"
+"""torch.export with transformers' own mendings of what it cannot follow: slower, and takes other models."""
+ROUTES = (TRACED, EXPORTED)
+"""The ways to a graph; of a first attempt on 121 architectures each took some that the other did not."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A model as a runtime's graph.
+
+    `inputs` are the tensors of the example call in the order of the graph's inputs, `outputs` the primary outputs' positions
+    among the graph's outputs by name.
+    """
+
+    program: Any
+    inputs: tuple[torch.Tensor, ...]
+    outputs: Mapping[str, int]
 
 
 def _unpad_by_whole_numbers(tensor: torch.Tensor, original_size: Any) -> torch.Tensor:
@@ -74,3 +97,43 @@ class TracedForward(torch.nn.Module):
             outputs = primary_output(self.model(**named, **self._fixed))
         self.output_names = tuple(outputs)
         return tuple(outputs.values())
+
+
+def exported(exporter: Any, model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], **options: Any) -> tuple[Any, Any]:
+    """A model's program and metadata by one of transformers' exporters, with the inputs' shapes fixed.
+
+    `options` go to the exporter's configuration. Raises what transformers and torch raise for what they cannot export.
+    """
+    fixed = {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
+    component = exporter.export(
+        model.eval(), {**inputs, **fixed}, config=exporter.config_class(dynamic=False, **options)
+    ).components["model"]
+    return component.program, component.metadata
+
+
+def exported_inputs(names: Sequence[str], inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
+    """The tensors of a call in the order of an exported graph's inputs, which leaves out those it does not read.
+
+    Raises ValueError for an input of the graph that the call does not have.
+    """
+    bare = [name.removeprefix("input.") for name in names]
+    missing = [name for name in bare if name not in inputs]
+    if missing:
+        raise ValueError(f"the exported graph takes {', '.join(missing)}, the call has {', '.join(inputs)}")
+    return tuple(inputs[name] for name in bare)
+
+
+def exported_outputs(metadata: Any, are_floating: Sequence[bool]) -> dict[str, int]:
+    """The primary outputs' positions among an exported graph's outputs, of which `are_floating` says which hold floats."""
+    from transformers.exporters.metadata import load_treespec
+
+    spec, constants = load_treespec(metadata.out_spec), dict(metadata.out_constants)
+    first = len(are_floating) - (spec.num_leaves - len(constants))  # what the graph mutates comes before what it returns
+    # each output stands in for itself by a tensor that holds its position
+    stand_ins = iter(
+        torch.tensor([position], dtype=torch.float32 if are_floating[position] else torch.int64)
+        for position in range(first, len(are_floating))
+    )
+    leaves = [constants[index] if index in constants else next(stand_ins) for index in range(spec.num_leaves)]
+    named = primary_output(torch.utils._pytree.tree_unflatten(leaves, spec))
+    return {name: int(value) for name, value in named.items()}

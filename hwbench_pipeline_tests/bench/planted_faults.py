@@ -43,7 +43,7 @@ def _spoil_outputs(spoil):
     """Spoil what the backend gives, and not the reference."""
     found = cell.backend_for
 
-    def backend_for(hardware):
+    def backend_for(hardware, variant=None):
         backend = found(hardware)
         prepare = backend.prepare
 

@@ -125,8 +125,7 @@ def test_another_inputs_output_is_never_taken_for_right():
         (point,) = asked.points
         loaded = cell._load(asked, point, None)
         workload = cell._workload(asked, point, loaded, cell.EAGER)
-        reference = cell._reference_outputs(workload)
-        effect = cell._effect_of_input(reference, cell._on_another_input(asked, point, workload))
+        effect = cell._reference(asked, point, workload).effect_of_input
         with pytest.raises(WrongOutputError):
             require_right_output(effect, "int4", effect)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 from hwbench_pipeline.bench.backends.protocol import Backend
 
 
-def backend_for(hardware: str) -> Backend:
-    """The backend that runs a hardware key's platform, ours or that of another package.
+def backend_for(hardware: str, variant: str | None = None) -> Backend:
+    """The backend that runs a variant (None: the usual one) on a hardware key's platform, ours or that of another package.
 
     Raises `UnsupportedError` where this version has none, `PluginError` or what its own code raises where another
     package's cannot be made.
     """
+    from hwbench_pipeline.bench.plan import backend_of
     from hwbench_pipeline.hardware.devices import UnsupportedError
     from hwbench_pipeline.hardware.platforms import platform_of
 
@@ -21,7 +22,11 @@ def backend_for(hardware: str) -> Backend:
     if platform.plugin is not None:
         brought: Backend = platform.plugin.load()
         return brought
-    backend = platform.backend
+    backend = backend_of(hardware, variant)
+    if backend == "onnxruntime":
+        from hwbench_pipeline.bench.backends.onnxruntime import OnnxruntimeBackend
+
+        return OnnxruntimeBackend()
     if backend == "openvino":
         from hwbench_pipeline.bench.backends.openvino import OpenvinoBackend
 

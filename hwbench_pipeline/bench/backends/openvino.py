@@ -23,7 +23,16 @@ from hwbench_pipeline.bench.backends.protocol import Session, SessionFacts, Stre
 from hwbench_pipeline.bench.judging import Array
 from hwbench_pipeline.bench.memory import PeakMemory, measure_peak
 from hwbench_pipeline.bench.plan import VARIANTS
-from hwbench_pipeline.catalog.exporting import TracedForward
+from hwbench_pipeline.catalog.exporting import (
+    EXPORTED,
+    ROUTES,
+    TRACED,
+    Graph,
+    TracedForward,
+    exported,
+    exported_inputs,
+    exported_outputs,
+)
 from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.hardware.environment import installed_version
 
@@ -46,6 +55,7 @@ class OpenvinoBackend:
     device: str = "CPU"
     variants: tuple[str, ...] = VARIANTS["openvino"]
     attention: str | None = "eager"  # traces where sdpa does not
+    routes: tuple[str, ...] = ROUTES
 
     def prepare(self, workload: Workload) -> Session:
         """Convert, compress and compile; `compile_ms` is the time of all."""
@@ -61,11 +71,11 @@ class OpenvinoBackend:
                 "export. Fix: --scenario forward"
             )
         start = time.perf_counter()
-        forward = TracedForward(workload.model, workload.inputs)
+        route = workload.route or TRACED
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracing warns of every Python branch; the output is compared instead
-            converted = ov.convert_model(forward, example_input=forward.example_input)
-        stored = "as converted"
+            graph = _by_exporter(workload) if route == EXPORTED else _by_tracing(workload)
+        converted, stored = graph.program, "as converted"
         if workload.precision in _COMPRESSED:
             converted, stored = _compressed(converted, workload.precision)
         wanted = workload.variant.upper()
@@ -96,14 +106,30 @@ class OpenvinoBackend:
                 "in_flight": in_flight,
                 "performance_hint": wanted,
                 "precision_hint": effective.get_type_name(),
+                "route": route,
                 "streams": _streams(compiled),
                 "stored_weights": stored,
                 "weights": "random",
             },
         )
         if workload.variant == LATENCY:
-            return OpenvinoForward(facts, compiled, forward)
-        return OpenvinoStream(facts, compiled, forward, in_flight)
+            return OpenvinoForward(facts, compiled, graph)
+        return OpenvinoStream(facts, compiled, graph, in_flight)
+
+
+def _by_tracing(workload: Workload) -> Graph:
+    forward = TracedForward(workload.model, workload.inputs)
+    program = ov.convert_model(forward, example_input=forward.example_input)
+    return Graph(program, forward.example_input, {name: index for index, name in enumerate(forward.output_names)})
+
+
+def _by_exporter(workload: Workload) -> Graph:
+    from transformers.exporters import OpenVINOExporter
+
+    program, metadata = exported(OpenVINOExporter(), workload.model, workload.inputs, stateful=False)
+    inputs = exported_inputs([port.get_any_name() for port in program.inputs], workload.inputs)
+    floating = [port.get_element_type().is_real() for port in program.outputs]
+    return Graph(program, inputs, exported_outputs(metadata, floating))
 
 
 def _compressed(model: Any, precision: str) -> tuple[Any, str]:
@@ -130,10 +156,10 @@ def _libraries(precision: str) -> dict[str, str]:
 class OpenvinoForward:
     """A forward pass, one request at a time."""
 
-    def __init__(self, facts: SessionFacts, compiled: Any, forward: TracedForward) -> None:
+    def __init__(self, facts: SessionFacts, compiled: Any, graph: Graph) -> None:
         self.facts = facts
-        self._names = forward.output_names  # known since the trace
-        self._request = _request(compiled, forward.example_input)
+        self._positions = graph.outputs
+        self._request = _request(compiled, graph.inputs)
 
     def run(self) -> None:
         """One request; returns when it is done."""
@@ -148,7 +174,7 @@ class OpenvinoForward:
         return self._outputs_of(self._request)
 
     def _outputs_of(self, request: Any) -> dict[str, Array]:
-        return {name: _as_float32(request.get_output_tensor(index)) for index, name in enumerate(self._names)}
+        return {name: _as_float32(request.get_output_tensor(index)) for name, index in self._positions.items()}
 
     def peak_memory(self) -> PeakMemory:
         """The peak of the host's memory, in which the CPU plug-in works."""
@@ -158,11 +184,11 @@ class OpenvinoForward:
 class OpenvinoStream(OpenvinoForward):
     """Forward passes with as many requests in flight as the runtime asks for."""
 
-    def __init__(self, facts: SessionFacts, compiled: Any, forward: TracedForward, in_flight: int) -> None:
-        super().__init__(facts, compiled, forward)
+    def __init__(self, facts: SessionFacts, compiled: Any, graph: Graph, in_flight: int) -> None:
+        super().__init__(facts, compiled, graph)
         self._queue = ov.AsyncInferQueue(compiled, in_flight)
         for request in self._queue:
-            _set_inputs(request, forward.example_input)
+            _set_inputs(request, graph.inputs)
 
     def stream(self, *, min_requests: int, min_duration_s: float, max_duration_s: float) -> StreamSamples:
         """Start a request as soon as any is done; latencies are OpenVINO's own, from a request's start to its completion."""

@@ -4,8 +4,11 @@ Belongs here: the protocol and the plain values that cross it, for the backends 
 packages. Does not belong here: any runtime, the choice of a backend for a hardware key (`bench.backends`), or what the engine
 does with the answers. Importing this module imports no runtime: neither torch nor numpy.
 
-A session is used in this order, in the cell's own process: `Backend.prepare` → `outputs` (verify) → `run` and `sync` again
-and again (warm up, sample) → `peak_memory` (a pass of its own).
+A session is used in this order, in the cell's own process: `Backend.prepare` → `outputs` (verify) → `peak_memory` (a
+pass of its own) → `run` and `sync` again and again (warm up, sample).
+
+A backend whose runtime needs a graph may have a further attribute `routes`: the names of the ways to one, the best first. The
+next is tried where one fails or gives a wrong output.
 """
 
 from __future__ import annotations
@@ -29,7 +32,8 @@ class Workload:
     """What to run: a model in fp32 on the CPU in eval mode, the inputs of one call, and how to compute.
 
     `variant` is one of `Backend.variants`. `forced_tokens` (items × output tokens) are what a generating session feeds
-    itself in place of its own choice: every backend and precision then does the same work on the same tokens.
+    itself in place of its own choice: every backend and precision then does the same work on the same tokens. `route` is
+    one of the backend's routes to a graph, None where it has none.
     """
 
     model: torch.nn.Module
@@ -38,6 +42,7 @@ class Workload:
     variant: str
     scenario: str = "forward"
     forced_tokens: torch.Tensor | None = None
+    route: str | None = None
 
 
 @dataclass(frozen=True)
