@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +32,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--model", help="Models, separated by commas.")
     group.addoption("--category", help="Categories, separated by commas.")
     group.addoption("--all-models", action="store_true", help="Every model of the catalog.")
+    group.addoption(
+        "--variant", dest="hwbench_variant", help="Ways to run them, separated by commas. Default: the usual."
+    )
     group.addoption(
         "--mode", dest="hwbench_mode", default="inference,training", help="inference, training. Default: both."
     )
@@ -69,16 +73,25 @@ class Cells(pytest.File):
         return cells
 
     def _cells(self) -> Iterator[pytest.Item]:
-        from hwbench_pipeline.cli.options import MODES, chosen_models, listed_choices, listed_hardware
+        from hwbench_pipeline.bench.plan import variants_on
+        from hwbench_pipeline.cli.options import (
+            MODES,
+            chosen_models,
+            listed_choices,
+            listed_hardware,
+            listed_variants,
+        )
         from hwbench_pipeline.hardware.probing import probe_all
 
         option = self.config.getoption
         models = chosen_models(option("--model"), option("--category"), all_models=option("--all-models"))
         keys = listed_hardware(option("--hardware")) or [found.key for found in probe_all() if found.is_available]
-        for mode in listed_choices("--mode", option("hwbench_mode"), MODES):
-            for key in keys:
-                for model in models:
-                    yield CellItem.from_parent(self, name=f"{key}|{model}|{mode}", cell=(key, model, mode))
+        modes = listed_choices("--mode", option("hwbench_mode"), MODES)
+        variants = listed_variants(option("hwbench_variant"), keys, modes)
+        for mode, key, model in product(modes, keys, models):
+            for way in variants_on(key, variants):
+                name = "|".join(filter(None, (key, model, mode, way)))
+                yield CellItem.from_parent(self, name=name, cell=(key, model, mode, way))
 
 
 @cache
@@ -91,7 +104,7 @@ def _processes() -> CellProcesses:
 class CellItem(pytest.Item):
     """One cell."""
 
-    def __init__(self, *, cell: tuple[str, str, str], **more: Any) -> None:
+    def __init__(self, *, cell: tuple[str, str, str, str | None], **more: Any) -> None:
         super().__init__(**more)
         self._cell = cell
 
@@ -99,7 +112,8 @@ class CellItem(pytest.Item):
         """Verify the cell; a platform that cannot do it skips, with the reason."""
         from hwbench_pipeline.bench.verifying import verify_cell
 
-        verdict = verify_cell(*self._cell, _processes())
+        hardware, model, mode, variant = self._cell
+        verdict = verify_cell(hardware, model, mode, _processes(), variant=variant)
         if verdict.outcome == "skipped":
             pytest.skip(str(verdict.reason))
         if verdict.outcome == "failed":
@@ -108,10 +122,11 @@ class CellItem(pytest.Item):
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The reason alone, and how to see it again."""
         if isinstance(excinfo.value, CellFailedError):
-            hardware, model, mode = self._cell
-            return f"{excinfo.value}\nhwbench verify --hardware {hardware} --model {model} --mode {mode}"
+            hardware, model, mode, variant = self._cell
+            way = f" --variant {variant}" if variant else ""
+            return f"{excinfo.value}\nhwbench verify --hardware {hardware} --model {model} --mode {mode}{way}"
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:
         """Where the report says the cell is."""
-        return _HERE, None, " × ".join(self._cell)
+        return _HERE, None, " × ".join(filter(None, self._cell))

@@ -52,10 +52,12 @@ class WrongOutputError(Exception):
 def largest_relative_error(reference: Mapping[str, Array], output: Mapping[str, Array]) -> float:
     """Largest absolute difference over the reference's largest absolute value, the worst of all named outputs.
 
-    Raises `WrongOutputError` for a missing output, another shape, NaN or infinity, or a reference that is all
-    zero, against which any comparison would pass.
+    An output whose reference is all zero (the location of a scale that only divides) is measured against the largest value
+    of the others. Raises `WrongOutputError` for a missing output, another shape, NaN or infinity, or where every
+    reference is all zero, against which any comparison would pass.
     """
     worst = 0.0
+    largest = max((float(np.abs(expected).max(initial=0.0)) for expected in reference.values()), default=0.0)
     for name, expected in reference.items():
         if name not in output:
             raise WrongOutputError(f"the output {name} is missing; got {', '.join(output) or 'none'}")
@@ -66,7 +68,7 @@ def largest_relative_error(reference: Mapping[str, Array], output: Mapping[str, 
             raise WrongOutputError(f"the torch fp32 reference of {name} holds NaN or infinity")
         if not np.isfinite(got).all():
             raise WrongOutputError(f"{name} holds NaN or infinity, the torch reference does not")
-        scale = float(np.abs(expected).max(initial=0.0))
+        scale = float(np.abs(expected).max(initial=0.0)) or largest
         if scale == 0.0:
             raise WrongOutputError(f"the torch fp32 reference of {name} is all zero: nothing to compare with")
         difference = np.abs(got.astype(np.float64) - expected.astype(np.float64)).max(initial=0.0)

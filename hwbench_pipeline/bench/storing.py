@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hwbench_pipeline.bench.engine import CellExecution
-from hwbench_pipeline.bench.plan import CellPlan, Point
+from hwbench_pipeline.bench.plan import CellPlan, Point, variants_of
 from hwbench_pipeline.schema.table import Table
 from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING
 from hwbench_pipeline.warehouse.location import Cell
@@ -27,9 +27,10 @@ def store_execution(warehouse: Path, execution: CellExecution) -> Path:
 def is_recorded(warehouse: Path, plan: CellPlan) -> bool:
     """Whether the warehouse holds a row of ours for every point of a plan, with a number or with the reason why not.
 
-    A row without batch size (no hardware, no training) speaks for all points of its size. Sequence lengths, scenarios and
-    variants count where the plan names them.
+    A row without batch size (no hardware, no training) speaks for all points of its size. Sequence lengths and scenarios
+    count where the plan names them.
     """
+    usual = next(iter(variants_of(plan.hardware)), None)
     rows, _ = read_rows(warehouse, TABLE_OF_MODE[plan.mode], Cell(plan.hardware, plan.model))
     whole_sizes = {row["model_size"] for row in rows if row["batch_size"] is None}
     known = [row for row in rows if row["batch_size"] is not None]
@@ -42,9 +43,9 @@ def is_recorded(warehouse: Path, plan: CellPlan) -> bool:
             "batch_size": point.batch_size,
             "sequence_length": point.sequence_length,
             "scenario": scenario,
-            "variant": point.variant,
         }
         named = {name: value for name, value in wanted.items() if value is not None}
+        named["variant"] = None if point.variant == usual else point.variant
         return any(all(row[name] == value for name, value in named.items()) for row in known)
 
     return all(point.model_size in whole_sizes or has_row(point) for point in plan.points)

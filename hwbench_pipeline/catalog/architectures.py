@@ -63,7 +63,7 @@ _EVERYTHING = "BASE"
 _MAPPING_SUFFIX = "_MAPPING_NAMES"
 
 # names of forward's arguments that carry a modality
-_CARRIERS: Mapping[str, tuple[str, ...]] = {
+CARRIERS: Mapping[str, tuple[str, ...]] = {
     "text": ("input_ids",),
     "image": ("pixel_values", "flattened_patches", "images"),
     "video": ("pixel_values_videos",),
@@ -234,7 +234,7 @@ def modalities(model_class: Any) -> tuple[str, ...]:
     declared = (declared,) if isinstance(declared, str) else tuple(declared)
     main = getattr(model_class, "main_input_name", None) or ()
     names = {*forward_parameters(model_class), *((main,) if isinstance(main, str) else main)}
-    carried = {modality for modality, carriers in _CARRIERS.items() if names.intersection(carriers)}
+    carried = {modality for modality, carriers in CARRIERS.items() if names.intersection(carriers)}
     if declared and set(declared) != {"text"} and "video" in declared and "image" not in declared:
         carried = {"video" if modality == "image" else modality for modality in carried}  # frames are its pixel values
     found = carried.intersection(declared) or carried or set(declared)

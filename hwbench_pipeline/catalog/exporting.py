@@ -8,6 +8,7 @@ Belongs here: what is the same for every runtime. Does not belong here: converte
 from __future__ import annotations
 
 import contextlib
+import importlib
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -99,7 +100,20 @@ class TracedForward(torch.nn.Module):
         return tuple(outputs.values())
 
 
-def exported(exporter: Any, model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], **options: Any) -> tuple[Any, Any]:
+def exporter_named(name: str) -> Any:
+    """One of transformers' exporters. Raises ValueError for a release that does not have it."""
+    try:
+        exporters: Any = importlib.import_module("transformers.exporters")
+        return getattr(exporters, name)()
+    except (AttributeError, ImportError) as error:
+        raise ValueError(
+            f"transformers.exporters has no {name} here: {error}. Fix: pip install -U transformers"
+        ) from error
+
+
+def exported(
+    exporter: Any, model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], **options: Any
+) -> tuple[Any, Any]:
     """A model's program and metadata by one of transformers' exporters, with the inputs' shapes fixed.
 
     `options` go to the exporter's configuration. Raises what transformers and torch raise for what they cannot export.
@@ -128,7 +142,9 @@ def exported_outputs(metadata: Any, are_floating: Sequence[bool]) -> dict[str, i
     from transformers.exporters.metadata import load_treespec
 
     spec, constants = load_treespec(metadata.out_spec), dict(metadata.out_constants)
-    first = len(are_floating) - (spec.num_leaves - len(constants))  # what the graph mutates comes before what it returns
+    first = len(are_floating) - (
+        spec.num_leaves - len(constants)
+    )  # what the graph mutates comes before what it returns
     # each output stands in for itself by a tensor that holds its position
     stand_ins = iter(
         torch.tensor([position], dtype=torch.float32 if are_floating[position] else torch.int64)

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hwbench_pipeline.bench.backends.protocol import SCENARIOS
-from hwbench_pipeline.bench.plan import DEFAULT_NEW_TOKENS, PRECISIONS, VARIANTS, may_run_variant, variants_on
+from hwbench_pipeline.bench.plan import DEFAULT_NEW_TOKENS, PRECISIONS, Sampling, variants_on
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import (
     MODES,
     SIZES,
     JsonOption,
+    VariantOption,
     WarehouseOption,
     chosen_models,
     listed_choices,
     listed_hardware,
     listed_numbers,
+    listed_variants,
     require_possible_lengths,
 )
 from hwbench_pipeline.cli.output import announce, json_rows, output, print_json, print_reasons, progress, say, table
@@ -35,8 +37,6 @@ HELP = (
     "raw samples. A cell that cannot be measured is recorded with the reason, which is a result: exit code 0."
 )
 EXAMPLE = "Example: `hwbench bench --hardware cpu,openvino --model bert-base-uncased --batch-size 1,8`"
-
-_VARIANTS = [name for names in VARIANTS.values() for name in names]
 
 
 def run(
@@ -83,13 +83,16 @@ def run(
             help=f"With --scenario generate: tokens that a generation makes. Default: {DEFAULT_NEW_TOKENS}.",
         ),
     ] = None,
-    variant: Annotated[
-        str | None,
+    variant: VariantOption = None,
+    min_duration_s: Annotated[
+        float,
         typer.Option(
-            metavar="V,…",
-            help="How the backend runs it. torch: eager, compile; openvino: latency, throughput. Default: the first.",
+            "--min-duration",
+            metavar="S",
+            min=0,
+            help="Seconds of sampling at least, ten samples besides; half of it, and no more than three times it, warms up.",
         ),
-    ] = None,
+    ] = Sampling.min_duration_s,
     resume: Annotated[
         bool,
         typer.Option(
@@ -113,7 +116,6 @@ def run(
     sizes = listed_choices("--size", size, SIZES)
     precisions = listed_choices("--precision", precision, PRECISIONS)
     scenarios = listed_choices("--scenario", scenario, SCENARIOS)
-    variants = listed_choices("--variant", variant, _VARIANTS)
     batch_sizes = listed_numbers("--batch-size", batch_size) or [1]
     sequence_lengths = listed_numbers("--sequence-length", sequence_length)
     models = chosen_models(model, category, all_models=all_models)
@@ -132,9 +134,7 @@ def run(
         raise WrongCallError(
             "--scenario generate: training runs training steps, whatever the scenario. Fix: --mode inference"
         )
-    if keys:
-        _require_variants(variants, keys, modes)
-
+    variants = listed_variants(variant, keys, modes)
     require_possible_lengths(models, sizes, sequence_lengths)
 
     from hwbench_pipeline.bench.engine import new_run_id, run_cell
@@ -151,7 +151,7 @@ def run(
     storage = _Storage(warehouse) if bundle is None or warehouse is not None else None
     if not keys:
         keys = [found.key for found in probe_all() if found.is_available]
-        _require_variants(variants, keys, modes)
+        variants = listed_variants(variant, keys, modes)
     points = {
         key: sweep(
             model_sizes=sizes,
@@ -164,7 +164,13 @@ def run(
         )
         for key in keys
     }
-    plans = [CellPlan(key, name, one_mode, points[key]) for one_mode in modes for key in keys for name in models]
+    rules = Sampling(
+        min_duration_s=min_duration_s,
+        min_warmup_s=min_duration_s / 2,
+        max_warmup_s=min_duration_s * 3,
+        max_duration_s=max(Sampling.max_duration_s, min_duration_s),
+    )
+    plans = [CellPlan(key, name, one_mode, points[key], rules) for one_mode in modes for key in keys for name in models]
     if resume and storage is not None:
         left = [plan for plan in plans if not storage.is_recorded(plan)]
         say(f"{len(plans) - len(left)} of {len(plans)} cells stand in the warehouse already")
@@ -288,19 +294,6 @@ def run(
         raise interruption
     if unreadable:
         raise typer.Exit(WORK_FAILED)
-
-
-def _require_variants(variants: Sequence[str], keys: Sequence[str], modes: Sequence[str]) -> None:
-    """Refuse a variant that nothing asked for can run: its rows would say for ever that the call was wrong."""
-    for name in variants:
-        if not any(may_run_variant(key, mode, name) for key in keys for mode in modes):
-            known = [
-                known for known in _VARIANTS if any(may_run_variant(key, mode, known) for key in keys for mode in modes)
-            ]
-            raise WrongCallError(
-                f"--variant {name}: {' and '.join(modes)} on {', '.join(keys)} takes {', '.join(known) or 'none'}. Fix: "
-                f"{f'--variant {known[0]}, or ' if known else ''}leave it out"
-            )
 
 
 class _Storage:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from hwbench_pipeline.cli.options import JsonOption, listed_choices
+from hwbench_pipeline.cli.options import JsonOption, listed_categories
 from hwbench_pipeline.cli.output import json_rows, messages, output, print_json, say, table
 
 NAME = "models"
@@ -22,9 +22,8 @@ def run(
 ) -> None:
     """Print the catalog."""
     from hwbench_pipeline.schema.tables import CORE_MODELS
-    from hwbench_pipeline.schema.tables.catalog import CATEGORIES
 
-    wanted = listed_choices("--category", category, CATEGORIES)
+    wanted = listed_categories(category)
     with messages().status("building every model without weights…"):
         from hwbench_pipeline.bench.deriving import known_models
         from hwbench_pipeline.catalog.configs import SIZES

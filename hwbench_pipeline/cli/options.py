@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from hwbench_pipeline.bench.plan import VARIANTS, may_run_variant
 from hwbench_pipeline.catalog.names import UnknownModelError, resolve_exactly
 from hwbench_pipeline.cli.failing import WrongCallError
 from hwbench_pipeline.cli.output import say
@@ -32,6 +33,14 @@ WarehouseOption = Annotated[
 ]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else there.")
+]
+VariantOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="V,…",
+        help="How it is run. torch: eager, compile; openvino: latency, throughput; on cpu also onnxruntime, by way of ONNX. "
+        "Default: the first of each.",
+    ),
 ]
 
 
@@ -91,6 +100,23 @@ def listed_hardware(text: str | None) -> list[str]:
     return [platform_of(key).key for key in listed("--hardware", text)]
 
 
+def listed_variants(text: str | None, keys: Sequence[str], modes: Sequence[str]) -> list[str]:
+    """Variants that something asked for can run; the others' rows would say for ever that the call was wrong.
+
+    Of no keys (those of this machine are not known yet) any variant is taken.
+    """
+    known = [name for names in VARIANTS.values() for name in names]
+    chosen = listed_choices("--variant", text, known)
+    for name in chosen if keys else ():
+        if not any(may_run_variant(key, mode, name) for key in keys for mode in modes):
+            possible = [one for one in known if any(may_run_variant(key, mode, one) for key in keys for mode in modes)]
+            raise WrongCallError(
+                f"--variant {name}: {' and '.join(modes)} on {', '.join(keys)} takes {', '.join(possible) or 'none'}. Fix: "
+                f"{f'--variant {possible[0]}, or ' if possible else ''}leave it out"
+            )
+    return chosen
+
+
 def require_possible_lengths(models: Sequence[str], sizes: Sequence[str], lengths: Sequence[int]) -> None:
     """Refuse a sequence length that a model cannot take; say for which models one means nothing."""
     if not lengths:
@@ -112,6 +138,13 @@ def require_possible_lengths(models: Sequence[str], sizes: Sequence[str], length
                 )
 
 
+def listed_categories(text: str | None) -> list[str]:
+    """Categories; `text_encoders` is taken for text_encoder: people ask for all of a kind."""
+    named = listed("--category", text)
+    singular = [name.removesuffix("s") if name.removesuffix("s") in CATEGORIES else name for name in named]
+    return listed_choices("--category", ",".join(singular) if singular else None, CATEGORIES)
+
+
 def chosen_models(model: str | None, category: str | None, *, all_models: bool) -> list[str]:
     """Catalog keys from --model, --category or --all-models, of which exactly one must be given."""
     named = (("--model", model is not None), ("--category", category is not None), ("--all-models", all_models))
@@ -125,7 +158,7 @@ def chosen_models(model: str | None, category: str | None, *, all_models: bool) 
         return [_asked_key(name) for name in listed("--model", model)]
     from hwbench_pipeline.bench.deriving import known_models
 
-    wanted = listed_choices("--category", category, CATEGORIES)
+    wanted = listed_categories(category)
     return [found.key for found in known_models(on_need=say) if not wanted or found.category in wanted]
 
 

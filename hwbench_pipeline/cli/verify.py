@@ -12,9 +12,11 @@ from hwbench_pipeline.cli.options import (
     MODES,
     SIZES,
     JsonOption,
+    VariantOption,
     chosen_models,
     listed_choices,
     listed_hardware,
+    listed_variants,
 )
 from hwbench_pipeline.cli.output import announce, output, print_json, progress, table
 
@@ -38,6 +40,7 @@ def run(
     all_models: Annotated[bool, typer.Option("--all-models", help="Every model of the catalog.")] = False,
     mode: Annotated[str, typer.Option(metavar="MODE,…", help="inference, training.")] = "inference",
     size: Annotated[str, typer.Option(metavar="S", help="tiny, or reference (the real model).")] = "tiny",
+    variant: VariantOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Verify cells and print what came of them."""
@@ -47,18 +50,23 @@ def run(
     keys = listed_hardware(hardware)
 
     from hwbench_pipeline.bench.isolation import CellProcesses
+    from hwbench_pipeline.bench.plan import variants_on
     from hwbench_pipeline.bench.verifying import verify_cell
     from hwbench_pipeline.hardware.probing import probe_all
 
     keys = keys or [found.key for found in probe_all() if found.is_available]
-    cells = [(key, name, one) for one in modes for key in keys for name in models]
+    variants = listed_variants(variant, keys, modes)
+    cells = [
+        (key, name, one, way) for one in modes for key in keys for way in variants_on(key, variants) for name in models
+    ]
     verdicts = []
     with CellProcesses() as processes, progress() as bar:
         task = bar.add_task("verifying", total=len(cells))
-        for number, (key, name, one) in enumerate(cells):
-            announce(bar, number, len(cells), f"{key} × {name} ({one})")
-            bar.update(task, description=f"{key} × {name} ({one})")
-            verdicts.append(verify_cell(key, name, one, processes, size=one_size))
+        for number, (key, name, one, way) in enumerate(cells):
+            what = f"{key} × {name} ({', '.join(filter(None, (one, way)))})"
+            announce(bar, number, len(cells), what)
+            bar.update(task, description=what)
+            verdicts.append(verify_cell(key, name, one, processes, size=one_size, variant=way))
             bar.advance(task)
     counts = {name: sum(verdict.outcome == name for verdict in verdicts) for name in ("passed", "failed", "skipped")}
     if as_json:
@@ -67,12 +75,13 @@ def run(
         shown = [verdict for verdict in verdicts if verdict.outcome != "passed"] if len(verdicts) > 40 else verdicts
         output().print(
             table(
-                ("hardware", "model", "mode", "outcome", "error", "why"),
+                ("hardware", "model", "mode", "variant", "outcome", "error", "why"),
                 (
                     (
                         verdict.hardware,
                         verdict.model,
                         verdict.mode,
+                        verdict.variant,
                         verdict.outcome,
                         verdict.output_max_rel_error,
                         verdict.reason,

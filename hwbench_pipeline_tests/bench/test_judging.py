@@ -90,3 +90,9 @@ def test_a_loss_is_compared_with_the_references():
 def test_a_loss_that_cannot_be_compared_is_wrong(reference, loss):
     with pytest.raises(WrongOutputError):
         relative_loss_error(reference, loss)
+
+
+def test_an_output_that_is_zero_by_nature_is_measured_against_the_others():
+    reference = {"scale": np.array([4.0]), "loc": np.array([0.0])}
+    assert largest_relative_error(reference, {"scale": np.array([4.0]), "loc": np.array([0.0])}) == 0
+    assert largest_relative_error(reference, {"scale": np.array([4.0]), "loc": np.array([1.0])}) == 0.25

@@ -31,6 +31,7 @@ from hwbench_pipeline.catalog.exporting import (
     exported,
     exported_inputs,
     exported_outputs,
+    exporter_named,
 )
 from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.hardware.environment import installed_version
@@ -64,7 +65,9 @@ class OnnxruntimeBackend:
         try:
             import onnxruntime as ort
         except ImportError as error:
-            raise UnsupportedError("onnxruntime is not installed. Fix: pip install onnx onnxruntime onnxscript") from error
+            raise UnsupportedError(
+                "onnxruntime is not installed. Fix: pip install onnx onnxruntime onnxscript"
+            ) from error
         start = time.perf_counter()
         folder = tempfile.TemporaryDirectory(prefix="hwbench-onnx-")  # holds the weights as long as the session does
         route = workload.route or TRACED
@@ -103,7 +106,9 @@ def _by_tracing(workload: Workload, path: Path) -> Graph:
     torch.onnx.export(
         forward, forward.example_input, str(path), input_names=names, opset_version=TRACED_OPSET, dynamo=False
     )
-    return Graph(str(path), _read_inputs(path, dict(zip(names, forward.example_input, strict=True))), _numbered(forward))
+    return Graph(
+        str(path), _read_inputs(path, dict(zip(names, forward.example_input, strict=True))), _numbered(forward)
+    )
 
 
 def _numbered(forward: TracedForward) -> dict[str, int]:
@@ -119,9 +124,7 @@ def _read_inputs(path: Path, inputs: dict[str, torch.Tensor]) -> tuple[torch.Ten
 
 
 def _by_exporter(workload: Workload, path: Path) -> Graph:
-    from transformers.exporters import OnnxExporter
-
-    exporter = OnnxExporter()
+    exporter = exporter_named("OnnxExporter")
     program, metadata = exported(exporter, workload.model, workload.inputs)
     exporter.save_program(program, path)
     inputs = exported_inputs([value.name for value in program.graph.inputs], workload.inputs)

@@ -32,6 +32,7 @@ from hwbench_pipeline.catalog.exporting import (
     exported,
     exported_inputs,
     exported_outputs,
+    exporter_named,
 )
 from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.hardware.environment import installed_version
@@ -124,9 +125,7 @@ def _by_tracing(workload: Workload) -> Graph:
 
 
 def _by_exporter(workload: Workload) -> Graph:
-    from transformers.exporters import OpenVINOExporter
-
-    program, metadata = exported(OpenVINOExporter(), workload.model, workload.inputs, stateful=False)
+    program, metadata = exported(exporter_named("OpenVINOExporter"), workload.model, workload.inputs, stateful=False)
     inputs = exported_inputs([port.get_any_name() for port in program.inputs], workload.inputs)
     floating = [port.get_element_type().is_real() for port in program.outputs]
     return Graph(program, inputs, exported_outputs(metadata, floating))
