@@ -11,6 +11,7 @@ from typing import Any
 import dagster as dg
 
 from hwbench_pipeline.orchestration.assets import bench, catalog, imports, legacy, prediction, results
+from hwbench_pipeline.orchestration.category_jobs import CATEGORY_JOBS
 from hwbench_pipeline.orchestration.checks import records_reconcile, schema_checks
 from hwbench_pipeline.orchestration.jobs import JOBS
 from hwbench_pipeline.orchestration.resources import (
@@ -33,7 +34,7 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     return dg.Definitions(
         assets=dg.load_assets_from_modules([legacy, imports, catalog, bench, results, prediction]),
         asset_checks=[*schema_checks(), records_reconcile],
-        jobs=JOBS,
+        jobs=[*JOBS, *CATEGORY_JOBS],
         schedules=SCHEDULES,
         sensors=SENSORS,
         executor=dg.in_process_executor,

@@ -81,12 +81,13 @@ def make_known(keys: Iterable[str], *, on_need: Callable[[str], object]) -> None
         find_out(unknown, n_processes=max(1, (os.cpu_count() or 2) // 2), on_done=lambda _: None)
 
 
-def known_models(*, on_need: Callable[[str], object]) -> list[CatalogModel]:
-    """Every standalone model of the catalog, cheapest first: key models, then by parameters at tiny size.
+def known_models(*, on_need: Callable[[str], object], parts: bool = False) -> list[CatalogModel]:
+    """Every standalone model of the catalog, cheapest first: key models, then by parameters at tiny size; if asked for,
+    parts of others too.
 
     What is not known yet is tried first (`make_known`).
     """
-    keys = catalog_keys()
+    keys = catalog_keys(components=parts)
     make_known(keys, on_need=on_need)
     models = [catalog_model(key) for key in keys]
     return sorted(models, key=lambda model: (model.key not in model_keys(), _tiny_parameters(model.key)))

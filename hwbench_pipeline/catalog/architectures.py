@@ -257,8 +257,11 @@ def category(architecture: Architecture, model_class: Any, *, is_encoder_decoder
     if "audio" in found:
         return "speech_text" if "text" in found or tasks & {"SPEECH_SEQ_2_SEQ", "RNNT", "TDT"} else "audio"
     if "image" in found or "video" in found:
-        if "image" not in found or (tasks & {"VIDEO_CLASSIFICATION"}):
+        named_for_it = "video" in found and "video" in architecture.model_class.lower()
+        if "image" not in found or named_for_it or tasks & {"VIDEO_CLASSIFICATION"}:
             return "video"
+        if len(found) > 2:
+            return "multimodal"
         return "vision_text" if "text" in found or tasks & {"IMAGE_TEXT_TO_TEXT"} else "vision"
     if tasks & {"TEXT_TO_WAVEFORM", "TEXT_TO_SPECTROGRAM"}:
         return "speech_text"

@@ -15,6 +15,7 @@ from hwbench_pipeline.cli.options import (
     MODES,
     SIZES,
     JsonOption,
+    PartsOption,
     VariantOption,
     WarehouseOption,
     chosen_models,
@@ -49,6 +50,7 @@ def run(
     ] = None,
     category: Annotated[str | None, typer.Option(metavar="C,…", help="All models of these categories.")] = None,
     all_models: Annotated[bool, typer.Option("--all-models", help="Every model of the catalog.")] = False,
+    parts: PartsOption = False,
     mode: Annotated[str, typer.Option(metavar="MODE", help="inference or training.")] = "inference",
     size: Annotated[
         str, typer.Option(metavar="S,…", help="reference (the real model) or tiny (a stand-in that proves the path).")
@@ -118,7 +120,7 @@ def run(
     scenarios = listed_choices("--scenario", scenario, SCENARIOS)
     batch_sizes = listed_numbers("--batch-size", batch_size) or [1]
     sequence_lengths = listed_numbers("--sequence-length", sequence_length)
-    models = chosen_models(model, category, all_models=all_models)
+    models = chosen_models(model, category, all_models=all_models, parts=parts)
     keys = listed_hardware(hardware)
     if memory_limit_mb is not None and not largest_batch:
         raise WrongCallError("--memory-limit-mb: bounds the search of --largest-batch. Fix: add --largest-batch")

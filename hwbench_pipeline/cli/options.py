@@ -34,6 +34,10 @@ WarehouseOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else there.")
 ]
+PartsOption = Annotated[
+    bool,
+    typer.Option("--parts", help="With --all-models or --category: parts of other models (towers, sub-models) too."),
+]
 VariantOption = Annotated[
     str | None,
     typer.Option(
@@ -145,8 +149,9 @@ def listed_categories(text: str | None) -> list[str]:
     return listed_choices("--category", ",".join(singular) if singular else None, CATEGORIES)
 
 
-def chosen_models(model: str | None, category: str | None, *, all_models: bool) -> list[str]:
-    """Catalog keys from --model, --category or --all-models, of which exactly one must be given."""
+def chosen_models(model: str | None, category: str | None, *, all_models: bool, parts: bool = False) -> list[str]:
+    """Catalog keys from --model, --category or --all-models, of which exactly one must be given; `parts` adds parts of
+    other models to the latter two."""
     named = (("--model", model is not None), ("--category", category is not None), ("--all-models", all_models))
     given = [name for name, is_given in named if is_given]
     if len(given) != 1:
@@ -155,11 +160,13 @@ def chosen_models(model: str | None, category: str | None, *, all_models: bool) 
             f"say which models: one of --model, --category and --all-models, got {got}. Fix: --model bert, or --all-models"
         )
     if category is None and not all_models:
+        if parts:
+            raise WrongCallError(f"--parts: --model {model} names its models. Fix: leave --parts out, or --all-models")
         return [_asked_key(name) for name in listed("--model", model)]
     from hwbench_pipeline.bench.deriving import known_models
 
     wanted = listed_categories(category)
-    return [found.key for found in known_models(on_need=say) if not wanted or found.category in wanted]
+    return [found.key for found in known_models(on_need=say, parts=parts) if not wanted or found.category in wanted]
 
 
 def _asked_key(name: str) -> str:

@@ -12,6 +12,7 @@ from hwbench_pipeline.cli.options import (
     MODES,
     SIZES,
     JsonOption,
+    PartsOption,
     VariantOption,
     chosen_models,
     listed_choices,
@@ -38,6 +39,7 @@ def run(
     ] = None,
     category: Annotated[str | None, typer.Option(metavar="C,…", help="All models of these categories.")] = None,
     all_models: Annotated[bool, typer.Option("--all-models", help="Every model of the catalog.")] = False,
+    parts: PartsOption = False,
     mode: Annotated[str, typer.Option(metavar="MODE,…", help="inference, training.")] = "inference",
     size: Annotated[str, typer.Option(metavar="S", help="tiny, or reference (the real model).")] = "tiny",
     variant: VariantOption = None,
@@ -46,7 +48,7 @@ def run(
     """Verify cells and print what came of them."""
     modes = listed_choices("--mode", mode, MODES)
     (one_size,) = listed_choices("--size", size, SIZES)[:1]
-    models = chosen_models(model, category, all_models=all_models)
+    models = chosen_models(model, category, all_models=all_models, parts=parts)
     keys = listed_hardware(hardware)
 
     from hwbench_pipeline.bench.isolation import CellProcesses

@@ -12,8 +12,9 @@ from hwbench_pipeline.orchestration.assets.bench import BENCH_ASSET_OF_MODE
 from hwbench_pipeline.orchestration.jobs import measure_cells, refresh_tables
 from hwbench_pipeline.orchestration.partitions import HARDWARE_DIMENSION, MODEL_DIMENSION, partition_of
 from hwbench_pipeline.orchestration.resources import WarehouseResource
-from hwbench_pipeline.orchestration.staleness import wanted_cells
-from hwbench_pipeline.warehouse.location import Cell
+from hwbench_pipeline.orchestration.staleness import nightly_cells, wanted_cells
+from hwbench_pipeline.schema.tables import CORE_HARDWARE
+from hwbench_pipeline.warehouse.reading import read_rows
 
 STALE_AFTER = timedelta(days=30)
 # about a night of cells that take some minutes each; what is left over comes first the next night
@@ -24,7 +25,7 @@ MAX_CELLS_PER_NIGHT = 100
     job=measure_cells,
     cron_schedule="0 1 * * *",
     name="nightly_measurements",
-    description=f"Cells never tried, then those older than {STALE_AFTER.days} days, oldest first, at most "
+    description=f"Cells never tried, key models first, then those older than {STALE_AFTER.days} days, oldest first, at most "
     f"{MAX_CELLS_PER_NIGHT} a night.",
     default_status=dg.DefaultScheduleStatus.STOPPED,
 )
@@ -33,11 +34,11 @@ def nightly_measurements(
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Request a run for each cell that wants measuring."""
     now = context.scheduled_execution_time.astimezone(UTC)
-    cells = [
-        Cell(hardware, model)
-        for hardware in context.instance.get_dynamic_partitions(HARDWARE_DIMENSION)
-        for model in context.instance.get_dynamic_partitions(MODEL_DIMENSION)
-    ]
+    cells = nightly_cells(
+        context.instance.get_dynamic_partitions(HARDWARE_DIMENSION),
+        context.instance.get_dynamic_partitions(MODEL_DIMENSION),
+        {row["hardware"] for row in read_rows(warehouse.path, CORE_HARDWARE)[0] if row["is_available"]},
+    )
     wanted = wanted_cells(warehouse.path, cells, now=now, stale_after=STALE_AFTER)[:MAX_CELLS_PER_NIGHT]
     if not cells:
         yield dg.SkipReason("the grid is empty; the sensor register_grid fills it")

@@ -7,12 +7,13 @@ warehouse must keep the times (`cp -a`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
 from hwbench_pipeline.bench.storing import TABLE_OF_MODE
+from hwbench_pipeline.catalog import names
 from hwbench_pipeline.warehouse.location import Cell
 from hwbench_pipeline.warehouse.reading import table_files
 
@@ -26,6 +27,14 @@ class Wanted:
     last_run_at: datetime | None
 
 
+def nightly_cells(hardware: Sequence[str], models: Sequence[str], available: Collection[str]) -> list[Cell]:
+    """The cells a night may measure: key models on every platform, all others on the platforms that are available.
+
+    That a platform is absent is said once for each key model; saying it for hundreds would fill the nights.
+    """
+    return [Cell(key, model) for model in models for key in hardware if key in available or model in names.model_keys()]
+
+
 def last_run_at(warehouse: Path, mode: str, cell: Cell, now: datetime) -> datetime | None:
     """When the newest run of a cell was written, by its file's time; None if there is none."""
     times = [path.stat().st_mtime for path in table_files(warehouse, TABLE_OF_MODE[mode], cell)]
@@ -35,7 +44,9 @@ def last_run_at(warehouse: Path, mode: str, cell: Cell, now: datetime) -> dateti
 def wanted_cells(
     warehouse: Path, cells: Iterable[Cell], *, now: datetime, stale_after: timedelta | None
 ) -> list[Wanted]:
-    """Cells never tried, then the stale ones, oldest first; None as `stale_after` asks for the missing only."""
+    """Cells never tried, key models before others, then the stale ones, oldest first; None as `stale_after` asks for the
+    missing only."""
+    key_models = names.model_keys()
     wanted = []
     for cell in cells:
         for mode in TABLE_OF_MODE:
@@ -43,5 +54,12 @@ def wanted_cells(
             if ran is None or (stale_after is not None and now - ran > stale_after):
                 wanted.append(Wanted(mode, cell, ran))
     return sorted(
-        wanted, key=lambda want: (want.last_run_at is not None, want.last_run_at or now, want.cell, want.mode)
+        wanted,
+        key=lambda want: (
+            want.last_run_at is not None,
+            want.last_run_at or now,
+            want.cell.model not in key_models,
+            want.cell,
+            want.mode,
+        ),
     )

@@ -39,3 +39,14 @@ def test_a_row_without_batch_speaks_for_every_point_of_its_size(tmp_path):
     write_run(tmp_path, TABLE_OF_MODE["inference"], Cell(absent["hardware"], absent["model"]), "r", [absent])
     wanted = CellPlan(absent["hardware"], absent["model"], "inference", (Point(absent["model_size"], "fp32", 8),))
     assert is_recorded(tmp_path, wanted)
+
+
+def test_another_variant_is_another_point_and_the_usual_one_has_no_name(tmp_path):
+    """A row by way of ONNX says nothing of the usual call; `eager` is the usual call."""
+    exported = rows.measured(variant="onnxruntime")
+    write_run(tmp_path, TABLE_OF_MODE["inference"], Cell("cpu", "bert"), "r", [exported])
+    size, precision, batch = (exported[name] for name in ("model_size", "precision", "batch_size"))
+    assert is_recorded(tmp_path, plan(Point(size, precision, batch, variant="onnxruntime")))
+    assert not is_recorded(tmp_path, plan(Point(size, precision, batch)))
+    write_run(tmp_path, TABLE_OF_MODE["inference"], Cell("cpu", "bert"), "s", [rows.measured()])
+    assert is_recorded(tmp_path, plan(Point(size, precision, batch, variant="eager")))

@@ -53,7 +53,7 @@ def test_compiling_is_timed_apart_and_verified(torch_rows):
 def test_what_the_backend_lacks_is_unsupported_with_its_point(torch_rows):
     latency, int8 = torch_rows[2:]
     assert (latency["status"], latency["variant"], latency["scenario"]) == ("unsupported", "latency", "forward")
-    assert "cpu runs eager, compile, not latency" in latency["error_message"]
+    assert "cpu runs eager, compile, onnxruntime, not latency" in latency["error_message"]
     assert (int8["status"], int8["precision"]) == ("unsupported", "int8")
     assert len({row["result_id"] for row in torch_rows}) == 4
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from hwbench_pipeline.catalog.names import model_keys
+from hwbench_pipeline.catalog.entries import catalog_keys
 from hwbench_pipeline.hardware.platforms import hardware_keys
 from hwbench_pipeline.orchestration import partitions
 from hwbench_pipeline.orchestration.partitions import (
@@ -30,10 +30,10 @@ REPOSITORY = Path(__file__).parents[2]
 
 def test_register_makes_every_platform_times_every_model_a_cell(instance):
     assert grid.get_partition_keys(dynamic_partitions_store=instance) == []
-    assert register(instance) == Missing(hardware_keys(), model_keys())
+    assert register(instance) == Missing(hardware_keys(), catalog_keys())
     cells = {cell_of(key) for key in grid.get_partition_keys(dynamic_partitions_store=instance)}
-    assert cells == {Cell(hardware, model) for hardware in hardware_keys() for model in model_keys()}
-    assert len(cells) == len(hardware_keys()) * len(model_keys()) >= 7 * 13
+    assert cells == {Cell(hardware, model) for hardware in hardware_keys() for model in catalog_keys()}
+    assert len(cells) == len(hardware_keys()) * len(catalog_keys()) >= 7 * 13
 
 
 def test_register_again_changes_nothing(instance):
@@ -48,7 +48,7 @@ def test_register_adds_what_is_missing_and_removes_nothing(instance):
     instance.add_dynamic_partitions(MODEL_DIMENSION, ["bert"])
     added = register(instance)
     assert set(added.hardware) == set(hardware_keys()) - {"cpu"}
-    assert set(added.models) == set(model_keys()) - {"bert"}
+    assert set(added.models) == set(catalog_keys()) - {"bert"}
     assert instance.get_dynamic_partitions(HARDWARE_DIMENSION)[:2] == ["rack7-h200", "cpu"]
 
 
@@ -62,7 +62,7 @@ def test_one_dimension_is_completed_while_the_other_is_whole(instance, dimension
 
 @pytest.mark.parametrize("key", ["a|b", "a,b", "A100", "two words", "../up", "a//b", "[x]", "", "…"])
 def test_no_key_passes_the_door_that_dagster_would_lose_or_the_ui_stumble_over(instance, monkeypatch, key):
-    monkeypatch.setattr(partitions, "model_keys", lambda: ("bert", key))
+    monkeypatch.setattr(partitions, "catalog_keys", lambda: ("bert", key))
     with pytest.raises(InvalidKeyError, match="is not a valid key"):
         missing_keys(instance)
     with pytest.raises(InvalidKeyError):
@@ -100,7 +100,7 @@ def test_the_module_registers_on_the_instance_of_dagster_home(tmp_path):
             text=True,
         ).stdout.strip()
 
-    assert registered() == f"registered {len(hardware_keys())} platforms and {len(model_keys())} models"
+    assert registered() == f"registered {len(hardware_keys())} platforms and {len(catalog_keys())} models"
     assert registered() == "registered 0 platforms and 0 models"
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
-        assert set(instance.get_dynamic_partitions(MODEL_DIMENSION)) == set(model_keys())
+        assert set(instance.get_dynamic_partitions(MODEL_DIMENSION)) == set(catalog_keys())

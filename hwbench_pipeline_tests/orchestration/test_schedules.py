@@ -16,7 +16,7 @@ from hwbench_pipeline.orchestration.assets.bench import BENCH_ASSET_OF_MODE
 from hwbench_pipeline.orchestration.partitions import HARDWARE_DIMENSION, MODEL_DIMENSION, cell_of, grid, register
 from hwbench_pipeline.orchestration.resources import WarehouseResource
 from hwbench_pipeline.orchestration.schedules import MAX_CELLS_PER_NIGHT, STALE_AFTER, nightly_measurements
-from hwbench_pipeline.orchestration.staleness import wanted_cells
+from hwbench_pipeline.orchestration.staleness import nightly_cells, wanted_cells
 from hwbench_pipeline.warehouse.location import Cell
 
 NIGHT = datetime(2026, 5, 17, 1, 0, tzinfo=UTC)
@@ -127,6 +127,17 @@ def test_the_cap_holds_on_the_real_grid(instance, warehouse):
     n_wanted = 2 * len(grid.get_partition_keys(dynamic_partitions_store=instance))
     assert n_wanted > MAX_CELLS_PER_NIGHT
     assert len(night(instance, warehouse).run_requests) == MAX_CELLS_PER_NIGHT
+
+
+def test_hundreds_of_architectures_wait_for_hardware_that_is_here_and_behind_the_key_models():
+    cells = nightly_cells(["cpu", "cuda"], ["bert", "gpt2"], {"cpu"})
+    assert cells == [Cell("cpu", "bert"), Cell("cuda", "bert"), Cell("cpu", "gpt2")]
+
+
+def test_key_models_come_before_other_architectures(warehouse):
+    cells = [Cell("cpu", "albert"), Cell("cpu", "vit")]
+    wanted = wanted_cells(warehouse, cells, now=NIGHT, stale_after=None)
+    assert [want.cell.model for want in wanted] == ["vit", "vit", "albert", "albert"]
 
 
 def test_every_request_is_a_cell_of_the_grid_and_one_asset(instance, warehouse):

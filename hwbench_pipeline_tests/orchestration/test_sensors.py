@@ -7,7 +7,7 @@ import os
 import dagster as dg
 import pytest
 
-from hwbench_pipeline.catalog.names import model_keys
+from hwbench_pipeline.catalog.entries import catalog_keys
 from hwbench_pipeline.definitions import build_defs, defs
 from hwbench_pipeline.hardware.platforms import hardware_keys
 from hwbench_pipeline.legacy import pending
@@ -33,7 +33,7 @@ def registered_by(instance):
 def test_register_grid_fills_a_fresh_instance_and_then_skips(instance):
     assert registered_by(instance) == {
         HARDWARE_DIMENSION: list(hardware_keys()),
-        MODEL_DIMENSION: list(model_keys()),
+        MODEL_DIMENSION: list(catalog_keys()),
     }
     again = register_grid.evaluate_tick(dg.build_sensor_context(instance=instance, definitions=defs))
     assert again.dynamic_partitions_requests == []

@@ -23,11 +23,16 @@ from hwbench_pipeline.hardware.devices import DTYPES, UnsupportedError, require_
 from hwbench_pipeline.hardware.platforms import torch_device
 
 EAGER, COMPILE = VARIANTS["torch"]
+_SEED = 0
 
 
 def forward_outputs(model: Callable[..., Any], inputs: Mapping[str, torch.Tensor]) -> dict[str, Array]:
-    """One forward call; its named outputs as fp32 arrays on the host."""
-    with torch.inference_mode():
+    """One forward call; its named outputs as fp32 arrays on the host.
+
+    What a model draws at random in the call is the same every time; torch's random state is left as it was.
+    """
+    with torch.inference_mode(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_SEED)
         return {
             name: tensor.detach().to("cpu", torch.float32).numpy()
             for name, tensor in primary_output(model(**inputs)).items()

@@ -54,6 +54,12 @@ def _image_and_task(config: Any, batch: int, length: int, generator: torch.Gener
     return {"pixel_values": inputs["pixel_values"], "task_inputs": tokens.float()}
 
 
+def _image_and_noise(config: Any, batch: int, length: int, generator: torch.Generator, inputs: Inputs) -> Inputs:
+    """An image and the number of each patch by which it is hidden or kept."""
+    n_patches = (config.image_size // config.patch_size) ** 2
+    return {"pixel_values": inputs["pixel_values"], "noise": torch.rand(batch, n_patches, generator=generator)}
+
+
 def _image_task_and_classes(config: Any, batch: int, length: int, generator: torch.Generator, inputs: Inputs) -> Inputs:
     """An image, a task in words, and three classes in words to look for."""
     n_classes = 3
@@ -339,6 +345,7 @@ EXCEPTIONS: dict[str, Exceptional] = {
         "64 frames are 8192 patches that all attend to each other, which takes half a minute; the tiny model takes 16",
         tiny={"frames_per_clip": 16},
     ),
+    "vit_mae": Exceptional("draws at random which patches it hides, unless it is told", inputs=_image_and_noise),
     "vitmatte": Exceptional(
         "the class adds lists to widths whose defaults are tuples; backbone of hustvl/vitmatte-small-composition-1k",
         reference={

@@ -1,6 +1,8 @@
 """Benchmark executions, partitioned by hardware × model: one asset for inference, one for training."""
 
 import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 import dagster as dg
@@ -101,6 +103,42 @@ def _is_usual(row: dict[str, Any]) -> bool:
     return row.get("variant") is None and row["scenario"] != "generate"
 
 
+def measured_cells(
+    context: dg.OpExecutionContext | dg.AssetExecutionContext,
+    keys: Sequence[str],
+    mode: str,
+    config: BenchConfig,
+    warehouse: Path,
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Measure and store cells of the grid, one after the other; each key with what the UI shows of its execution."""
+    began = time.monotonic()
+    for number, key in enumerate(keys):
+        elapsed_s = time.monotonic() - began
+        context.log.info("%s: %s", key, pace_text(number, len(keys), elapsed_s))
+        cell = cell_of(key)
+        plan = CellPlan(
+            cell.hardware,
+            cell.model,
+            mode,
+            config.points_for(cell.hardware, cell.model, mode),
+            Sampling(min_samples=config.min_samples, min_duration_s=config.min_duration_s),
+        )
+        execution = run_cell(
+            plan,
+            shared_processes(),
+            run_id=context.run.run_id,
+            on_wait=context.log.warning,
+            on_phase=lambda point, phase: context.log.info("%s: %s", point, phase),
+            keep=lambda execution: store_execution(warehouse, execution),
+        )
+        path = store_execution(warehouse, execution)
+        for row in execution.rows:
+            if row["status"] != "ok":
+                context.log.info("%s: %s: %s", plan.name, row["status"], row["error_message"])
+        cell_s = time.monotonic() - began - elapsed_s
+        yield key, {**execution_metadata(execution), "cell_s": cell_s, "file": dg.MetadataValue.path(path)}
+
+
 def _bench_asset(table: Table, mode: str) -> dg.AssetsDefinition:
     @dg.asset(
         name=table.name,
@@ -115,36 +153,8 @@ def _bench_asset(table: Table, mode: str) -> dg.AssetsDefinition:
     )
     def bench(context: dg.AssetExecutionContext, config: BenchConfig, warehouse: WarehouseResource) -> None:
         """Measure the cells of this run. A cell that could not be measured is recorded with the reason."""
-        began = time.monotonic()
-        for number, key in enumerate(context.partition_keys):
-            elapsed_s = time.monotonic() - began
-            context.log.info("%s: %s", key, pace_text(number, len(context.partition_keys), elapsed_s))
-            cell = cell_of(key)
-            plan = CellPlan(
-                cell.hardware,
-                cell.model,
-                mode,
-                config.points_for(cell.hardware, cell.model, mode),
-                Sampling(min_samples=config.min_samples, min_duration_s=config.min_duration_s),
-            )
-            execution = run_cell(
-                plan,
-                shared_processes(),
-                run_id=context.run.run_id,
-                on_wait=context.log.warning,
-                on_phase=lambda point, phase: context.log.info("%s: %s", point, phase),
-                keep=lambda execution: store_execution(warehouse.path, execution),
-            )
-            path = store_execution(warehouse.path, execution)
-            for row in execution.rows:
-                if row["status"] != "ok":
-                    context.log.info("%s: %s: %s", plan.name, row["status"], row["error_message"])
-            cell_s = time.monotonic() - began - elapsed_s
-            context.add_asset_metadata(
-                {**execution_metadata(execution), "cell_s": cell_s, "file": dg.MetadataValue.path(path)},
-                asset_key=table.name,
-                partition_key=key,
-            )
+        for key, metadata in measured_cells(context, context.partition_keys, mode, config, warehouse.path):
+            context.add_asset_metadata(metadata, asset_key=table.name, partition_key=key)
 
     return bench
 

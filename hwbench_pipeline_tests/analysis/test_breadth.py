@@ -1,0 +1,59 @@
+"""How many architectures each way was verified for: counted, never claimed."""
+
+from __future__ import annotations
+
+from hwbench_pipeline.analysis.breadth import Count, Way, by_category, causes, count, entries, ways
+from hwbench_pipeline.catalog.names import CatalogModel
+from hwbench_pipeline_tests import rows
+
+CPU = Way("inference", "cpu", None)
+ONNX = Way("inference", "cpu", "onnxruntime")
+TEXT = CatalogModel("bert", "", "", "", "text_encoder", ("text",))
+BOTH = CatalogModel("clip", "", "", "", "vision_text", ("text", "image"))
+FILM = CatalogModel("film", "", "", "", "video", ("text", "video"))
+PART = CatalogModel("tower", "", "", "", "vision", ("image",))
+
+
+def found(*made, models=(TEXT, BOTH, FILM, PART)):
+    return entries(made, models, ["tower"])
+
+
+def test_a_failure_and_a_missing_row_are_not_verified():
+    of = found(rows.measured(model="bert"), rows.without_number(model="clip"))
+    assert count(of, CPU) == Count(total=4, tried=2, verified=1, whole=1)
+    assert count(of, CPU).percent == 25
+    assert count(of, ONNX) == Count(4, 0, 0, 0)
+    assert count([], CPU).percent is None
+    assert causes(of, CPU) == {"never_tried": 2, "config": 1}
+
+
+def test_every_way_is_counted_apart():
+    of = found(rows.measured(model="bert"), rows.measured(model="bert", variant="onnxruntime"))
+    assert ways(of) == [CPU, ONNX]
+    assert [way.title for way in ways(of)] == ["cpu forward", "cpu onnxruntime forward"]
+
+
+def test_a_verified_row_is_kept_over_a_later_failure_and_of_failures_the_newest():
+    good = rows.measured(model="bert", started_at=rows.later(0))
+    bad = rows.without_number(model="bert", started_at=rows.later(5), error_message="later")
+    (entry, *_) = found(good, bad)
+    assert entry.is_verified(CPU)
+    worse = rows.without_number(model="bert", started_at=rows.later(9), error_message="latest")
+    (entry, *_) = found(worse, bad)
+    assert entry.rows[CPU]["error_message"] == "latest"
+
+
+def test_a_model_run_on_some_of_its_modalities_only_says_which_are_missing():
+    def shaped(model, shape):
+        return rows.measured(model=model, input_shape=shape)
+
+    of = found(shaped("clip", "input_ids=1x8"), shaped("film", "decoder_input_ids=1x8;pixel_values=1x4x3x8x8"))
+    assert of[1].missing_modalities(CPU) == ("image",)
+    assert of[2].missing_modalities(CPU) == ()
+    assert count(of, CPU) == Count(4, 2, 2, 1)
+
+
+def test_parts_are_told_and_categories_sorted_by_size():
+    of = found(models=(TEXT, PART, CatalogModel("vit", "", "", "", "vision", ("image",))))
+    assert [entry.is_part for entry in of] == [False, True, False]
+    assert {name: len(group) for name, group in by_category(of).items()} == {"vision": 2, "text_encoder": 1}

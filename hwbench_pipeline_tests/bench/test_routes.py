@@ -1,0 +1,102 @@
+"""The ways from a model to a runtime's graph: the next is tried where one fails or is wrong, and the row says which it was."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from hwbench_pipeline.bench import cell
+from hwbench_pipeline.bench.backends.onnxruntime import OnnxruntimeBackend
+from hwbench_pipeline.bench.engine import run_cell
+from hwbench_pipeline.bench.isolation import CellProcesses
+from hwbench_pipeline.bench.judging import WrongOutputError
+from hwbench_pipeline.bench.plan import CellPlan, Point
+from hwbench_pipeline.bench.verifying import ONE_CALL
+from hwbench_pipeline.catalog.exporting import EXPORTED, TRACED
+from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE
+from hwbench_pipeline.schema.validation import require_valid
+
+
+@pytest.fixture(scope="module")
+def processes():
+    with CellProcesses() as started:
+        yield started
+
+
+def verified(processes, hardware, model, **point):
+    (row,) = run_cell(CellPlan(hardware, model, points=(Point(**point),), sampling=ONE_CALL), processes).rows
+    require_valid(CORE_BENCH__INFERENCE, [row])
+    return row
+
+
+@pytest.mark.parametrize("model", ["bert", "whisper", "vit"])
+def test_onnx_runtime_answers_as_torch_does(processes, model):
+    row = verified(processes, "cpu", model, variant="onnxruntime")
+    assert (row["status"], row["variant"], row["backend"]) == ("ok", "onnxruntime", "onnxruntime"), row["error_message"]
+    assert 0 < row["output_max_rel_error"] < 1e-3
+    options = json.loads(row["options"])
+    assert (options["provider"], options["route"]) == ("CPUExecutionProvider", TRACED)
+    assert row["compile_ms"] > 0
+
+
+@pytest.mark.parametrize(("hardware", "variant"), [("cpu", "onnxruntime"), ("openvino", None)])
+def test_what_cannot_be_traced_is_exported(processes, hardware, variant):
+    """Experts chosen by the tokens: a trace of their grouped products cannot be converted."""
+    row = verified(processes, hardware, "mixtral", variant=variant)
+    assert row["status"] == "ok", row["error_message"]
+    assert json.loads(row["options"])["route"] == EXPORTED
+
+
+@pytest.mark.parametrize(
+    ("point", "said"), [({"precision": "bf16"}, "runs fp32"), ({"scenario": "generate"}, "forward")]
+)
+def test_what_it_lacks_is_unsupported(processes, point, said):
+    more = {"new_tokens": 2} if "scenario" in point else {}
+    row = verified(processes, "cpu", "llama", variant="onnxruntime", **point, **more)
+    assert row["status"] == "unsupported"
+    assert said in row["error_message"]
+
+
+class Session:
+    """A session whose output is another one's."""
+
+    def __init__(self, made, factor):
+        self._made = made
+        self._factor = factor
+
+    def __getattr__(self, name):
+        return getattr(self._made, name)
+
+    def outputs(self):
+        return {name: value * self._factor for name, value in self._made.outputs().items()}
+
+
+@pytest.mark.parametrize(
+    ("factors", "raised", "said"),
+    [
+        ({TRACED: 2.0, EXPORTED: 1.0}, None, None),
+        ({TRACED: 2.0, EXPORTED: None}, WrongOutputError, "torch.jit.trace: WrongOutputError"),
+        ({TRACED: None, EXPORTED: None}, cell.NoRouteError, "transformers.exporters: RuntimeError: no such operation"),
+    ],
+)
+def test_a_wrong_output_is_never_taken_and_the_other_route_is_tried(monkeypatch, factors, raised, said):
+    plan = CellPlan("cpu", "bert", points=(Point(variant="onnxruntime"),), sampling=ONE_CALL)
+    prepare = OnnxruntimeBackend.prepare
+
+    def spoiled(self, workload):
+        factor = factors[workload.route]
+        if factor is None:
+            raise RuntimeError("no such operation")
+        return Session(prepare(self, workload), factor)
+
+    monkeypatch.setattr(OnnxruntimeBackend, "prepare", spoiled)
+    phases = []
+    if raised is None:
+        values = cell._measure_inference(plan, plan.points[0], phases.append)
+        assert values["options"]["route"] == EXPORTED
+        assert values["output_max_rel_error"] < 1e-3
+        assert phases.count("compile") == 2
+    else:
+        with pytest.raises(raised, match=said):
+            cell._measure_inference(plan, plan.points[0], phases.append)
