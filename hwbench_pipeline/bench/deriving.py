@@ -15,6 +15,7 @@ from typing import Any
 from hwbench_pipeline.bench.isolation import CellProcesses, Limits
 from hwbench_pipeline.catalog import memory
 from hwbench_pipeline.catalog.architectures import REMEMBERED_AS, architectures
+from hwbench_pipeline.catalog.checkpoints import kept_keys
 from hwbench_pipeline.catalog.configs import SIZES
 from hwbench_pipeline.catalog.deriving import Derived, derive
 from hwbench_pipeline.catalog.entries import catalog_keys, catalog_model
@@ -83,14 +84,14 @@ def make_known(keys: Iterable[str], *, on_need: Callable[[str], object]) -> None
 
 def known_models(*, on_need: Callable[[str], object], parts: bool = False) -> list[CatalogModel]:
     """Every standalone model of the catalog, cheapest first: key models, then by parameters at tiny size; if asked for,
-    parts of others too.
+    parts of others too; and the checkpoints that are kept on this machine.
 
     What is not known yet is tried first (`make_known`).
     """
     keys = catalog_keys(components=parts)
     make_known(keys, on_need=on_need)
-    models = [catalog_model(key) for key in keys]
-    return sorted(models, key=lambda model: (model.key not in model_keys(), _tiny_parameters(model.key)))
+    models = [catalog_model(key) for key in (*keys, *kept_keys())]
+    return sorted(models, key=lambda model: (model.key not in model_keys(), _tiny_parameters(model.architecture)))
 
 
 def _tiny_parameters(key: str) -> float:

@@ -13,6 +13,8 @@ from typing import Any
 import transformers
 from transformers import CONFIG_MAPPING, PretrainedConfig
 
+from hwbench_pipeline.catalog import checkpoints
+from hwbench_pipeline.catalog.checkpoints import Checkpoint
 from hwbench_pipeline.catalog.deriving import derived
 from hwbench_pipeline.catalog.entries import catalog_model
 from hwbench_pipeline.catalog.exceptions import exception_of
@@ -68,6 +70,11 @@ def model_config(key: str, size: str) -> PretrainedConfig:
     """
     model = catalog_model(key)
     _require_size(size)
+    checkpoint = checkpoints.kept(model.key)
+    if checkpoint is not None:
+        found = checkpoint.transformers_config() if size == "reference" else model_config(model.architecture, size)
+        found.architectures = [model.model_class]
+        return found
     if model.key not in REFERENCE_CONFIGS:
         return _derived_config(model, size)
     values: dict[str, Any] = REFERENCE_CONFIGS[model.key].values
@@ -100,6 +107,9 @@ def config_source(key: str, size: str) -> str:
     """Where a configuration's values come from, in words, with the address of the published file."""
     model = catalog_model(key)
     _require_size(size)
+    checkpoint = checkpoints.kept(model.key)
+    if checkpoint is not None:
+        return _checkpoint_source(checkpoint, model, size)
     reference = REFERENCE_CONFIGS.get(model.key)
     if reference is None:
         return _derived_source(model.key, size)
@@ -107,6 +117,14 @@ def config_source(key: str, size: str) -> str:
     if reference.note:
         address = f"{address}; {reference.note}"
     return address if size == "reference" else f"shrunk from {address}"
+
+
+def _checkpoint_source(checkpoint: Checkpoint, model: CatalogModel, size: str) -> str:
+    if size == "tiny":
+        return f"that of {model.architecture}: {config_source(model.architecture, size)}"
+    named = (checkpoint.config.get("architectures") or [model.model_class])[0]
+    built = "" if named == model.model_class else f"; names the class {named}, built is {model.model_class}"
+    return f"{checkpoint.source}{built}"
 
 
 def _derived_source(key: str, size: str) -> str:

@@ -1,7 +1,8 @@
-"""The catalog as a whole: the key models with their published checkpoints, and every other architecture as derived.
+"""The catalog as a whole: the key models with their published checkpoints, every other architecture as derived, and the
+checkpoints that were found on this machine.
 
 Belongs here: asking for a model by name, and listing what there is. Does not belong here: the key models' data (`names`),
-deriving (`architectures`, `deriving`), configurations.
+deriving (`architectures`, `deriving`), finding checkpoints (`checkpoints`), configurations.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import difflib
 import re
 
-from hwbench_pipeline.catalog import names
+from hwbench_pipeline.catalog import checkpoints, names
 from hwbench_pipeline.catalog.architectures import architectures
+from hwbench_pipeline.catalog.checkpoints import Checkpoint
 from hwbench_pipeline.catalog.deriving import derived
 from hwbench_pipeline.catalog.names import CatalogModel, UnknownModelError
 
@@ -28,10 +30,14 @@ def _architecture_key(name: str) -> str | None:
 
 
 def catalog_model(name: str) -> CatalogModel:
-    """The model a name stands for: a key model as `names.catalog_key` understands names, or an architecture by its type.
+    """The model a name stands for: a key model as `names.catalog_key` understands names, or an architecture by its type,
+    or a checkpoint by the key under which it is kept here.
 
     Raises `UnknownModelError` with the nearest names.
     """
+    checkpoint = checkpoints.kept(name)
+    if checkpoint is not None:
+        return _checkpoint_model(checkpoint)
     key = names.catalog_key(name)
     if key is not None:
         return names.resolve(key)
@@ -39,13 +45,25 @@ def catalog_model(name: str) -> CatalogModel:
     return names.resolve(name) if found is None else _derived_model(found)
 
 
-def asked_model(name: str) -> CatalogModel:
-    """As `catalog_model`, but another checkpoint of a key model's architecture is refused: it is another model."""
+def asked_model(name: str, *, from_hub: bool = False) -> CatalogModel:
+    """As `catalog_model`, but another checkpoint of a key model's architecture is another model: one that `checkpoints.find`
+    finds, which asks the Hub only where `from_hub`, else refused."""
+    if checkpoints.kept(name) is not None:
+        return catalog_model(name)
     if _architecture_key(name) is not None and names.catalog_key(name) is None:
         return catalog_model(name)
     try:
         return names.resolve_exactly(name)
     except UnknownModelError as error:
+        checkpoint = checkpoints.find(name, from_hub=from_hub)
+        if checkpoint is not None:
+            return _checkpoint_model(checkpoint)
+        if checkpoints.is_hub_id(name):
+            what, _, fix = str(error).partition(". Fix: ")
+            raise UnknownModelError(
+                f"{what}, and its config.json is not in the local Hugging Face cache {checkpoints.cache_folder()}. "
+                f"Fix: --from-hub fetches that one file; or {fix}"
+            ) from error
         nearest = difflib.get_close_matches(_folded(name), catalog_keys(), n=3, cutoff=0.6)
         if not nearest or names.catalog_key(name) is not None:
             raise
@@ -60,8 +78,24 @@ def _derived_model(key: str) -> CatalogModel:
     return CatalogModel(key, key, f"hwbench/default-{key}", known.model_class, known.category, takes)
 
 
+def _checkpoint_model(checkpoint: Checkpoint) -> CatalogModel:
+    of_type = catalog_model(checkpoint.model_type)
+    return CatalogModel(
+        checkpoint.key,
+        checkpoint.model_id,
+        checkpoint.model_id,
+        checkpoint.class_name(of_type.model_class),
+        of_type.category,
+        of_type.modalities,
+        of_type.key,
+    )
+
+
 def catalog_keys(*, components: bool = False) -> tuple[str, ...]:
-    """Every key: the key models first, then the standalone architectures by name, then, if asked for, parts of others."""
+    """Every key that ships: the key models first, then the standalone architectures by name, then, if asked for, parts of others.
+
+    Checkpoints of this machine are `checkpoints.kept_keys`.
+    """
     others = [key for key, found in architectures().items() if found.is_standalone or components]
     first = names.model_keys()
     standalone = [key for key in others if key not in first and architectures()[key].is_standalone]

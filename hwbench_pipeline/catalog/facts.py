@@ -60,7 +60,7 @@ def model_facts(key: str, model_size: str) -> ModelFacts:
         key=model.key,
         model_size=model_size,
         model_id=model.tiny_model_id if model_size == "tiny" else model.model_id,
-        architecture=model.key,
+        architecture=model.architecture,
         category=model.category,
         **facts,
     )

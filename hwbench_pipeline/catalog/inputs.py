@@ -11,13 +11,16 @@ placeholder tokens, so that `input_ids` is longer by one image. vit, detr and wa
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
+from functools import lru_cache, wraps
 from typing import Any
 
 import torch
-from transformers import PretrainedConfig
+from transformers import CONFIG_MAPPING, PretrainedConfig
 
-from hwbench_pipeline.catalog.architectures import model_class_named
+from hwbench_pipeline.catalog.architectures import forward_parameters, model_class_named
+from hwbench_pipeline.catalog.configs import config_json
 from hwbench_pipeline.catalog.deriving import derived
 from hwbench_pipeline.catalog.entries import catalog_model
 from hwbench_pipeline.catalog.fitting import InputMaker, text_part
@@ -79,13 +82,13 @@ def max_sequence_length(key: str, config: PretrainedConfig) -> int | None:
     model = catalog_model(key)
     if not model.takes_text:
         return None
-    if model.key not in _MAKERS:
-        return _derived_limit(model.key, config)
+    if model.architecture not in _MAKERS:
+        return _derived_limit(model.architecture, config)
     text = _text_config(config)
     limit = getattr(text, "max_target_positions", None) or getattr(text, "max_position_embeddings", None)
     if limit is None:
         return None
-    if model.key == "clap":
+    if model.architecture == "clap":
         limit -= text.pad_token_id + 1  # RoBERTa counts positions from the padding id on
     return int(limit) - image_token_count(key, config)
 
@@ -95,10 +98,13 @@ def default_sequence_length(key: str, config: PretrainedConfig) -> int | None:
 
     None for models that take no text.
     """
-    if not catalog_model(key).takes_text:
+    model = catalog_model(key)
+    if not model.takes_text:
         return None
     is_tiny = (
-        _is_tiny(config) if key in _MAKERS else (getattr(text_part(config), "vocab_size", None) or 0) <= TINY_VOCABULARY
+        _is_tiny(config)
+        if model.architecture in _MAKERS
+        else (getattr(text_part(config), "vocab_size", None) or 0) <= TINY_VOCABULARY
     )
     wanted = TINY_TEXT_TOKENS if is_tiny else REFERENCE_TEXT_TOKENS
     limit = max_sequence_length(key, config)
@@ -256,7 +262,7 @@ def image_token_count(key: str, config: PretrainedConfig) -> int:
     llava: one per patch. llava_next: those of the whole photo, and those of its tiles after padding is cut away, with
     one newline token per row.
     """
-    key = catalog_model(key).key
+    key = catalog_model(key).architecture
     if key not in ("llava", "llava_next"):
         return 0
     patches = config.vision_config.image_size // config.vision_config.patch_size
@@ -338,19 +344,65 @@ def make_inputs(
     if batch_size < 1:
         raise ValueError(f"batch size {batch_size} for {key}: expected 1 or more. Fix: choose a positive batch size")
     length = _require_sequence_length(model.key, config, sequence_length)
-    own = _MAKERS.get(model.key)
+    own = _MAKERS.get(model.architecture)
     if own is None:
         return input_maker(model.key, config).make(batch_size, length or TINY_TEXT_TOKENS, seed)
-    return own(config, batch_size, length, torch.Generator().manual_seed(seed))
+    inputs = own(config, batch_size, length, torch.Generator().manual_seed(seed))
+    if model.key == model.architecture:
+        return inputs
+    # a checkpoint may name another class than its architecture's: a classifier on the encoder alone
+    taken = forward_parameters(model_class_named(model.model_class))
+    return {name: value for name, value in inputs.items() if name in taken}
 
 
 def input_maker(key: str, config: PretrainedConfig) -> InputMaker:
-    """The maker of inputs of an architecture, with what was found out about it by trying. Raises `NoModelClassError`."""
-    known = derived(key)
-    maker = InputMaker(key, model_class_named(known.model_class), config)
+    """The maker of inputs by rule, with what was found out about the architecture by trying. Raises `NoModelClassError`."""
+    model = catalog_model(key)
+    known = derived(model.architecture)
+    maker = InputMaker(model.architecture, model_class_named(model.model_class), config)
     maker.counts = dict(known.counts)
     maker.extra = known.extra
+    if known.counts and model.key != model.architecture:
+        maker.counts |= _own_counts(model.key, config_json(config))
     return maker
+
+
+@lru_cache(maxsize=64)
+def _own_counts(key: str, configuration: str) -> Mapping[str, int]:
+    """Placeholder tokens per item of a checkpoint whose towers are not its architecture's usual ones, asked of the towers.
+
+    Without weights, so what reads values in its tower cannot be asked and is left out.
+    """
+    model = catalog_model(key)
+    values = json.loads(configuration)
+    model_class = model_class_named(model.model_class)
+    with torch.device("meta"), torch.random.fork_rng(devices=[]):
+        config = CONFIG_MAPPING[model.architecture].from_dict(values)
+        module = model_class._from_config(config)
+    maker = InputMaker(model.architecture, model_class, config)
+    maker.extra = derived(model.architecture).extra
+    maker.fitted(_WithoutWeights(module.to("meta")), 1, TINY_TEXT_TOKENS)
+    return maker.counts
+
+
+class _WithoutWeights:
+    """A module on the meta device whose `get_…_features` take inputs from the CPU."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self._module = module
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._module, name)
+        if isinstance(found, torch.nn.Module):
+            return _WithoutWeights(found)
+        if not name.startswith("get_"):
+            return found
+
+        @wraps(found)
+        def ask(**inputs: Any) -> Any:
+            return found(**place_inputs(inputs, device="meta"))
+
+        return ask
 
 
 def _derived_limit(key: str, config: PretrainedConfig) -> int | None:

@@ -67,7 +67,8 @@ def training_loss_kind(key: str) -> str:
     install: without scipy its kind is surrogate.
     """
     model = catalog_model(key)
-    kind = _LOSS_KINDS.get(model.key) or _kind_of(model.model_class)
+    is_usual_class = model.model_class == catalog_model(model.architecture).model_class
+    kind = (_LOSS_KINDS.get(model.architecture) if is_usual_class else None) or _kind_of(model.model_class)
     if kind == "detection" and importlib.util.find_spec("scipy") is None:
         return "surrogate"
     return kind

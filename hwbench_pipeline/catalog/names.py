@@ -19,7 +19,8 @@ class CatalogModel:
 
     `key` is the Hugging Face `model_type`; `model_id` the published reference checkpoint; `model_class` the
     transformers class that checkpoint's config.json names in `architectures`; `category` one of
-    `schema.tables.catalog.CATEGORIES`; `modalities` what a forward pass takes, of text, image, audio, video.
+    `schema.tables.catalog.CATEGORIES`; `modalities` what a forward pass takes, of text, image, audio, video. A checkpoint
+    that is no key model (`checkpoints`) has another key than its `model_type`, which then is given.
     """
 
     key: str
@@ -28,11 +29,17 @@ class CatalogModel:
     model_class: str
     category: str
     modalities: tuple[str, ...]
+    model_type: str | None = None
+
+    @property
+    def architecture(self) -> str:
+        """The Hugging Face `model_type`."""
+        return self.model_type or self.key
 
     @property
     def tiny_model_id(self) -> str:
-        """Name of the tiny stand-in, which is built here with random weights and published nowhere."""
-        return f"hwbench/tiny-{self.key}"
+        """Name of the architecture's tiny stand-in, which is built here with random weights and published nowhere."""
+        return f"hwbench/tiny-{self.architecture}"
 
     @property
     def takes_text(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any
 from hwbench_pipeline.catalog import memory
 from hwbench_pipeline.catalog.architectures import architectures
 from hwbench_pipeline.catalog.building import count_parameters, meta_model, weight_bytes_fp32
+from hwbench_pipeline.catalog.checkpoints import kept_keys
 from hwbench_pipeline.catalog.configs import SIZES, config_json, config_sha256, config_source, model_config
 from hwbench_pipeline.catalog.deriving import derived
 from hwbench_pipeline.catalog.entries import catalog_keys, catalog_model
@@ -25,12 +26,12 @@ def model_row(key: str, size: str) -> dict[str, Any]:
     """The core_models row of one model at one size. Raises UnknownModelError, or ValueError for another size."""
     model: CatalogModel = catalog_model(key)
     by_rule = model.key not in model_keys()
-    architecture = architectures().get(model.key)
+    architecture = architectures().get(model.architecture)
     row: dict[str, Any] = {
         "model": model.key,
         "model_size": size,
         "model_id": model.model_id if size == "reference" else model.tiny_model_id,
-        "architecture": model.key,
+        "architecture": model.architecture,
         "category": model.category,
         "model_class": model.model_class,
         "modalities": list(model.modalities),
@@ -46,9 +47,9 @@ def model_row(key: str, size: str) -> dict[str, Any]:
     except ValueError:
         if not by_rule:
             raise
-        return row | dict.fromkeys(DEAR_COLUMNS) | _unbuilt(model.key)
+        return row | dict.fromkeys(DEAR_COLUMNS) | _unbuilt(model)
     except Exception:  # noqa: BLE001 - a configuration class may raise anything; what it said when tried is kept
-        return row | dict.fromkeys(DEAR_COLUMNS) | _unbuilt(model.key)
+        return row | dict.fromkeys(DEAR_COLUMNS) | _unbuilt(model)
     row |= {
         "config_sha256": config_sha256(config),
         "config_json": config_json(config),
@@ -56,7 +57,8 @@ def model_row(key: str, size: str) -> dict[str, Any]:
     }
     if not by_rule:
         return row | {"reason": None} | counted(model.key, size)
-    name = f"{model.key}.{size}"
+    # a checkpoint's key may come to stand for another revision, an architecture's is settled by transformers' version
+    name = f"{model.key}.{size}" if model.key == model.architecture else f"{model.key}.{row['config_sha256']}"
     dear: dict[str, Any] | None = memory.recall(name)
     if dear is None:
         dear = counted(model.key, size)
@@ -64,14 +66,15 @@ def model_row(key: str, size: str) -> dict[str, Any]:
     return row | dear
 
 
-def _unbuilt(key: str) -> dict[str, Any]:
-    reason = derived(key).reason
+def _unbuilt(model: CatalogModel) -> dict[str, Any]:
+    reason = derived(model.architecture).reason
     return {"flops_method": "not counted: its configuration cannot be built", "reason": reason}
 
 
 def counted(key: str, size: str) -> dict[str, Any]:
     """The columns for which a model is built on the meta device and called there. Raises nothing for what fails."""
-    known = derived(key) if key not in model_keys() else None
+    architecture = catalog_model(key).architecture
+    known = derived(architecture) if architecture not in model_keys() else None
     row: dict[str, Any] = dict.fromkeys(DEAR_COLUMNS) | {"reason": known.reason if known else None}
     try:
         config = model_config(key, size)
@@ -81,12 +84,15 @@ def counted(key: str, size: str) -> dict[str, Any]:
         row["input_shape"] = input_shape_text(make_inputs(key, config, batch_size=1)) or None  # nothing by rule fits
         flops = count_flops(key, size, batch_size=1)
     except Exception as error:
-        if known is None:
+        if key in model_keys():
             raise
         return row | {"flops_method": f"not counted: {type(error).__name__}: {' '.join(str(error).split())[:200]}"}
     return row | {"flops": flops.flops, "flops_method": flops.method}
 
 
 def model_rows() -> list[dict[str, Any]]:
-    """A row for every catalog model, tiny and reference, parts of others last. No weights are made: shapes only."""
-    return [model_row(key, size) for key in catalog_keys(components=True) for size in SIZES]
+    """A row for every catalog model, tiny and reference, parts of others next to last, this machine's checkpoints last.
+
+    No weights are made: shapes only.
+    """
+    return [model_row(key, size) for key in (*catalog_keys(components=True), *kept_keys()) for size in SIZES]

@@ -14,6 +14,7 @@ from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import (
     MODES,
     SIZES,
+    FromHubOption,
     JsonOption,
     PartsOption,
     VariantOption,
@@ -46,11 +47,12 @@ def run(
         typer.Option(metavar="H,…", help="Hardware keys (`hwbench hardware`). Default: all that this machine has."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(metavar="M,…", help="Catalog keys or Hugging Face ids (`hwbench models`).")
+        str | None, typer.Option(metavar="M,…", help="Catalog keys (`hwbench models`), Hugging Face ids, ./folders.")
     ] = None,
     category: Annotated[str | None, typer.Option(metavar="C,…", help="All models of these categories.")] = None,
     all_models: Annotated[bool, typer.Option("--all-models", help="Every model of the catalog.")] = False,
     parts: PartsOption = False,
+    from_hub: FromHubOption = False,
     mode: Annotated[str, typer.Option(metavar="MODE", help="inference or training.")] = "inference",
     size: Annotated[
         str, typer.Option(metavar="S,…", help="reference (the real model) or tiny (a stand-in that proves the path).")
@@ -120,7 +122,7 @@ def run(
     scenarios = listed_choices("--scenario", scenario, SCENARIOS)
     batch_sizes = listed_numbers("--batch-size", batch_size) or [1]
     sequence_lengths = listed_numbers("--sequence-length", sequence_length)
-    models = chosen_models(model, category, all_models=all_models, parts=parts)
+    models = chosen_models(model, category, all_models=all_models, parts=parts, from_hub=from_hub)
     keys = listed_hardware(hardware)
     if memory_limit_mb is not None and not largest_batch:
         raise WrongCallError("--memory-limit-mb: bounds the search of --largest-batch. Fix: add --largest-batch")

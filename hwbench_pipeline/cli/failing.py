@@ -17,6 +17,7 @@ TRACEBACK_VARIABLE = "HWBENCH_TRACEBACK"
 # our own errors, by name, so that no verb imports the package of another; the value is the exit code
 _OWN_ERRORS = {
     "UnknownModelError": WRONG_CALL,
+    "CheckpointError": WRONG_CALL,
     "UnknownHardwareError": WRONG_CALL,
     "InvalidKeyError": WRONG_CALL,
     "QueryError": WRONG_CALL,

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from hwbench_pipeline.cli.options import JsonOption, listed_categories
+from hwbench_pipeline.cli.failing import WrongCallError
+from hwbench_pipeline.cli.options import FromHubOption, JsonOption, asked_key, listed, listed_categories
 from hwbench_pipeline.cli.output import json_rows, messages, output, print_json, say, table
 
 NAME = "models"
@@ -18,19 +19,27 @@ def run(
     category: Annotated[
         str | None, typer.Option(metavar="C", help="Only these categories, separated by commas.")
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(metavar="M,…", help="Only these: catalog keys, Hugging Face ids, ./folders.")
+    ] = None,
+    from_hub: FromHubOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Print the catalog."""
     from hwbench_pipeline.schema.tables import CORE_MODELS
 
     wanted = listed_categories(category)
+    if from_hub and model is None:
+        raise WrongCallError("--from-hub: fetches what --model names. Fix: leave it out, or --model org/name")
+    named = [asked_key(name, from_hub=from_hub) for name in listed("--model", model)]
     with messages().status("building every model without weights…"):
         from hwbench_pipeline.bench.deriving import known_models
         from hwbench_pipeline.catalog.configs import SIZES
+        from hwbench_pipeline.catalog.entries import catalog_model
         from hwbench_pipeline.catalog.rows import model_row
 
-        models = [model for model in known_models(on_need=say) if not wanted or model.category in wanted]
-        rows = [model_row(model.key, size) for model in models for size in SIZES]
+        found = [catalog_model(key) for key in named] or known_models(on_need=say)
+        rows = [model_row(one.key, size) for one in found if not wanted or one.category in wanted for size in SIZES]
     if as_json:
         print_json(json_rows(CORE_MODELS.column_names, rows))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,15 @@ VariantOption = Annotated[
         metavar="V,…",
         help="How it is run. torch: eager, compile; openvino: latency, throughput; on cpu also onnxruntime, by way of ONNX. "
         "Default: the first of each.",
+    ),
+]
+
+
+FromHubOption = Annotated[
+    bool,
+    typer.Option(
+        "--from-hub",
+        help="With --model: fetch config.json, and nothing else, of a Hugging Face id whose configuration is not here.",
     ),
 ]
 
@@ -149,9 +159,11 @@ def listed_categories(text: str | None) -> list[str]:
     return listed_choices("--category", ",".join(singular) if singular else None, CATEGORIES)
 
 
-def chosen_models(model: str | None, category: str | None, *, all_models: bool, parts: bool = False) -> list[str]:
+def chosen_models(
+    model: str | None, category: str | None, *, all_models: bool, parts: bool = False, from_hub: bool = False
+) -> list[str]:
     """Catalog keys from --model, --category or --all-models, of which exactly one must be given; `parts` adds parts of
-    other models to the latter two."""
+    other models to the latter two; `from_hub` lets the first fetch a configuration."""
     named = (("--model", model is not None), ("--category", category is not None), ("--all-models", all_models))
     given = [name for name, is_given in named if is_given]
     if len(given) != 1:
@@ -162,21 +174,28 @@ def chosen_models(model: str | None, category: str | None, *, all_models: bool, 
     if category is None and not all_models:
         if parts:
             raise WrongCallError(f"--parts: --model {model} names its models. Fix: leave --parts out, or --all-models")
-        return [_asked_key(name) for name in listed("--model", model)]
+        return [asked_key(name, from_hub=from_hub) for name in listed("--model", model)]
+    if from_hub:
+        raise WrongCallError(
+            f"--from-hub: fetches what --model names, not {given[0]}. Fix: leave it out, or --model org/name"
+        )
     from hwbench_pipeline.bench.deriving import known_models
 
     wanted = listed_categories(category)
     return [found.key for found in known_models(on_need=say, parts=parts) if not wanted or found.category in wanted]
 
 
-def _asked_key(name: str) -> str:
+def asked_key(name: str, *, from_hub: bool = False) -> str:
     """The catalog key of one model that is asked for; the key models need no transformers to be found."""
-    try:
-        return resolve_exactly(name).key
-    except UnknownModelError:
-        from hwbench_pipeline.catalog.entries import asked_model
+    with suppress(UnknownModelError):
+        if "--" not in name:  # which only keys of checkpoints hold
+            return resolve_exactly(name).key
+    from hwbench_pipeline.catalog.entries import asked_model
 
-        return asked_model(name).key
+    model = asked_model(name, from_hub=from_hub)
+    if model.key not in (name, model.architecture):
+        say(f"{name} is {model.key} here, of architecture {model.architecture}")
+    return model.key
 
 
 def require_readable(path: Path) -> None:

@@ -11,6 +11,7 @@ from hwbench_pipeline.cli.failing import WORK_FAILED
 from hwbench_pipeline.cli.options import (
     MODES,
     SIZES,
+    FromHubOption,
     JsonOption,
     PartsOption,
     VariantOption,
@@ -35,11 +36,12 @@ def run(
         typer.Option(metavar="H,…", help="Hardware keys (`hwbench hardware`). Default: all that this machine has."),
     ] = None,
     model: Annotated[
-        str | None, typer.Option(metavar="M,…", help="Catalog keys or Hugging Face ids (`hwbench models`).")
+        str | None, typer.Option(metavar="M,…", help="Catalog keys (`hwbench models`), Hugging Face ids, ./folders.")
     ] = None,
     category: Annotated[str | None, typer.Option(metavar="C,…", help="All models of these categories.")] = None,
     all_models: Annotated[bool, typer.Option("--all-models", help="Every model of the catalog.")] = False,
     parts: PartsOption = False,
+    from_hub: FromHubOption = False,
     mode: Annotated[str, typer.Option(metavar="MODE,…", help="inference, training.")] = "inference",
     size: Annotated[str, typer.Option(metavar="S", help="tiny, or reference (the real model).")] = "tiny",
     variant: VariantOption = None,
@@ -48,7 +50,7 @@ def run(
     """Verify cells and print what came of them."""
     modes = listed_choices("--mode", mode, MODES)
     (one_size,) = listed_choices("--size", size, SIZES)[:1]
-    models = chosen_models(model, category, all_models=all_models, parts=parts)
+    models = chosen_models(model, category, all_models=all_models, parts=parts, from_hub=from_hub)
     keys = listed_hardware(hardware)
 
     from hwbench_pipeline.bench.isolation import CellProcesses

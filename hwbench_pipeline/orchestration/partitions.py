@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
+from hwbench_pipeline.catalog.checkpoints import kept_keys
 from hwbench_pipeline.catalog.entries import catalog_keys
 from hwbench_pipeline.hardware.platforms import hardware_keys
 from hwbench_pipeline.warehouse.location import Cell, checked_key
@@ -51,11 +52,14 @@ def missing_keys(instance: dg.DagsterInstance) -> Missing:
         known = set(instance.get_dynamic_partitions(dimension))
         return tuple(checked_key(key) for key in keys if key not in known)
 
-    return Missing(absent(HARDWARE_DIMENSION, hardware_keys()), absent(MODEL_DIMENSION, catalog_keys()))
+    return Missing(
+        absent(HARDWARE_DIMENSION, hardware_keys()), absent(MODEL_DIMENSION, (*catalog_keys(), *kept_keys()))
+    )
 
 
 def register(instance: dg.DagsterInstance) -> Missing:
-    """Add every platform and every model of the catalog, parts of others left out, to the grid. Returns what was added; nothing is ever removed."""
+    """Add every platform and every model of the catalog, parts of others left out, and every checkpoint kept on this
+    machine to the grid. Returns what was added; nothing is ever removed."""
     missing = missing_keys(instance)
     if missing.hardware:
         instance.add_dynamic_partitions(HARDWARE_DIMENSION, missing.hardware)
