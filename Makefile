@@ -59,6 +59,7 @@ lint: $(VENV)/.dev ## Formatting, lint and types, mended where that can be done
 
 docs: $(VENV)/.pipeline ## The generated pages of docs/
 	$(BIN)/python -m hwbench_pipeline.schema.markdown > docs/tables.md
+	$(BIN)/python -m hwbench_pipeline.reports.breadth data/coverage docs
 
 catalog: $(VENV)/.dev ## Try every architecture anew, after a change of the catalog's rules (quarter of an hour)
 	$(BIN)/python -m hwbench_pipeline.bench.deriving
