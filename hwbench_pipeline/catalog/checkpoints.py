@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from hwbench_pipeline.state import STATE_VARIABLE, state_folder
 CONFIG_FILE = "config.json"
 SEPARATOR = "--"
 """What stands in a checkpoint's key and in no other: the Hub allows it in no id."""
+_KEY = re.compile(rf"[a-z0-9._-]+{SEPARATOR}[a-z0-9._-]+")
 _WITHOUT_ORGANISATION = "models"
 _FOLDER = "local"
 _LONGEST_SLUG = 100
@@ -83,10 +84,12 @@ class Checkpoint:
             return usual
         return name if getattr(found, "config_class", None) is CONFIG_MAPPING[self.model_type] else usual
 
-    def transformers_config(self) -> PretrainedConfig:
-        """A fresh configuration object. May raise what its class raises, which `find` has asked before."""
-        values: dict[str, Any] = json.loads(json.dumps(self.config))  # the class changes what it is given
-        found: PretrainedConfig = CONFIG_MAPPING[self.model_type].from_dict(values)
+    def transformers_config(self, leaving_out: Container[str] = ()) -> PretrainedConfig:
+        """A fresh configuration object, without fields of these names at any level.
+
+        May raise what its class raises, which `find` has asked before.
+        """
+        found: PretrainedConfig = CONFIG_MAPPING[self.model_type].from_dict(_without(self.config, leaving_out))
         return found
 
 
@@ -120,8 +123,10 @@ def find(name: str, *, from_hub: bool = False) -> Checkpoint | None:
 
 def kept(key: str) -> Checkpoint | None:
     """The checkpoint that is kept under a key; None where none is. Raises `CheckpointError` where it is of no use any more."""
+    if not _KEY.fullmatch(key):
+        return None
     path = _folder() / f"{key}.json"
-    if SEPARATOR not in key or Path(key).name != key or not path.is_file():
+    if not path.is_file():
         return None
     document = _read(path, fix=f"delete it, and ask for {key} by its id or folder again")
     try:
@@ -145,14 +150,19 @@ def kept_keys() -> tuple[str, ...]:
     return tuple(keys)
 
 
-def cache_folder() -> Path:
-    """The local Hugging Face cache."""
+def why_not_found(name: str) -> str | None:
+    """Where a checkpoint's id or key was looked for in vain, and the fix; None for a name that is neither."""
+    if name.startswith(f"{_FOLDER}{SEPARATOR}"):
+        return f"no folder's configuration is kept under it in {_folder()}. Fix: name the folder itself, ./…"
+    if _KEY.fullmatch(name) or ("/" in name and _is_id(name)):
+        return (
+            f"its config.json is not in the local Hugging Face cache {_cache()}. Fix: --from-hub fetches that one file"
+        )
+    return None
+
+
+def _cache() -> Path:
     return Path(constants.HF_HUB_CACHE)
-
-
-def is_hub_id(name: str) -> bool:
-    """Whether a name is an id of the Hub with its organisation."""
-    return "/" in name and _is_id(name)
 
 
 def _is_id(name: str) -> bool:
@@ -161,6 +171,13 @@ def _is_id(name: str) -> bool:
     except HFValidationError:
         return False
     return True
+
+
+def _without(value: Any, names: Container[str]) -> Any:
+    """A copy of a JSON value without fields of these names: configuration classes change what they are given."""
+    if isinstance(value, Mapping):
+        return {name: _without(inner, names) for name, inner in value.items() if name not in names}
+    return [_without(inner, names) for inner in value] if isinstance(value, list) else value
 
 
 def _folder() -> Path:
@@ -186,7 +203,7 @@ def _key_of(model_id: str) -> str:
 
 def _id_of(key: str) -> str:
     """The id that a key was made of: as the cache spells it, else in lower case, which the Hub takes for the same."""
-    for path in cache_folder().glob(f"models{SEPARATOR}*"):
+    for path in _cache().glob(f"models{SEPARATOR}*"):
         model_id = path.name.removeprefix(f"models{SEPARATOR}").replace(SEPARATOR, "/")
         if _key_of(model_id) == key:
             return model_id
@@ -227,7 +244,7 @@ def _fetched(model_id: str) -> Path:
     except (OSError, HfHubHTTPError) as error:
         if constants.HF_HUB_OFFLINE:
             raise CheckpointError(
-                f"{CONFIG_FILE} of {model_id} is not in {cache_folder()}, and HF_HUB_OFFLINE forbids fetching it. "
+                f"{CONFIG_FILE} of {model_id} is not in {_cache()}, and HF_HUB_OFFLINE forbids fetching it. "
                 f"Fix: unset HF_HUB_OFFLINE, or on a machine with network `hf download {model_id} {CONFIG_FILE}`, and name "
                 "that folder"
             ) from error

@@ -72,7 +72,9 @@ def model_config(key: str, size: str) -> PretrainedConfig:
     _require_size(size)
     checkpoint = checkpoints.kept(model.key)
     if checkpoint is not None:
-        found = checkpoint.transformers_config() if size == "reference" else model_config(model.architecture, size)
+        # what a file says of precision or attention is the caller's to say, in every part of the model
+        is_own = size == "reference"
+        found = checkpoint.transformers_config(VOLATILE_FIELDS) if is_own else model_config(model.architecture, size)
         found.architectures = [model.model_class]
         return found
     if model.key not in REFERENCE_CONFIGS:

@@ -58,12 +58,10 @@ def asked_model(name: str, *, from_hub: bool = False) -> CatalogModel:
         checkpoint = checkpoints.find(name, from_hub=from_hub)
         if checkpoint is not None:
             return _checkpoint_model(checkpoint)
-        if checkpoints.is_hub_id(name):
+        why_not = checkpoints.why_not_found(name)
+        if why_not is not None:
             what, _, fix = str(error).partition(". Fix: ")
-            raise UnknownModelError(
-                f"{what}, and its config.json is not in the local Hugging Face cache {checkpoints.cache_folder()}. "
-                f"Fix: --from-hub fetches that one file; or {fix}"
-            ) from error
+            raise UnknownModelError(f"{what}, and {why_not}; or {fix}") from error
         nearest = difflib.get_close_matches(_folded(name), catalog_keys(), n=3, cutoff=0.6)
         if not nearest or names.catalog_key(name) is not None:
             raise

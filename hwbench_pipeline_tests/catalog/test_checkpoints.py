@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
+import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -28,13 +27,14 @@ from hwbench_pipeline.catalog.inputs import make_inputs
 from hwbench_pipeline.catalog.labels import training_loss_kind
 from hwbench_pipeline.catalog.names import UnknownModelError
 from hwbench_pipeline.catalog.rows import model_row
-from hwbench_pipeline.cli import options
+from hwbench_pipeline.cli import main, options
 from hwbench_pipeline.cli.failing import WRONG_CALL, WrongCallError, failure_of
 from hwbench_pipeline.hardware.host_lock import HOST_LOCK_VARIABLE
-from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE, CORE_MODELS
+from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE, CORE_MODELS, OUT__RESULTS
 from hwbench_pipeline.schema.validation import require_valid
-from hwbench_pipeline.state import STATE_VARIABLE
+from hwbench_pipeline.state import STATE_VARIABLE, state_folder
 from hwbench_pipeline.warehouse.location import checked_key
+from hwbench_pipeline.warehouse.reading import read_rows
 
 QUICK = Sampling(min_warmup=1, min_warmup_s=0, max_warmup_s=0, min_samples=2, min_duration_s=0, max_samples=3)
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -61,7 +61,7 @@ def published(hub, model_id, config, revision=REVISION):
 
 @pytest.fixture(autouse=True)
 def hub(tmp_path, monkeypatch):
-    """An empty Hugging Face cache and an empty state folder, for this process and those it starts."""
+    """An empty Hugging Face cache, for this process and those it starts, and nothing kept before or after."""
     cache = tmp_path / "huggingface" / "hub"
     cache.mkdir(parents=True)
     monkeypatch.setenv("HF_HOME", str(cache.parent))
@@ -69,9 +69,10 @@ def hub(tmp_path, monkeypatch):
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "state"))
     monkeypatch.setenv(HOST_LOCK_VARIABLE, str(tmp_path / "host.lock"))
-    return cache
+    assert kept_keys() == ()
+    yield cache
+    shutil.rmtree(state_folder() / "checkpoints", ignore_errors=True)
 
 
 def test_a_cached_checkpoint_is_a_model_of_its_own(hub):
@@ -149,6 +150,8 @@ def test_a_folder(tmp_path, monkeypatch):
     llama(rope_theta=5.0).save_pretrained(tmp_path / "My Checkpoint")
     assert asked_model("./My Checkpoint").key != model.key
     assert catalog_model(model.key) == model
+    with pytest.raises(UnknownModelError, match="no folder's configuration is kept under it .*Fix: name the folder"):
+        asked_model("local--gone--01234567")
     with pytest.raises(CheckpointError, match=r"there is no file .*nothing/config.json. Fix: "):
         asked_model("./nothing")
     llama().save_pretrained(tmp_path / "acme" / "here")
@@ -184,6 +187,8 @@ def test_an_image_has_as_many_placeholders_as_this_checkpoint_makes_of_it(hub):
     """Not as many as the architecture's usual tower."""
     text = {**SMALL, "model_type": "gemma", "vocab_size": 1100, "num_key_value_heads": 1, "head_dim": 16}
     vision = {**SMALL, "model_type": "siglip_vision_model", "image_size": 56, "patch_size": 14}
+    # what a file says of its weights' precision is not that of the measurement
+    text["dtype"] = vision["dtype"] = "bfloat16"
     config = PaliGemmaConfig(text_config=text, vision_config=vision, image_token_id=1099, projection_dim=64)
     published(hub, "acme/pali", config)
     key = asked_model("acme/pali").key
@@ -191,7 +196,9 @@ def test_an_image_has_as_many_placeholders_as_this_checkpoint_makes_of_it(hub):
     inputs = make_inputs(key, config, batch_size=1)
     assert int((inputs["input_ids"] == 1099).sum()) == 16
     with torch.no_grad():
-        assert torch.isfinite(build_model(key, "reference")(**inputs).logits).all()
+        model = build_model(key, "reference")
+        assert torch.isfinite(model(**inputs).logits).all()
+    assert model.config.text_config.dtype in (None, torch.float32)
 
 
 NEWER = {"model_type": "of_tomorrow", "transformers_version": "99.0"}
@@ -247,7 +254,7 @@ def test_a_failed_fetch_says_why(hub):
 def test_a_damaged_copy_is_written_anew(hub):
     published(hub, "acme/llama", llama())
     key = asked_model("acme/llama").key
-    copy = next(Path(os.environ[STATE_VARIABLE]).rglob(f"{key}.json"))
+    copy = state_folder() / "checkpoints" / f"{key}.json"
     copy.write_text("{")
     assert kept_keys() == ()
     with pytest.raises(CheckpointError, match=rf"{key}.json is damaged.*Fix: delete it"):
@@ -277,33 +284,36 @@ def asked_model_of(hub, model_id, config):
     return asked_model(model_id).key
 
 
-def test_bench_into_a_bundle_and_its_import_where_the_checkpoint_is_unknown(hub, tmp_path):
+def test_bench_into_a_bundle_and_its_import_where_the_checkpoint_is_unknown(hub, tmp_path, monkeypatch, capsys):
     """The whole way by the command line, and a bundle whose model nobody knows on the machine with the warehouse."""
     published(hub, "Acme/Small-Llama", llama())
+    bundle, warehouse = str(tmp_path / "b.json"), tmp_path / "warehouse"
     program = "import sys; from hwbench_pipeline.cli import main; main(sys.argv[1:])"
-
-    def hwbench(*arguments, **environment):
-        return subprocess.run(
-            [sys.executable, "-c", program, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=tmp_path,
-            env=os.environ | environment,
-        )
-
-    bench = ("bench", "--hardware", "cpu", "--model", "Acme/Small-Llama", "--min-duration", "0", "--bundle", "b.json")
-    done = hwbench(*bench)
+    asked = ("--hardware", "cpu", "--model", "Acme/Small-Llama", "--min-duration", "0", "--bundle", bundle)
+    done = subprocess.run(
+        [sys.executable, "-c", program, "bench", *asked],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     assert "Acme/Small-Llama is acme--small-llama here, of architecture llama" in done.stderr
-    elsewhere = {STATE_VARIABLE: str(tmp_path / "elsewhere"), "HF_HOME": str(tmp_path / "empty")}
-    done = hwbench("import", "bundle", "b.json", "--warehouse", "warehouse", **elsewhere)
-    assert done.returncode == 0, done.stderr
-    query = "SELECT model, model_id, architecture, status, source FROM out__results"
-    done = hwbench("query", query, "--warehouse", "warehouse", "--json", **elsewhere)
-    (row,) = json.loads(done.stdout)["rows"]
-    assert list(row.values()) == ["acme--small-llama", "Acme/Small-Llama", "llama", "ok", "bundle"]
-    done = hwbench("verify", "--model", "acme/absent", **elsewhere)
-    assert done.returncode == WRONG_CALL
-    assert "Traceback" not in done.stderr
-    assert "Fix: --from-hub" in done.stderr
+    monkeypatch.setenv(STATE_VARIABLE, str(tmp_path / "another machine"))
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "another machine" / "hub"))
+    assert called(capsys, "import", "bundle", bundle, "--warehouse", str(warehouse))[0] == 0
+    (row,) = read_rows(warehouse, OUT__RESULTS)[0]
+    assert (row["status"], row["source"], row["is_current"]) == ("ok", "bundle", True)
+    assert (row["model"], row["model_id"], row["architecture"]) == ("acme--small-llama", "Acme/Small-Llama", "llama")
+    code, said = called(capsys, "bench", "--hardware", "cpu", "--model", row["model"], "--bundle", bundle)
+    assert code == WRONG_CALL
+    assert said.count("\n") == 1
+    assert "Fix: --from-hub fetches that one file" in said
+
+
+def called(capsys, *arguments):
+    """The exit code of the command line, and what it said."""
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stopped:
+        main(list(arguments))
+    return stopped.value.code, capsys.readouterr().err
