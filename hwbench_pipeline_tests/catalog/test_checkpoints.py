@@ -150,7 +150,7 @@ def test_a_folder(tmp_path, monkeypatch):
     llama(rope_theta=5.0).save_pretrained(tmp_path / "My Checkpoint")
     assert asked_model("./My Checkpoint").key != model.key
     assert catalog_model(model.key) == model
-    with pytest.raises(UnknownModelError, match="no folder's configuration is kept under it .*Fix: name the folder"):
+    with pytest.raises(UnknownModelError, match=r"no folder's configuration is kept under it .*Fix: name the folder"):
         asked_model("local--gone--01234567")
     with pytest.raises(CheckpointError, match=r"there is no file .*nothing/config.json. Fix: "):
         asked_model("./nothing")
