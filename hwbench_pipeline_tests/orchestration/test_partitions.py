@@ -104,3 +104,9 @@ def test_the_module_registers_on_the_instance_of_dagster_home(tmp_path):
     assert registered() == "registered 0 platforms and 0 models"
     with dg.DagsterInstance.local_temp(str(tmp_path)) as instance:
         assert set(instance.get_dynamic_partitions(MODEL_DIMENSION)) == set(catalog_keys())
+
+
+def test_checkpoints_that_are_kept_on_this_machine_are_cells_too(instance, monkeypatch):
+    monkeypatch.setattr(partitions, "kept_keys", lambda: ("acme--small-llama",))
+    assert "acme--small-llama" in register(instance).models
+    assert "acme--small-llama" in instance.get_dynamic_partitions(MODEL_DIMENSION)
