@@ -22,7 +22,9 @@ def bundles(tmp_path):
     """One verified architecture, one whose trace failed, one part of another, in a folder of bundles."""
     folder = tmp_path / "bundles"
     folder.mkdir()
-    environment = environment_row(device_name="Test cpu")
+    environment = environment_row(
+        device_name="Test cpu", device_memory_mb=None, driver_version=None, threads_intra_op=1, threads_inter_op=1
+    )
     identity = environment["environment_id"]
     made = [
         rows.measured(model="gpt2", model_size="tiny", category="text_decoder", environment_id=identity),
