@@ -72,7 +72,7 @@ def preload() -> None:
 
 def preload_library(key: str | None) -> None:
     """Import diffusers before the process is forked, where the model is one of its; where it cannot be, the cell says so."""
-    if key in DIFFUSERS:
+    if key is not None and key in DIFFUSERS:
         with suppress(NoModelClassError):
             building.model_class(key)
 

@@ -11,7 +11,7 @@ import importlib
 import inspect
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, field
 from functools import cache
 from typing import Any, ClassVar, Self
 
@@ -34,10 +34,14 @@ LIBRARY = "diffusers"
 ROTARY_BASE = 10_000.0  # Su et al. 2021, arXiv:2104.09864
 
 
-class DiffusersConfig(PretrainedConfig):
+class DiffusersConfig(PretrainedConfig):  # type: ignore[no-untyped-call]
     """Every argument of a diffusers class (`arguments`), its defaults included, and one call of it (`inputs`, `fixed`)."""
 
     model_type = "diffusers"
+    key: str = ""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict)
+    fixed: dict[str, Any] = field(default_factory=dict)
 
 
 def diffusers_config(key: str, size: str) -> DiffusersConfig:
@@ -109,7 +113,7 @@ def adapted_class(key: str) -> type[AdaptedModel]:
         "__doc__": f"diffusers' {architecture.model_class}.",
         "architecture": architecture,
         "diffusers_class": _diffusers_class(architecture),
-        "_supports_sdpa": architecture.has_attention,
+        "_supports_sdpa": architecture.calls_sdpa,
     }
     return type(architecture.model_class, (AdaptedModel,), members)
 
@@ -149,7 +153,7 @@ class AdaptedModel(torch.nn.Module):
             taken = [tensors[member] for member in _members(members)]
             arguments[name] = dict(zip(members, taken, strict=True)) if isinstance(members, Mapping) else tuple(taken)
         written_out = self._supports_sdpa and self.config._attn_implementation == "eager"
-        with _WrittenOutAttention() if written_out else contextlib.nullcontext():  # type: ignore[no-untyped-call]
+        with _WrittenOutAttention() if written_out else contextlib.nullcontext():
             outputs = _named(self.model(**arguments, **self.config.fixed))
         if labels is not None:
             outputs["loss"] = _mean_square_error(next(iter(primary_output(outputs).values())), labels)
@@ -182,7 +186,7 @@ def _default_dtype(dtype: torch.dtype) -> Iterator[None]:
         torch.set_default_dtype(before)
 
 
-class _WrittenOutAttention(TorchFunctionMode):  # type: ignore[no-untyped-call]
+class _WrittenOutAttention(TorchFunctionMode):
     """Eager attention: torch's own function replaced by the products it stands for, which trace and count everywhere.
 
     Many models of diffusers know no other way than that function.

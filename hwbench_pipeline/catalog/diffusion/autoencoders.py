@@ -47,7 +47,7 @@ AUTOENCODERS: tuple[DiffusersArchitecture, ...] = (
         checkpoint="madebyollin/taesd",
         parameters_millions=2.445063,
         loss=RECONSTRUCTION,
-        has_attention=False,
+        calls_sdpa=False,
         reference=Form({}, {"sample": noise(3, 512, 512)}),
         tiny=Form(
             {
@@ -66,7 +66,7 @@ AUTOENCODERS: tuple[DiffusersArchitecture, ...] = (
         checkpoint="mit-han-lab/dc-ae-f32c32-sana-1.0-diffusers",
         parameters_millions=312,
         loss=RECONSTRUCTION,
-        has_attention=False,
+        calls_sdpa=False,
         reference=Form(
             {
                 "encoder_block_types": _DC_BLOCKS,
@@ -177,7 +177,7 @@ AUTOENCODERS: tuple[DiffusersArchitecture, ...] = (
         checkpoint="stabilityai/stable-audio-open-1.0/vae",
         parameters_millions=156,
         loss=RECONSTRUCTION,
-        has_attention=False,
+        calls_sdpa=False,
         reference=Form(
             {"downsampling_ratios": (2, 4, 4, 8, 8), "channel_multiples": (1, 2, 4, 8, 16)},
             {"sample": noise(2, 131072)},  # 64 latents: 3 s at 44.1 kHz

@@ -88,8 +88,7 @@ class DiffusersArchitecture:
     Hugging Face, with the folder of the part; None where the class's defaults stand for it. `parameters_millions` is the
     published count, as rounded there, None where none is known for certain; `note` says what else is to be known of the values. `loss` is
     `DENOISING`, `RECONSTRUCTION` or None: a part that trains only inside another model. `groups` are arguments of forward
-    that hold several inputs, as a tuple or by name. `has_attention` is false where nothing in it is attention by
-    torch's own function.
+    that hold several inputs, as a tuple or by name. `calls_sdpa` says whether its attention is torch's own function.
     """
 
     key: str
@@ -102,7 +101,7 @@ class DiffusersArchitecture:
     note: str = ""
     loss: str | None = DENOISING
     groups: Mapping[str, tuple[str, ...] | Mapping[str, str]] = field(default_factory=dict)
-    has_attention: bool = True
+    calls_sdpa: bool = True
 
     @property
     def model_class(self) -> str:

@@ -165,7 +165,7 @@ IMAGES: tuple[DiffusersArchitecture, ...] = (
         checkpoint="TencentARC/t2iadapter_depth_sd15v2",
         parameters_millions=77,
         loss=None,
-        has_attention=False,
+        calls_sdpa=False,
         reference=Form({}, {"x": noise(3, 512, 512)}),
         tiny=Form({"channels": (16, 32), "num_res_blocks": 1}, {"x": noise(3, 64, 64)}),
     ),
@@ -461,6 +461,7 @@ IMAGES: tuple[DiffusersArchitecture, ...] = (
         class_name="pipelines.deprecated.wuerstchen:WuerstchenPrior",
         modalities=("image",),
         checkpoint="warp-ai/wuerstchen-prior/prior",
+        calls_sdpa=False,
         reference=Form(
             {"c": 1536, "c_cond": 1280, "depth": 32, "nhead": 24},
             {"x": noise(16, 24, 24), "r": up_to(1), "c": noise(77, 1280)},

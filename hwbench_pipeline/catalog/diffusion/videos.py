@@ -338,7 +338,7 @@ VIDEOS: tuple[DiffusersArchitecture, ...] = (
         modalities=("audio",),
         checkpoint=None,
         note="changed: extra_in_channels 64, as wide as its time embedding, without which it cannot be called",
-        has_attention=False,
+        calls_sdpa=False,
         reference=Form(
             {"extra_in_channels": 64},
             {"sample": noise(2, 65536), "timestep": up_to(1)},
