@@ -10,6 +10,7 @@ import contextlib
 import importlib
 import inspect
 import math
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, field
 from functools import cache
@@ -136,7 +137,8 @@ class AdaptedModel(torch.nn.Module):
     ) -> Self:
         """As transformers' own: random weights, of that dtype from the start. Attention as asked for, else what it has."""
         config._attn_implementation = attn_implementation or ("sdpa" if cls._supports_sdpa else "eager")
-        with _default_dtype(dtype):
+        with _default_dtype(dtype), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # diffusers' own: of what it calls in torch
             return cls(config)
 
     @classmethod
