@@ -14,6 +14,7 @@ import transformers
 from transformers import CONFIG_MAPPING, PretrainedConfig
 
 from hwbench_pipeline.catalog.deriving import derived
+from hwbench_pipeline.catalog.diffusion import DIFFUSERS, adapting
 from hwbench_pipeline.catalog.entries import catalog_model
 from hwbench_pipeline.catalog.exceptions import exception_of
 from hwbench_pipeline.catalog.names import CatalogModel
@@ -64,10 +65,12 @@ def model_config(key: str, size: str) -> PretrainedConfig:
     """A fresh configuration object of a catalog model; `size` is tiny or reference.
 
     `key` may be any name that `entries.catalog_model` knows. `architectures` names the class that `building` builds.
-    Raises UnknownModelError or, for another size, ValueError.
+    Raises UnknownModelError; ValueError for another size; `NoModelClassError` for a model of diffusers where that is absent.
     """
     model = catalog_model(key)
     _require_size(size)
+    if model.key in DIFFUSERS:
+        return adapting.diffusers_config(model.key, size)
     if model.key not in REFERENCE_CONFIGS:
         return _derived_config(model, size)
     values: dict[str, Any] = REFERENCE_CONFIGS[model.key].values
@@ -100,6 +103,8 @@ def config_source(key: str, size: str) -> str:
     """Where a configuration's values come from, in words, with the address of the published file."""
     model = catalog_model(key)
     _require_size(size)
+    if model.key in DIFFUSERS:
+        return adapting.config_source(model.key, size)
     reference = REFERENCE_CONFIGS.get(model.key)
     if reference is None:
         return _derived_source(model.key, size)
