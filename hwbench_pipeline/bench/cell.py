@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -35,8 +36,9 @@ from hwbench_pipeline.bench.sampling import take_samples, take_stream, timed_ms
 from hwbench_pipeline.bench.statistics import percentile
 from hwbench_pipeline.bench.watching import MachineWatch
 from hwbench_pipeline.catalog import building, memory, names
-from hwbench_pipeline.catalog.architectures import REMEMBERED_AS, architectures
-from hwbench_pipeline.catalog.building import build_model, count_parameters
+from hwbench_pipeline.catalog.architectures import REMEMBERED_AS, NoModelClassError, architectures
+from hwbench_pipeline.catalog.building import build_model, count_parameters, libraries
+from hwbench_pipeline.catalog.diffusion import DIFFUSERS
 from hwbench_pipeline.catalog.flops import count_flops
 from hwbench_pipeline.catalog.inputs import forced_tokens, input_shape_text, items_and_tokens, make_inputs
 from hwbench_pipeline.hardware import condition
@@ -66,6 +68,13 @@ def preload() -> None:
         building.model_class(key)
     if memory.recall(REMEMBERED_AS) is not None:  # the list of architectures is read once, and shared by every cell
         architectures()
+
+
+def preload_library(key: str | None) -> None:
+    """Import diffusers before the process is forked, where the model is one of its; where it cannot be, the cell says so."""
+    if key is not None and key in DIFFUSERS:
+        with suppress(NoModelClassError):
+            building.model_class(key)
 
 
 def run_job(job: Mapping[str, Any], emit: Emit) -> None:
@@ -120,6 +129,7 @@ class _Loaded:
 
 
 def _load(plan: CellPlan, point: Point, attention: str | None) -> _Loaded:
+    building.model_class(plan.model)  # importing its code is no part of loading it
     start = time.perf_counter()
     model = build_model(
         plan.model,
@@ -203,7 +213,7 @@ def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str
         "backend": facts.backend,
         "backend_version": facts.backend_version,
         "options": dict(facts.options),
-        "libraries": dict(facts.libraries),
+        "libraries": {**facts.libraries, **libraries(plan.model)},
         "threads": [facts.threads_intra_op, facts.threads_inter_op],
         "compile_ms": facts.compile_ms,
         "tokens": values["tokens"] if is_forward else point.batch_size * (point.new_tokens or 0),
@@ -374,6 +384,7 @@ def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str,
         "backend": "torch",
         "backend_version": step.backend_version,
         "options": step.options,
+        "libraries": libraries(plan.model),
         "threads": step.threads,
         "loss_first": step.first_loss,
         "loss_last": step.last_loss,

@@ -30,6 +30,13 @@ def _preload() -> None:
     gc.freeze()  # what every cell shares is never looked through again, by the cells' own collections either
 
 
+def _preload_library(request: dict[str, Any]) -> None:
+    """Import the library of the requested model where not every model needs it: the cells after this one have it then."""
+    from hwbench_pipeline.bench import cell
+
+    cell.preload_library(request["job"].get("plan", {}).get("model"))
+
+
 def _run_in_child(request: dict[str, Any]) -> int:
     """Redirect what the child prints to its log and run the job. Returns the exit code."""
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -53,12 +60,14 @@ def _serve() -> None:
     _preload()
     requests = sys.stdin.buffer
     while line := requests.readline():
+        request = json.loads(line)
+        _preload_library(request)
         pid = os.fork()
         if pid == 0:
             os.setpgid(0, 0)  # a group of its own, so that the watchdog also ends what the cell started
             null = os.open(os.devnull, os.O_RDONLY)
             os.dup2(null, 0)
-            code = _run_in_child(json.loads(line))
+            code = _run_in_child(request)
             os._exit(code)  # no clean-up of what belongs to the server
         with suppress(OSError):  # the child may have done it already, or ended
             os.setpgid(pid, pid)

@@ -18,6 +18,7 @@ from hwbench_pipeline.catalog.architectures import REMEMBERED_AS, architectures
 from hwbench_pipeline.catalog.checkpoints import kept_keys
 from hwbench_pipeline.catalog.configs import SIZES
 from hwbench_pipeline.catalog.deriving import Derived, derive
+from hwbench_pipeline.catalog.diffusion import DIFFUSERS
 from hwbench_pipeline.catalog.entries import catalog_keys, catalog_model
 from hwbench_pipeline.catalog.names import CatalogModel, model_keys
 from hwbench_pipeline.schema.tables.catalog import UNKNOWN_CATEGORY
@@ -76,22 +77,30 @@ def find_out(keys: Iterable[str], *, n_processes: int, on_done: Callable[[str], 
 
 def make_known(keys: Iterable[str], *, on_need: Callable[[str], object]) -> None:
     """Try what this machine does not know yet, in processes of their own; `on_need` is told how many that are."""
-    unknown = [key for key in keys if key not in model_keys() and memory.recall(f"{key}.{SIZES[0]}") is None]
+    by_rule = [key for key in keys if key not in model_keys() and key not in DIFFUSERS]
+    unknown = [key for key in by_rule if memory.recall(f"{key}.{SIZES[0]}") is None]
     if unknown:
         on_need(f"{len(unknown)} architectures are not known here yet: trying each, which takes a second or two apiece")
         find_out(unknown, n_processes=max(1, (os.cpu_count() or 2) // 2), on_done=lambda _: None)
 
 
 def known_models(*, on_need: Callable[[str], object], parts: bool = False) -> list[CatalogModel]:
-    """Every standalone model of the catalog, cheapest first: key models, then by parameters at tiny size; if asked for,
-    parts of others too; and the checkpoints that are kept on this machine.
+    """Every standalone model of the catalog, cheapest first: key models, then by parameters at tiny size, then diffusers;
+    if asked for, parts of others too; and the checkpoints that are kept on this machine.
 
     What is not known yet is tried first (`make_known`).
     """
     keys = catalog_keys(components=parts)
     make_known(keys, on_need=on_need)
     models = [catalog_model(key) for key in (*keys, *kept_keys())]
-    return sorted(models, key=lambda model: (model.key not in model_keys(), _tiny_parameters(model.architecture)))
+    return sorted(
+        models,
+        key=lambda model: (
+            model.key in DIFFUSERS,
+            model.key not in model_keys(),
+            _tiny_parameters(model.architecture),
+        ),
+    )
 
 
 def _tiny_parameters(key: str) -> float:
@@ -122,6 +131,7 @@ def _uncounted(reason: str | None, how: str) -> dict[str, Any]:
 
 def main() -> None:
     """Find out everything about every architecture and write the shipped file."""
+    from hwbench_pipeline.catalog.rows import remembered, remembered_as
     from hwbench_pipeline.cli.output import progress
 
     keys = [key for key in architectures() if key not in model_keys()]
@@ -132,6 +142,7 @@ def main() -> None:
             bar.update(task, advance=1, description=f"tried {key}")
 
         found = find_out(keys, n_processes=2, on_done=done)
+    found |= {remembered_as(key, size): remembered(key, size) for key in DIFFUSERS for size in SIZES}
     found[REMEMBERED_AS] = memory.recall(REMEMBERED_AS)
     memory.ship(found)
     n_running = sum(found[key]["reason"] is None for key in keys)

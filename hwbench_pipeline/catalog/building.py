@@ -13,6 +13,7 @@ from transformers import PretrainedConfig
 
 from hwbench_pipeline.catalog.architectures import model_class_named
 from hwbench_pipeline.catalog.configs import model_config
+from hwbench_pipeline.catalog.diffusion import DIFFUSERS, adapting
 from hwbench_pipeline.catalog.entries import catalog_model
 from hwbench_pipeline.catalog.shrinking import set_use_cache
 from hwbench_pipeline.catalog.signal import strengthen_weights
@@ -25,9 +26,17 @@ KEPT_AS_DRAWN = {"t5": (".q.weight",)}
 
 
 def model_class(key: str) -> type[torch.nn.Module]:
-    """The transformers class that is built. Raises UnknownModelError, or `NoModelClassError` where it cannot be imported."""
-    found: type[torch.nn.Module] = model_class_named(catalog_model(key).model_class)
+    """The class that is built. Raises UnknownModelError, or `NoModelClassError` where it cannot be imported."""
+    model = catalog_model(key)
+    if model.key in DIFFUSERS:
+        return adapting.adapted_class(model.key)
+    found: type[torch.nn.Module] = model_class_named(model.model_class)
     return found
+
+
+def libraries(key: str) -> dict[str, str]:
+    """Distributions beside torch and transformers whose code a model is, with their versions."""
+    return adapting.libraries() if catalog_model(key).key in DIFFUSERS else {}
 
 
 def attention_implementation(key: str, requested: str | None = None) -> str:

@@ -16,6 +16,7 @@ from transformers import CONFIG_MAPPING, PretrainedConfig
 from hwbench_pipeline.catalog import checkpoints
 from hwbench_pipeline.catalog.checkpoints import Checkpoint
 from hwbench_pipeline.catalog.deriving import derived
+from hwbench_pipeline.catalog.diffusion import DIFFUSERS, adapting
 from hwbench_pipeline.catalog.entries import catalog_model
 from hwbench_pipeline.catalog.exceptions import exception_of
 from hwbench_pipeline.catalog.names import CatalogModel
@@ -66,7 +67,7 @@ def model_config(key: str, size: str) -> PretrainedConfig:
     """A fresh configuration object of a catalog model; `size` is tiny or reference.
 
     `key` may be any name that `entries.catalog_model` knows. `architectures` names the class that `building` builds.
-    Raises UnknownModelError or, for another size, ValueError.
+    Raises UnknownModelError; ValueError for another size; `NoModelClassError` for a model of diffusers where that is absent.
     """
     model = catalog_model(key)
     _require_size(size)
@@ -77,6 +78,8 @@ def model_config(key: str, size: str) -> PretrainedConfig:
         found = checkpoint.transformers_config(VOLATILE_FIELDS) if is_own else model_config(model.architecture, size)
         found.architectures = [model.model_class]
         return found
+    if model.key in DIFFUSERS:
+        return adapting.diffusers_config(model.key, size)
     if model.key not in REFERENCE_CONFIGS:
         return _derived_config(model, size)
     values: dict[str, Any] = REFERENCE_CONFIGS[model.key].values
@@ -112,6 +115,8 @@ def config_source(key: str, size: str) -> str:
     checkpoint = checkpoints.kept(model.key)
     if checkpoint is not None:
         return _checkpoint_source(checkpoint, model, size)
+    if model.key in DIFFUSERS:
+        return adapting.config_source(model.key, size)
     reference = REFERENCE_CONFIGS.get(model.key)
     if reference is None:
         return _derived_source(model.key, size)

@@ -1,8 +1,8 @@
-"""The catalog as a whole: the key models with their published checkpoints, every other architecture as derived, and the
-checkpoints that were found on this machine.
+"""The catalog as a whole: the key models, every other architecture of transformers as derived, the declared ones of diffusers,
+and the checkpoints that were found on this machine.
 
 Belongs here: asking for a model by name, and listing what there is. Does not belong here: the key models' data (`names`),
-deriving (`architectures`, `deriving`), finding checkpoints (`checkpoints`), configurations.
+deriving (`architectures`, `deriving`), declaring (`diffusion`), finding checkpoints (`checkpoints`), configurations.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from hwbench_pipeline.catalog import checkpoints, names
 from hwbench_pipeline.catalog.architectures import architectures
 from hwbench_pipeline.catalog.checkpoints import Checkpoint
 from hwbench_pipeline.catalog.deriving import derived
+from hwbench_pipeline.catalog.diffusion import DIFFUSERS, diffusers_model
 from hwbench_pipeline.catalog.names import CatalogModel, UnknownModelError
 
 
@@ -22,16 +23,23 @@ def _folded(name: str) -> str:
 
 
 def _architecture_key(name: str) -> str | None:
+    if name in DIFFUSERS:
+        return name
     known = architectures()
     if name in known:
         return name
     folded = _folded(name)
-    return next((key for key in known if _folded(key) == folded), None)
+    return next((key for key in (*known, *DIFFUSERS) if _folded(key) == folded), _published_key(folded))
+
+
+def _published_key(folded: str) -> str | None:
+    """The key of the declared architecture with this published checkpoint."""
+    return next((key for key, found in DIFFUSERS.items() if _folded(found.checkpoint or "") == folded), None)
 
 
 def catalog_model(name: str) -> CatalogModel:
-    """The model a name stands for: a key model as `names.catalog_key` understands names, or an architecture by its type,
-    or a checkpoint by the key under which it is kept here.
+    """The model a name stands for: a key model as `names.catalog_key` understands names, or an architecture by its type
+    or, one of diffusers, by its key or published checkpoint, or a checkpoint by the key under which it is kept here.
 
     Raises `UnknownModelError` with the nearest names.
     """
@@ -42,6 +50,8 @@ def catalog_model(name: str) -> CatalogModel:
     if key is not None:
         return names.resolve(key)
     found = _architecture_key(name)
+    if found is not None and found in DIFFUSERS:
+        return diffusers_model(found)
     return names.resolve(name) if found is None else _derived_model(found)
 
 
@@ -90,12 +100,10 @@ def _checkpoint_model(checkpoint: Checkpoint) -> CatalogModel:
 
 
 def catalog_keys(*, components: bool = False) -> tuple[str, ...]:
-    """Every key that ships: the key models first, then the standalone architectures by name, then, if asked for, parts of others.
-
-    Checkpoints of this machine are `checkpoints.kept_keys`.
-    """
+    """Every key that ships: the key models first, then the standalone architectures by name, those of diffusers, and, if asked
+    for, parts. Checkpoints of this machine are `checkpoints.kept_keys`."""
     others = [key for key, found in architectures().items() if found.is_standalone or components]
     first = names.model_keys()
     standalone = [key for key in others if key not in first and architectures()[key].is_standalone]
     parts = [key for key in others if not architectures()[key].is_standalone]
-    return (*first, *standalone, *parts)
+    return (*first, *standalone, *DIFFUSERS, *parts)

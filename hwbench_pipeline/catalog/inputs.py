@@ -22,6 +22,7 @@ from transformers import CONFIG_MAPPING, PretrainedConfig
 from hwbench_pipeline.catalog.architectures import forward_parameters, model_class_named
 from hwbench_pipeline.catalog.configs import config_json
 from hwbench_pipeline.catalog.deriving import derived
+from hwbench_pipeline.catalog.diffusion import adapting
 from hwbench_pipeline.catalog.entries import catalog_model
 from hwbench_pipeline.catalog.fitting import InputMaker, text_part
 
@@ -336,7 +337,7 @@ def make_inputs(
     wav2vec2 `input_values` B×80000 · clap `input_features` B×1×1001×64, `input_ids` B×S · clip `pixel_values`
     B×3×224×224, `input_ids` B×S · xclip `pixel_values` B×8×3×224×224, `input_ids` B×S · llava `pixel_values`
     B×3×336×336, `input_ids` B×(S+576) · llava_next `pixel_values` B×5×3×336×336, `image_sizes` B×2,
-    `input_ids` B×(S+2340). Tiny configurations have the same inputs on small grids.
+    `input_ids` B×(S+2340). Tiny configurations have the same inputs on small grids. Those of diffusers: `catalog.diffusion`.
 
     Raises UnknownModelError; ValueError for a batch size below 1, or a sequence length that the model cannot take.
     """
@@ -344,6 +345,8 @@ def make_inputs(
     if batch_size < 1:
         raise ValueError(f"batch size {batch_size} for {key}: expected 1 or more. Fix: choose a positive batch size")
     length = _require_sequence_length(model.key, config, sequence_length)
+    if isinstance(config, adapting.DiffusersConfig):
+        return adapting.make_inputs(config, batch_size=batch_size, seed=seed)
     own = _MAKERS.get(model.architecture)
     if own is None:
         return input_maker(model.key, config).make(batch_size, length or TINY_TEXT_TOKENS, seed)

@@ -13,6 +13,7 @@ import torch
 from transformers import PretrainedConfig
 
 from hwbench_pipeline.catalog.architectures import forward_parameters, model_class_named
+from hwbench_pipeline.catalog.diffusion import DIFFUSERS, adapting
 from hwbench_pipeline.catalog.entries import catalog_model
 from hwbench_pipeline.catalog.inputs import batch_size_of, ordinary_tokens
 
@@ -61,12 +62,14 @@ _KINDS_BY_CLASS = (
 
 def training_loss_kind(key: str) -> str:
     """The loss that `make_labels` makes the model return: masked_lm, classification, token_classification, segmentation,
-    span, detection, seq2seq, causal_lm, ctc or contrastive; surrogate where it has none to give.
+    span, detection, seq2seq, causal_lm, ctc, contrastive, denoising or reconstruction; surrogate where it has none to give.
 
     DETR matches predictions to objects with scipy, which comes with the `[pipeline]` extra and not with the base
     install: without scipy its kind is surrogate.
     """
     model = catalog_model(key)
+    if model.key in DIFFUSERS:
+        return adapting.training_loss_kind(model.key)
     is_usual_class = model.model_class == catalog_model(model.architecture).model_class
     kind = (_LOSS_KINDS.get(model.architecture) if is_usual_class else None) or _kind_of(model.model_class)
     if kind == "detection" and importlib.util.find_spec("scipy") is None:
@@ -122,11 +125,14 @@ def make_labels(
     `labels` is int64: token ids B×S with -100 where no loss is taken, classes B, or CTC targets; for detr a list of
     one dict per image, `class_labels` (3) and `boxes` (3×4, relative centre x, y, width, height). Contrastive models
     take `return_loss=True`, and their loss is 0 with gradient 0 at batch size 1, where nothing can be contrasted.
-    None where `training_loss_kind` says surrogate. Deterministic by `seed`.
+    Those of diffusers take noise, or their own input. None where `training_loss_kind` says surrogate. Deterministic by `seed`.
     """
     kind = training_loss_kind(key)
     if kind == "surrogate":
         return None
+    model = catalog_model(key)
+    if model.key in DIFFUSERS:
+        return adapting.make_labels(model.key, inputs, seed=seed)
     if kind == "contrastive":
         return {"return_loss": True}
     generator = torch.Generator().manual_seed(seed)

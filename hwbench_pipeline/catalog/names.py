@@ -18,7 +18,7 @@ class CatalogModel:
     """One model of the catalog.
 
     `key` is the Hugging Face `model_type`; `model_id` the published reference checkpoint; `model_class` the
-    transformers class that checkpoint's config.json names in `architectures`; `category` one of
+    transformers class that checkpoint's config.json names in `architectures`, or diffusers' class; `category` one of
     `schema.tables.catalog.CATEGORIES`; `modalities` what a forward pass takes, of text, image, audio, video. A checkpoint
     that is no key model (`checkpoints`) has another key than its `model_type`, which then is given.
     """

@@ -7,25 +7,25 @@ from __future__ import annotations
 
 from typing import Any
 
-from hwbench_pipeline.catalog import memory
+from hwbench_pipeline.catalog import checkpoints, memory
 from hwbench_pipeline.catalog.architectures import architectures
 from hwbench_pipeline.catalog.building import count_parameters, meta_model, weight_bytes_fp32
-from hwbench_pipeline.catalog.checkpoints import kept_keys
 from hwbench_pipeline.catalog.configs import SIZES, config_json, config_sha256, config_source, model_config
 from hwbench_pipeline.catalog.deriving import derived
+from hwbench_pipeline.catalog.diffusion import DIFFUSERS, adapting
 from hwbench_pipeline.catalog.entries import catalog_keys, catalog_model
 from hwbench_pipeline.catalog.flops import count_flops
 from hwbench_pipeline.catalog.inputs import default_sequence_length, input_shape_text, make_inputs
 from hwbench_pipeline.catalog.names import CatalogModel, model_keys
 
 DEAR_COLUMNS = ("n_parameters", "weight_bytes_fp32", "input_shape", "flops", "flops_method", "reason")
-"""Columns for which a model is built on the meta device and called: remembered for architectures by rule."""
+"""Columns for which a model is built on the meta device and called: remembered but for key models."""
 
 
 def model_row(key: str, size: str) -> dict[str, Any]:
     """The core_models row of one model at one size. Raises UnknownModelError, or ValueError for another size."""
     model: CatalogModel = catalog_model(key)
-    by_rule = model.key not in model_keys()
+    is_key_model = model.key in model_keys()
     architecture = architectures().get(model.architecture)
     row: dict[str, Any] = {
         "model": model.key,
@@ -44,38 +44,55 @@ def model_row(key: str, size: str) -> dict[str, Any]:
     }
     try:
         config = model_config(model.key, size)
-    except ValueError:
-        if not by_rule:
+    except Exception as error:  # a configuration class may raise anything
+        if is_key_model:
             raise
-        return row | dict.fromkeys(DEAR_COLUMNS) | _unbuilt(model)
-    except Exception:  # noqa: BLE001 - a configuration class may raise anything; what it said when tried is kept
-        return row | dict.fromkeys(DEAR_COLUMNS) | _unbuilt(model)
+        return row | dict.fromkeys(DEAR_COLUMNS) | _unbuilt(model, error)
     row |= {
         "config_sha256": config_sha256(config),
         "config_json": config_json(config),
         "sequence_length": default_sequence_length(model.key, config),
     }
-    if not by_rule:
+    if is_key_model:
         return row | {"reason": None} | counted(model.key, size)
-    # a checkpoint's key may come to stand for another revision, an architecture's is settled by transformers' version
-    name = f"{model.key}.{size}" if model.key == model.architecture else f"{model.key}.{row['config_sha256']}"
+    return row | remembered(model.key, size)
+
+
+def remembered_as(key: str, size: str) -> str:
+    """The name under which `DEAR_COLUMNS` are kept.
+
+    Memory goes by the version of transformers and the rules. A model of diffusers follows neither: its name says what it does.
+    A checkpoint's key may come to stand for another revision.
+    """
+    if checkpoints.kept(key) is not None:
+        return f"{key}.{config_sha256(model_config(key, size))}"
+    if key not in DIFFUSERS:
+        return f"{key}.{size}"
+    return ".".join((key, size, config_sha256(model_config(key, size)), *adapting.libraries().values()))
+
+
+def remembered(key: str, size: str) -> dict[str, Any]:
+    """`DEAR_COLUMNS`, counted only where they are not kept yet. Raises what `model_config` raises."""
+    name = remembered_as(key, size)
     dear: dict[str, Any] | None = memory.recall(name)
     if dear is None:
-        dear = counted(model.key, size)
+        dear = counted(key, size)
         memory.remember(name, dear)
-    return row | dear
+    return dear
 
 
-def _unbuilt(model: CatalogModel) -> dict[str, Any]:
-    reason = derived(model.architecture).reason
+def _unbuilt(model: CatalogModel, error: Exception) -> dict[str, Any]:
+    # what a type said when it was tried is kept
+    reason = str(error) if model.key in DIFFUSERS else derived(model.architecture).reason
     return {"flops_method": "not counted: its configuration cannot be built", "reason": reason}
 
 
 def counted(key: str, size: str) -> dict[str, Any]:
     """The columns for which a model is built on the meta device and called there. Raises nothing for what fails."""
-    architecture = catalog_model(key).architecture
-    known = derived(architecture) if architecture not in model_keys() else None
-    row: dict[str, Any] = dict.fromkeys(DEAR_COLUMNS) | {"reason": known.reason if known else None}
+    model = catalog_model(key)
+    is_declared = model.architecture in model_keys() or key in DIFFUSERS
+    row: dict[str, Any] = dict.fromkeys(DEAR_COLUMNS)
+    row["reason"] = None if is_declared else derived(model.architecture).reason
     try:
         config = model_config(key, size)
         module = meta_model(key, size)
@@ -95,4 +112,6 @@ def model_rows() -> list[dict[str, Any]]:
 
     No weights are made: shapes only.
     """
-    return [model_row(key, size) for key in (*catalog_keys(components=True), *kept_keys()) for size in SIZES]
+    return [
+        model_row(key, size) for key in (*catalog_keys(components=True), *checkpoints.kept_keys()) for size in SIZES
+    ]

@@ -24,6 +24,7 @@ from hwbench_pipeline.cli.options import (
     listed_hardware,
     listed_numbers,
     listed_variants,
+    require_bundle_place,
     require_possible_lengths,
 )
 from hwbench_pipeline.cli.output import announce, json_rows, output, print_json, print_reasons, progress, say, table
@@ -149,7 +150,7 @@ def run(
     from hwbench_pipeline.schema.tables.results import CORE_BENCH__INFERENCE
 
     if bundle is not None:
-        _require_bundle_place(bundle)
+        require_bundle_place("--bundle", bundle)
         if resume and warehouse is None:
             raise WrongCallError("--resume: goes on with what a warehouse holds. Fix: add --warehouse, or leave it out")
     storage = _Storage(warehouse) if bundle is None or warehouse is not None else None
@@ -329,15 +330,6 @@ class _Storage:
         from hwbench_pipeline.analysis.consolidation import results_of_run
 
         return results_of_run(self._folder, run_id)
-
-
-def _require_bundle_place(path: Path) -> None:
-    if not path.name.endswith((".json", ".json.gz")):
-        raise WrongCallError(
-            f"--bundle {path}: takes a file name that ends in .json or .json.gz. Fix: --bundle {path}.json.gz"
-        )
-    if not path.absolute().parent.is_dir():
-        raise WrongCallError(f"--bundle {path}: there is no folder {path.parent}. Fix: mkdir -p {path.parent}")
 
 
 def _write_bundle(path: Path, executions: Sequence[CellExecution], *, is_cut_short: bool) -> None:

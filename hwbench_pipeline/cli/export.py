@@ -1,4 +1,4 @@
-"""`hwbench export`: measured results in other tools' formats."""
+"""`hwbench export`: measured results in other tools' formats, and as a bundle of our own."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from hwbench_pipeline.cli.options import (
     listed,
     listed_choices,
     listed_hardware,
+    require_bundle_place,
 )
 from hwbench_pipeline.cli.output import messages, output, print_json, progress, say, table
 from hwbench_pipeline.schema.tables.results import MODEL_SIZES
@@ -25,22 +26,23 @@ HELP = (
     "Write measured results in another tool's format. optimum-benchmark: one folder per row with benchmark.json, "
     "benchmark_config.json and benchmark_report.json, which its own classes load. That format cannot say what a number is "
     "worth, so only measured rows with raw samples are written; the others are counted with the reason. Nothing on disk "
-    "is overwritten without --force."
+    "is overwritten without --force. bundle: one file of the rows that hwbench measured into this warehouse, those without a "
+    "number too, for `hwbench import bundle` elsewhere."
 )
 EXAMPLE = "Example: `hwbench export optimum-benchmark --model bert --hardware cpu --output reports`"
 
-FORMATS = ("optimum-benchmark",)
+BUNDLE = "bundle"
+FORMATS = ("optimum-benchmark", BUNDLE)
 
 
 def run(
-    format_name: Annotated[str, typer.Argument(metavar="FORMAT", help="optimum-benchmark.")],
-    output_folder: Annotated[
+    format_name: Annotated[str, typer.Argument(metavar="FORMAT", help="optimum-benchmark, bundle.")],
+    output_path: Annotated[
         Path | None,
         typer.Option(
             "--output",
-            metavar="DIR",
-            help="Folder for the files. Default: one named after the format.",
-            file_okay=False,
+            metavar="PATH",
+            help="Folder for the files; of a bundle the file. Default: one named after the format.",
         ),
     ] = None,
     model: Annotated[
@@ -93,7 +95,12 @@ def run(
         and all(row[column] in allowed for column, allowed in wanted.items() if allowed)
         and (not names or row["model"] in models or row["model_id"] in models)
     ]
-    target = output_folder or Path(format_name)
+    if format_name == BUNDLE:
+        _export_bundle(output_path or Path("hwbench-bundle.json.gz"), folder, chosen, force=force, as_json=as_json)
+        return
+    target = output_path or Path(format_name)
+    if target.is_file():
+        raise WrongCallError(f"--output {target}: is a file, takes a folder. Fix: --output reports")
     with progress() as bar:
         task = bar.add_task("writing reports", total=len(chosen))
         exported = export_optimum_benchmark(
@@ -147,6 +154,28 @@ def run(
     if n_there == 0 and not exported.kept:
         say(f"hwbench export: {_nothing_to_export(len(chosen), len(results))}")
     if unreadable or exported.kept or n_there == 0:
+        raise typer.Exit(WORK_FAILED)
+
+
+def _export_bundle(
+    path: Path, warehouse: Path, chosen: Sequence[Mapping[str, Any]], *, force: bool, as_json: bool
+) -> None:
+    from hwbench_pipeline.exports.bundle import export_bundle
+
+    require_bundle_place("--output", path)
+    if path.exists() and not force:
+        raise WrongCallError(f"--output {path}: is there already. Fix: another name, or --force to replace it")
+    n_rows, unreadable = export_bundle(path, warehouse, {row["result_id"] for row in chosen})
+    for file in unreadable:
+        say(f"hwbench export: {file}")
+    if as_json:
+        print_json({"output": str(path), "n_rows": n_rows, "n_left_out": len(chosen) - n_rows})
+    elif n_rows:
+        more = f"; {len(chosen) - n_rows} that other files brought are left out" if n_rows < len(chosen) else ""
+        say(f"{n_rows} rows in {path}{more}. On the machine with the warehouse: hwbench import bundle {path.name}")
+    if not n_rows:
+        say(f"hwbench export: hwbench measured none of {len(chosen)} rows into this warehouse. Fix: `hwbench bench`")
+    if unreadable or not n_rows:
         raise typer.Exit(WORK_FAILED)
 
 

@@ -209,3 +209,13 @@ def require_readable(path: Path) -> None:
         raise WrongCallError(
             f"{path} cannot be listed: permission denied. Fix: make it readable for this user (chmod u+rx)"
         ) from error
+
+
+def require_bundle_place(option: str, path: Path) -> None:
+    """Refuse a name that says nothing of the format, or a folder that is not there."""
+    if not path.name.endswith((".json", ".json.gz")):
+        raise WrongCallError(
+            f"{option} {path}: takes a file name that ends in .json or .json.gz. Fix: {option} {path}.json.gz"
+        )
+    if not path.absolute().parent.is_dir():
+        raise WrongCallError(f"{option} {path}: there is no folder {path.parent}. Fix: mkdir -p {path.parent}")

@@ -71,8 +71,9 @@ def hub(tmp_path, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setenv(HOST_LOCK_VARIABLE, str(tmp_path / "host.lock"))
     assert kept_keys() == ()
+    folder = state_folder() / "checkpoints"
     yield cache
-    shutil.rmtree(state_folder() / "checkpoints", ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_a_cached_checkpoint_is_a_model_of_its_own(hub):

@@ -10,7 +10,9 @@ from hwbench_pipeline.catalog import memory
 from hwbench_pipeline.catalog.architectures import REMEMBERED_AS, architectures
 from hwbench_pipeline.catalog.configs import SIZES
 from hwbench_pipeline.catalog.deriving import derive
+from hwbench_pipeline.catalog.diffusion import DIFFUSERS
 from hwbench_pipeline.catalog.names import model_keys
+from hwbench_pipeline.catalog.rows import remembered_as
 
 
 def test_the_shipped_file_is_of_these_rules():
@@ -21,10 +23,11 @@ def test_the_shipped_file_is_of_these_rules():
 
 
 def test_the_shipped_file_is_whole():
-    """Every architecture by rule, at every size, and the list itself."""
+    """Every architecture by rule and of diffusers, at every size, and the list itself."""
     found = json.loads(memory.SHIPPED.read_text(encoding="utf-8"))["found"]
     by_rule = [key for key in architectures() if key not in model_keys()]
-    assert set(found) == {REMEMBERED_AS, *by_rule, *(f"{key}.{size}" for key in by_rule for size in SIZES)}
+    counted = {remembered_as(key, size) for key in (*by_rule, *DIFFUSERS) for size in SIZES}
+    assert set(found) == {REMEMBERED_AS, *by_rule, *counted}
 
 
 def test_the_shipped_file_says_what_trying_says():

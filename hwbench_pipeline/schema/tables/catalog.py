@@ -37,9 +37,9 @@ CORE_MODELS = Table(
             "Hugging Face id of the published checkpoint, or the tiny stand-in's name.",
             nullable=False,
         ),
-        Column("architecture", STRING, "Hugging Face `model_type`.", nullable=False),
+        Column("architecture", STRING, "Hugging Face `model_type`; of diffusers, the catalog key.", nullable=False),
         Column("category", STRING, "Category.", nullable=False, allowed=CATEGORIES),
-        Column("model_class", STRING, "transformers class that is built.", nullable=False),
+        Column("model_class", STRING, "Class of transformers or diffusers that is built.", nullable=False),
         Column("modalities", ColumnType.LIST_STRING, "What it takes: text, image, audio, video, time.", nullable=False),
         Column("tasks", ColumnType.LIST_STRING, "transformers' auto mappings that name the architecture."),
         Column(

@@ -109,7 +109,7 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     ),
     _text("model_id", "The model as the source names it; a Hugging Face id where the source does."),
     _text("model", "The catalog key the model resolves to; NULL if none."),
-    _text("architecture", "Hugging Face `model_type`."),
+    _text("architecture", "Hugging Face `model_type`; of diffusers, the catalog key."),
     _text("category", "Category of the catalog."),
     _text("model_size", "Which configuration ran; a tiny row never stands for a real model.", allowed=MODEL_SIZES),
     _text("config_sha256", "Hash of the exact configuration that ran."),
