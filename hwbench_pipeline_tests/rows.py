@@ -57,6 +57,8 @@ def own(**changes: Any) -> Row:
 def measured(**changes: Any) -> Row:
     """A measurement of our own."""
     samples = changes.get("samples_ms", SAMPLES)
+    statistics = latency_statistics(samples)
+    mean_ms = statistics["latency_ms_mean"]
     point = {
         "provenance": "measured",
         "provenance_reason": f"{len(samples)} made-up samples",
@@ -69,9 +71,9 @@ def measured(**changes: Any) -> Row:
         "input_shape": "input_ids=1x32",
         "samples_ms": samples,
         "n_samples": len(samples),
-        "throughput_items_per_s": 1000 / 11.7,
+        "throughput_items_per_s": None if mean_ms is None else 1000 * (changes.get("batch_size") or 1) / mean_ms,
         "flags": [],
-        **latency_statistics(samples),
+        **statistics,
     }
     return _with_id(own(**(point | changes)))
 

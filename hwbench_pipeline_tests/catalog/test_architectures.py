@@ -91,7 +91,7 @@ def test_parts_of_other_models_are_told_apart():
         ("bart", "encoder_decoder", ("text",)),
         ("swin", "vision", ("image",)),
         ("internvl", "vision_text", ("text", "image")),
-        ("qwen2_vl", "vision_text", ("text", "image", "video")),
+        ("qwen2_vl", "multimodal", ("text", "image", "video")),
         ("hubert", "audio", ("audio",)),
         ("speech_to_text", "speech_text", ("audio",)),
         ("videomae", "video", ("video",)),
