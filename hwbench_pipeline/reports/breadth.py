@@ -89,7 +89,7 @@ def breadth_markdown(published: Published, found: Sequence[Entry]) -> str:
             "## Counts",
             "*Verified*: built at tiny size with random weights, run, and its output, which is not all zero, equals that of "
             "torch in fp32 on the CPU within the precision's tolerance; of a training step, its loss. *All modalities*: so, with "
-            "an input of every modality it takes. The matrix of every architecture is [coverage.html](coverage.html).",
+            "an input of every modality it takes. The first three columns are of standalone transformers types. The matrix of every architecture is [coverage.html](coverage.html).",
             _counts(known, standalone, diffusion, found),
             "## By category",
             "Verified / all of the category; the last column is what the system before this one promised.",
@@ -146,13 +146,14 @@ def _counts(known: Sequence[Way], standalone: list[Entry], diffusion: list[Entry
         rows.append(
             (
                 way.title,
+                f"{own.tried} / {own.total}",
                 f"**{own.verified} / {own.total}** ({_percent(own.percent)})",
                 f"{own.whole} / {own.total} ({_percent(100 * own.whole / own.total if own.total else None)})",
                 f"{more.verified} / {more.total}",
                 f"{every.verified} / {every.total} ({_percent(every.percent)})",
             )
         )
-    head = ("way", "standalone transformers types", "with all modalities", "diffusers", "all types, parts too")
+    head = ("way", "tried", "verified", "verified with all modalities", "diffusers", "all types, parts too")
     return markdown_table(head, rows)
 
 
