@@ -5,7 +5,7 @@ Belongs here: which row is current, and one query per united table. Does not bel
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -182,11 +182,12 @@ def consolidate_environments(warehouse: Path, connection: duckdb.DuckDBPyConnect
     return Consolidated(written.path, written.n_rows, unreadable)
 
 
-def results_of_run(warehouse: Path, run_id: str) -> dict[str, dict[str, Any]]:
-    """What out__results knows of a run's rows beside other runs, by result_id: their `flags`, and whether each `is_current`."""
+def results_of_runs(warehouse: Path, run_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+    """What out__results knows of these runs' rows beside other runs, by result_id: their `flags`, and whether each `is_current`."""
     with connect() as connection:
         sql, _ = select_table(connection, warehouse, OUT__RESULTS)
         found = connection.execute(
-            f"SELECT result_id, flags, is_current FROM ({sql}) WHERE source = 'hwbench' AND run_id = ?", [run_id]
+            f"SELECT result_id, flags, is_current FROM ({sql}) WHERE source = 'hwbench' AND run_id IN (SELECT unnest(?))",
+            [list(run_ids)],
         ).fetchall()
     return {result_id: {"flags": flags, "is_current": is_current} for result_id, flags, is_current in found}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -197,6 +197,9 @@ def run(
                 announce(bar, number, len(plans), plan.name)
                 bar.update(task, description=plan.name)
 
+                # two models may be one configuration, and so one point: each cell is an execution of its own
+                cell_run_id = f"{run_id}-{number:04d}"
+
                 def show(point: Point, phase: str, plan: CellPlan = plan) -> None:
                     bar.update(task, description=f"{plan.name}, {point}: {phase}")
 
@@ -210,7 +213,7 @@ def run(
                     execution = run_largest_batch(
                         plan,
                         processes,
-                        run_id=run_id,
+                        run_id=cell_run_id,
                         memory_limit_mb=memory_limit_mb,
                         on_wait=bar.console.print,
                         on_try=show_try,
@@ -218,7 +221,7 @@ def run(
                     )
                 else:
                     execution = run_cell(
-                        plan, processes, run_id=run_id, on_wait=bar.console.print, on_phase=show, keep=keep
+                        plan, processes, run_id=cell_run_id, on_wait=bar.console.print, on_phase=show, keep=keep
                     )
                 keep(execution)
                 n_whole += 1
@@ -230,7 +233,11 @@ def run(
             say(f"hwbench bench: Ctrl-C after {n_whole} of {len(plans)} cells{part}")
         bar.update(task, description="bringing the tables up to date")
         unreadable = [] if storage is None else storage.refresh()
-    united = {} if storage is None else storage.results_of_run(run_id)
+    united = (
+        {}
+        if storage is None
+        else storage.results_of_runs({row["run_id"] for execution in executions for row in execution.rows})
+    )
     rows = [row for execution in executions for row in execution.rows]
     if bundle is not None:
         _write_bundle(bundle, executions, is_cut_short=interruption is not None)
@@ -326,10 +333,10 @@ class _Storage:
 
         return refresh(self._folder).unreadable
 
-    def results_of_run(self, run_id: str) -> dict[str, dict[str, Any]]:
-        from hwbench_pipeline.analysis.consolidation import results_of_run
+    def results_of_runs(self, run_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+        from hwbench_pipeline.analysis.consolidation import results_of_runs
 
-        return results_of_run(self._folder, run_id)
+        return results_of_runs(self._folder, run_ids)
 
 
 def _write_bundle(path: Path, executions: Sequence[CellExecution], *, is_cut_short: bool) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 
 from hwbench_pipeline.analysis.breadth import Entry, Way, by_category, causes, count, entries, ways
-from hwbench_pipeline.analysis.failures import CAUSES, clusters
+from hwbench_pipeline.analysis.failures import CAUSES, clusters, reproduction
 from hwbench_pipeline.catalog.architectures import architectures, without_model_class
 from hwbench_pipeline.catalog.entries import catalog_keys, catalog_model
 from hwbench_pipeline.imports import bundle
@@ -194,11 +194,10 @@ def _failures(known: Sequence[Way], own: Sequence[Entry]) -> list[str]:
             continue
         lines = [f"### {way.title}: {len(failing)} fail, {len(alike)} kinds"]
         for cluster in alike:
-            message = (
-                cluster.message
-                if len(cluster.message) <= _LONGEST_MESSAGE
-                else cluster.message[:_LONGEST_MESSAGE] + "…"
-            )
+            shown = next(row for row in failing if reproduction(row) == cluster.example)
+            message = f"{shown['error_class']}: {shown['error_message']}"
+            if len(message) > _LONGEST_MESSAGE:
+                message = message[:_LONGEST_MESSAGE] + "…"
             lines.append(
                 f"* **{cluster.cause}**, {', '.join(f'`{model}`' for model in cluster.models)}: {_plain(message)}  \n  `{cluster.example}`"
             )

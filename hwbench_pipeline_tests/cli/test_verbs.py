@@ -488,3 +488,18 @@ def test_one_real_measurement_from_the_call_to_the_database(program, call, tmp_p
     covered = call("coverage", "--json", "--warehouse", warehouse).document
     assert covered["cells_by_state"]["inference"]["measured_tiny_only"] == 1
     assert "measured" not in covered["cells_by_state"]["inference"]
+
+
+def test_models_of_one_configuration_or_of_none_are_rows_of_their_own(call, tmp_path):
+    """gpt-sw3 is gpt2 by another name; of the other two no configuration can be built: nothing in a point tells them apart."""
+    path = tmp_path / "b.json.gz"
+    names = ["edgetam", "gemma4_assistant", "gpt-sw3", "gpt2"]
+    asked = ("--model", ",".join(names), "--hardware", "cpu", "--size", "tiny", "--min-duration", "0")
+    done = call("bench", *asked, "--warehouse", tmp_path / "w", "--bundle", path, "--json")
+    assert done.code == 0
+    rows = done.document["rows"]
+    assert [(row["model"], row["status"]) for row in rows] == list(
+        zip(names, ["failed", "failed", "ok", "ok"], strict=True)
+    )
+    assert len({row["result_id"] for row in rows}) == len(names)
+    assert path.is_file()
