@@ -12,7 +12,7 @@ from hwbench_pipeline.hardware.asking import print_answer
 
 def ask_openvino() -> dict[str, Any]:
     """Version, device names and the precisions each device says it computes in. Raises ImportError without openvino."""
-    import openvino
+    from hwbench_pipeline.hardware.silent_openvino import openvino
 
     core = openvino.Core()
     devices = {}
