@@ -206,7 +206,7 @@ def _failures(known: Sequence[Way], own: Sequence[Entry]) -> list[str]:
 
 
 def _plain(message: str) -> str:
-    return message.replace("<", "&lt;").replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
+    return message.replace("<", "&lt;").replace(">", "&gt;").replace("|", "\\|").replace("*", "\\*").replace("_", "\\_")
 
 
 def _told(entry: Entry, way: Way) -> str | None:

@@ -9,6 +9,7 @@ import pytest
 
 from hwbench_pipeline.analysis.refreshing import refresh
 from hwbench_pipeline.hardware.environment import environment_id_of
+from hwbench_pipeline.imports.bundle import _contradiction
 from hwbench_pipeline.imports.bundle_format import (
     bundle_document,
     list_digest,
@@ -276,3 +277,11 @@ def test_a_bundle_of_a_newer_schema_says_so(read, document):
     assert "of a newer hwbench" in read("bundle", document).error
     document["version"] = "one"
     assert "newer" not in read("bundle", document).error
+
+
+@pytest.mark.parametrize(("share", "holds"), [(0.85, True), (0.1, False)])
+def test_a_stream_on_a_machine_of_one_core_has_one_request_in_flight(share, holds):
+    """Between two of them there is time in which none is under way."""
+    row = rows.measured(variant="throughput", options='{"in_flight": 1}')
+    row["throughput_items_per_s"] *= share
+    assert (_contradiction(row) is None) is holds

@@ -134,7 +134,7 @@ def test_result_rows_show_numbers_with_evidence_and_reasons_without():
         [rows.measured(flags=["noisy"], peak_memory_mb=1234.5), rows.without_number("timeout", batch_size=8)]
     )
     measured, failed = table.splitlines()[2:]
-    assert measured == "| reference | forward | fp32 | 1 | 32 | ok | 11.8 | 13.3 | 85.5 | 1,230 | 10 | noisy |"
+    assert measured == "| reference | forward | fp32 | 1 | 32 | ok | 11.8 | 13.3 | 84 | 1,230 | 10 | noisy |"
     assert failed == "| reference | — | fp32 | 8 | 32 | timeout | — | — | — | — | — | made-up reason: timeout |"
 
 
