@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -100,3 +102,14 @@ def test_a_wrong_output_is_never_taken_and_the_other_route_is_tried(monkeypatch,
     else:
         with pytest.raises(raised, match=said):
             cell._measure_inference(plan, plan.points[0], phases.append)
+
+
+def test_openvino_tells_nobody_what_is_converted():
+    """In an interpreter of its own: what is imported here already would not be imported anew."""
+    program = (
+        "import hwbench_pipeline.bench.backends.openvino\n"
+        "from openvino.tools.ovc import telemetry_utils\n"
+        "print(telemetry_utils.tm.__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.split()[-1] == "openvino.tools.ovc.telemetry_stub"
