@@ -23,6 +23,7 @@ PINNED = (
     "optimum-benchmark==0.6.0",
     "transformers==4.56.2",
     "huggingface-hub==0.36.2",
+    "diffusers==0.35.2",
     "tokenizers==0.22.2",
     "hydra-core==1.3.8",
     "omegaconf==2.3.1",
