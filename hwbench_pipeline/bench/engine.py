@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 from hwbench_pipeline.bench.isolation import CellProcesses, Limits, ProcessOutcome
-from hwbench_pipeline.bench.plan import CellPlan, Point, backend_of, variants_of
+from hwbench_pipeline.bench.plan import CellPlan, Point, backend_of, usual_variant
 from hwbench_pipeline.bench.recording import Attempt, Row, sequence_length
 from hwbench_pipeline.catalog.facts import model_facts
 from hwbench_pipeline.hardware import condition
@@ -56,6 +56,11 @@ def named_environments(rows: Sequence[Row], environments: Mapping[str, Row]) -> 
 def new_run_id() -> str:
     """An id for one execution: its start in UTC, so that ids sort by time, and eight random hex digits."""
     return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+
+
+def cell_run_id(run_id: str, number: int) -> str:
+    """The id of one cell's execution in a sweep: two models may be one configuration, and so one point of one run."""
+    return f"{run_id}-{number:04d}"
 
 
 def run_cell(
@@ -276,7 +281,7 @@ def _distinct(plan: CellPlan) -> list[Point]:
 
     A backend's usual variant is the point without one. A training step is one scenario, whatever others are asked for.
     """
-    usual = next(iter(variants_of(plan.hardware)), None)
+    usual = usual_variant(plan.hardware)
     named = (
         replace(
             point,

@@ -145,6 +145,11 @@ def variants_of(key: str) -> tuple[str, ...]:
     return tuple(name for backend in backends for name in VARIANTS.get(backend, ()))
 
 
+def usual_variant(key: str) -> str | None:
+    """The way of a hardware key that has no name in rows: the first of its own; None where no backend of ours runs it."""
+    return next(iter(variants_of(key)), None)
+
+
 def backend_of(key: str, variant: str | None) -> str | None:
     """The name of the backend that runs a variant on a hardware key: the platform's usual one, but for a variant of another."""
     others = _FURTHER_BACKENDS.get(key, ())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from hwbench_pipeline.bench.engine import CellExecution
-from hwbench_pipeline.bench.plan import CellPlan, Point, variants_of
+from hwbench_pipeline.bench.plan import CellPlan, Point, usual_variant
 from hwbench_pipeline.schema.table import Table
 from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING
 from hwbench_pipeline.warehouse.location import Cell
@@ -30,7 +30,7 @@ def is_recorded(warehouse: Path, plan: CellPlan) -> bool:
     A row without batch size (no hardware, no training) speaks for all points of its size. Sequence lengths and scenarios
     count where the plan names them.
     """
-    usual = next(iter(variants_of(plan.hardware)), None)
+    usual = usual_variant(plan.hardware)
     rows, _ = read_rows(warehouse, TABLE_OF_MODE[plan.mode], Cell(plan.hardware, plan.model))
     whole_sizes = {row["model_size"] for row in rows if row["batch_size"] is None}
     known = [row for row in rows if row["batch_size"] is not None]

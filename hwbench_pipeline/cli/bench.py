@@ -142,7 +142,7 @@ def run(
     variants = listed_variants(variant, keys, modes)
     require_possible_lengths(models, sizes, sequence_lengths)
 
-    from hwbench_pipeline.bench.engine import new_run_id, run_cell
+    from hwbench_pipeline.bench.engine import cell_run_id, new_run_id, run_cell
     from hwbench_pipeline.bench.isolation import CellProcesses
     from hwbench_pipeline.bench.largest_batch import run_largest_batch
     from hwbench_pipeline.bench.plan import CellPlan, Point, sweep
@@ -197,9 +197,6 @@ def run(
                 announce(bar, number, len(plans), plan.name)
                 bar.update(task, description=plan.name)
 
-                # two models may be one configuration, and so one point: each cell is an execution of its own
-                cell_run_id = f"{run_id}-{number:04d}"
-
                 def show(point: Point, phase: str, plan: CellPlan = plan) -> None:
                     bar.update(task, description=f"{plan.name}, {point}: {phase}")
 
@@ -213,7 +210,7 @@ def run(
                     execution = run_largest_batch(
                         plan,
                         processes,
-                        run_id=cell_run_id,
+                        run_id=cell_run_id(run_id, number),
                         memory_limit_mb=memory_limit_mb,
                         on_wait=bar.console.print,
                         on_try=show_try,
@@ -221,7 +218,12 @@ def run(
                     )
                 else:
                     execution = run_cell(
-                        plan, processes, run_id=cell_run_id, on_wait=bar.console.print, on_phase=show, keep=keep
+                        plan,
+                        processes,
+                        run_id=cell_run_id(run_id, number),
+                        on_wait=bar.console.print,
+                        on_phase=show,
+                        keep=keep,
                     )
                 keep(execution)
                 n_whole += 1

@@ -10,6 +10,7 @@ import dagster as dg
 from pydantic import Field, field_validator
 
 from hwbench_pipeline.bench.deriving import known_models
+from hwbench_pipeline.bench.engine import cell_run_id
 from hwbench_pipeline.bench.storing import TABLE_OF_MODE
 from hwbench_pipeline.hardware.platforms import hardware_keys
 from hwbench_pipeline.hardware.probing import probe_all
@@ -48,7 +49,8 @@ def _category_job(category: str) -> dg.JobDefinition:
         keys = config.hardware or [found.key for found in probe_all() if found.is_available]
         models = [model.key for model in known_models(on_need=context.log.info) if model.category == category]
         cells = [str(partition_of(Cell(key, model))) for key in keys for model in models]
-        for key, metadata in measured_cells(context, cells, config.mode, config, warehouse.path):
+        run_ids = {cell: cell_run_id(context.run.run_id, number) for number, cell in enumerate(cells)}
+        for key, metadata in measured_cells(context, run_ids, config.mode, config, warehouse.path):
             context.log_event(
                 dg.AssetMaterialization(BENCH_ASSET_OF_MODE[config.mode], partition=key, metadata=metadata)
             )

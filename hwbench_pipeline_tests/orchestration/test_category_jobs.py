@@ -37,6 +37,7 @@ def test_all_models_of_a_category_are_measured_and_reported_as_partitions(instan
     rows, unreadable = read_rows(warehouse, CORE_BENCH__INFERENCE)
     assert (unreadable, {row["model"] for row in rows}) == ([], models)
     assert {row["status"] for row in rows} == {"ok"}
+    assert len({row["run_id"] for row in rows}) == len(models), "models of one configuration would be one row"
 
 
 @pytest.mark.parametrize(("config", "said"), [({"hardware": ["gpu9"]}, "gpu9"), ({"mode": "sleep"}, "sleep")])

@@ -1,7 +1,7 @@
 """Benchmark executions, partitioned by hardware × model: one asset for inference, one for training."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
 
@@ -105,16 +105,16 @@ def _is_usual(row: dict[str, Any]) -> bool:
 
 def measured_cells(
     context: dg.OpExecutionContext | dg.AssetExecutionContext,
-    keys: Sequence[str],
+    run_ids: Mapping[str, str],
     mode: str,
     config: BenchConfig,
     warehouse: Path,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Measure and store cells of the grid, one after the other; each key with what the UI shows of its execution."""
+    """Measure and store cells of the grid, one after the other, each under a run id; each key with what the UI shows of it."""
     began = time.monotonic()
-    for number, key in enumerate(keys):
+    for number, (key, run_id) in enumerate(run_ids.items()):
         elapsed_s = time.monotonic() - began
-        context.log.info("%s: %s", key, pace_text(number, len(keys), elapsed_s))
+        context.log.info("%s: %s", key, pace_text(number, len(run_ids), elapsed_s))
         cell = cell_of(key)
         plan = CellPlan(
             cell.hardware,
@@ -126,7 +126,7 @@ def measured_cells(
         execution = run_cell(
             plan,
             shared_processes(),
-            run_id=context.run.run_id,
+            run_id=run_id,
             on_wait=context.log.warning,
             on_phase=lambda point, phase: context.log.info("%s: %s", point, phase),
             keep=lambda execution: store_execution(warehouse, execution),
@@ -153,7 +153,8 @@ def _bench_asset(table: Table, mode: str) -> dg.AssetsDefinition:
     )
     def bench(context: dg.AssetExecutionContext, config: BenchConfig, warehouse: WarehouseResource) -> None:
         """Measure the cells of this run. A cell that could not be measured is recorded with the reason."""
-        for key, metadata in measured_cells(context, context.partition_keys, mode, config, warehouse.path):
+        run_ids = dict.fromkeys(context.partition_keys, context.run.run_id)
+        for key, metadata in measured_cells(context, run_ids, mode, config, warehouse.path):
             context.add_asset_metadata(metadata, asset_key=table.name, partition_key=key)
 
     return bench
