@@ -91,6 +91,11 @@ class TracedForward(torch.nn.Module):
             self._fixed["use_cache"] = False
         self.eval()
 
+    @property
+    def output_positions(self) -> dict[str, int]:
+        """The place of each primary output by name, known once it ran or was traced."""
+        return {name: index for index, name in enumerate(self.output_names)}
+
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The primary outputs for these inputs, in the order of `output_names`."""
         named = dict(zip(self.input_names, tensors, strict=True))

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from hwbench_pipeline.analysis.breadth import Entry, Way, by_category, causes, count, entries, ways
 from hwbench_pipeline.analysis.failures import CAUSES, clusters, reproduction
 from hwbench_pipeline.catalog.architectures import architectures, without_model_class
 from hwbench_pipeline.catalog.entries import catalog_keys, catalog_model
 from hwbench_pipeline.imports import bundle
+from hwbench_pipeline.reports.pages import page
 from hwbench_pipeline.reports.tables import markdown_table
 
 Row = Mapping[str, Any]
@@ -220,16 +219,10 @@ def _told(entry: Entry, way: Way) -> str | None:
 
 def breadth_page(published: Published, found: Sequence[Entry]) -> str:
     """The matrix: every architecture down, every way across, by category."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("hwbench_pipeline.reports"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     known = ways(found)
     groups = by_category([*(entry for entry in found if not entry.is_part)])
-    return environment.get_template("breadth.html").render(
+    return page(
+        "breadth.html",
         ways=known,
         groups=groups,
         parts=[entry for entry in found if entry.is_part],

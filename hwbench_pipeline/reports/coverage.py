@@ -10,9 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from hwbench_pipeline.analysis.coverage import state_counts
+from hwbench_pipeline.reports.pages import page
 from hwbench_pipeline.reports.tables import markdown_table, significant
 from hwbench_pipeline.schema.tables import OUT__COVERAGE, OUT__PREDICTION_SCORES
 from hwbench_pipeline.schema.tables.coverage import COVERAGE_STATES
@@ -149,17 +148,7 @@ def write_coverage_report(warehouse: Path) -> CoverageReport:
         parts.append("## How wrong predictions are (leave one model out)\n\n" + scores_markdown(scores))
     with replacing(report.markdown) as temporary:
         temporary.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("hwbench_pipeline.reports"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["significant"] = significant
-    page = environment.get_template("coverage.html").render(
-        matrices=matrices(rows), why=why, scores=scores, texts=STATE_TEXTS, legend=LEGEND
-    )
+    filled = page("coverage.html", matrices=matrices(rows), why=why, scores=scores, texts=STATE_TEXTS, legend=LEGEND)
     with replacing(report.html) as temporary:
-        temporary.write_text(page, encoding="utf-8")
+        temporary.write_text(filled, encoding="utf-8")
     return report

@@ -107,12 +107,8 @@ def _by_tracing(workload: Workload, path: Path) -> Graph:
         forward, forward.example_input, str(path), input_names=names, opset_version=TRACED_OPSET, dynamo=False
     )
     return Graph(
-        str(path), _read_inputs(path, dict(zip(names, forward.example_input, strict=True))), _numbered(forward)
+        str(path), _read_inputs(path, dict(zip(names, forward.example_input, strict=True))), forward.output_positions
     )
-
-
-def _numbered(forward: TracedForward) -> dict[str, int]:
-    return {name: index for index, name in enumerate(forward.output_names)}
 
 
 def _read_inputs(path: Path, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:

@@ -121,7 +121,7 @@ class OpenvinoBackend:
 def _by_tracing(workload: Workload) -> Graph:
     forward = TracedForward(workload.model, workload.inputs)
     program = ov.convert_model(forward, example_input=forward.example_input)
-    return Graph(program, forward.example_input, {name: index for index, name in enumerate(forward.output_names)})
+    return Graph(program, forward.example_input, forward.output_positions)
 
 
 def _by_exporter(workload: Workload) -> Graph:
