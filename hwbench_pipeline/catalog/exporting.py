@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import inspect
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,9 @@ EXPORTED = "transformers.exporters"
 """torch.export with transformers' own mendings of what it cannot follow: slower, and takes other models."""
 ROUTES = (TRACED, EXPORTED)
 """The ways to a graph; of a first attempt on 121 architectures each took some that the other did not."""
+
+_POSITIONS_IN_PYTHON = "compute_3d_position_ids"
+"""What transformers' models with such positions call their walk over the tokens."""
 
 
 @dataclass(frozen=True)
@@ -60,14 +64,39 @@ def _unpad_by_whole_numbers(tensor: torch.Tensor, original_size: Any) -> torch.T
 @contextlib.contextmanager
 def _traceable_code(model: torch.nn.Module) -> Iterator[None]:
     """While tracing, replaces what tracing cannot follow in a model's own code by the same on Python numbers."""
-    if (
-        torch._C._get_tracing_state() is not None
-        and getattr(getattr(model, "config", None), "model_type", None) == "llava_next"
-    ):
-        with mock.patch("transformers.models.llava_next.modeling_llava_next.unpad_image", _unpad_by_whole_numbers):
-            yield
-    else:
+    with contextlib.ExitStack() as replaced:
+        if torch._C._get_tracing_state() is not None:
+            for module in {type(part).__module__ for part in model.modules()}:
+                if hasattr(sys.modules[module], "unpad_image"):
+                    replaced.enter_context(mock.patch(f"{module}.unpad_image", _unpad_by_whole_numbers))
         yield
+
+
+def graph_inputs(model: torch.nn.Module, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """The inputs of a call for a graph: with `position_ids` where the model works them out in Python.
+
+    Models with rotary positions of several axes (Qwen-VL's way) walk over the tokens of a call to place text, images and
+    videos. `generate` does that once, before the first forward pass; a graph gets the positions as it does there, since a
+    walk in Python is no part of a graph.
+    """
+    owner = next((part for part in model.modules() if hasattr(part, _POSITIONS_IN_PYTHON)), None)
+    if owner is None or "position_ids" in inputs:
+        return dict(inputs)
+    found: list[Any] = []
+    original = getattr(owner, _POSITIONS_IN_PYTHON)
+
+    def noted(*arguments: Any, **named: Any) -> Any:
+        found.append(original(*arguments, **named))
+        return found[-1]
+
+    with torch.no_grad(), mock.patch.object(owner, _POSITIONS_IN_PYTHON, noted):
+        model.eval()(**inputs, **_without_cache(model))
+    positions = found[0] if found else None
+    return dict(inputs) if positions is None else {**inputs, "position_ids": positions}
+
+
+def _without_cache(model: torch.nn.Module) -> dict[str, Any]:
+    return {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
 
 
 class TracedForward(torch.nn.Module):
@@ -87,8 +116,7 @@ class TracedForward(torch.nn.Module):
         self.output_names: tuple[str, ...] = ()
         self.example_input = tuple(inputs[name] for name in self.input_names)
         self._fixed: dict[str, Any] = {name: inputs[name] for name in inputs if name in CONSTANT_INPUTS}
-        if "use_cache" in inspect.signature(model.forward).parameters:
-            self._fixed["use_cache"] = False
+        self._fixed |= _without_cache(model)
         self.eval()
 
     @property
@@ -123,9 +151,8 @@ def exported(
 
     `options` go to the exporter's configuration. Raises what transformers and torch raise for what they cannot export.
     """
-    fixed = {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
     component = exporter.export(
-        model.eval(), {**inputs, **fixed}, config=exporter.config_class(dynamic=False, **options)
+        model.eval(), {**inputs, **_without_cache(model)}, config=exporter.config_class(dynamic=False, **options)
     ).components["model"]
     return component.program, component.metadata
 

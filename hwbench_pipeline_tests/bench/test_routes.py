@@ -51,6 +51,24 @@ def test_what_cannot_be_traced_is_exported(processes, hardware, variant):
 
 
 @pytest.mark.parametrize(
+    ("hardware", "variant", "model", "route"),
+    [("cpu", "onnxruntime", "glm4v_moe", EXPORTED), ("openvino", None, "glm_ocr", TRACED)],
+)
+def test_positions_worked_out_in_python_are_given_to_the_graph(processes, hardware, variant, model, route):
+    """A walk over the tokens: torch.export cannot follow it, and a trace of it answers something else on OpenVINO."""
+    row = verified(processes, hardware, model, variant=variant)
+    assert row["status"] == "ok", row["error_message"]
+    options = json.loads(row["options"])
+    assert (options["route"], options["computed_outside"]) == (route, ["position_ids"])
+
+
+def test_sizes_of_images_are_whole_numbers_in_every_family_that_cuts_padding(processes):
+    row = verified(processes, "openvino", "llava_next_video")
+    assert row["status"] == "ok", row["error_message"]
+    assert json.loads(row["options"])["route"] == TRACED
+
+
+@pytest.mark.parametrize(
     ("point", "said"), [({"precision": "bf16"}, "runs fp32"), ({"scenario": "generate"}, "forward")]
 )
 def test_what_it_lacks_is_unsupported(processes, point, said):

@@ -10,6 +10,7 @@ import io
 import tempfile
 import time
 import warnings
+from collections.abc import Mapping
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from hwbench_pipeline.catalog.exporting import (
     exported_inputs,
     exported_outputs,
     exporter_named,
+    graph_inputs,
 )
 from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.hardware.environment import installed_version
@@ -74,7 +76,8 @@ class OnnxruntimeBackend:
         with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # torch.onnx prints its steps
             warnings.simplefilter("ignore")  # tracing warns of every Python branch; the output is compared instead
             export = _by_exporter if route == EXPORTED else _by_tracing
-            graph = export(workload, Path(folder.name) / _FILE)
+            inputs = graph_inputs(workload.model, workload.inputs)
+            graph = export(workload.model, inputs, Path(folder.name) / _FILE)
         settings = ort.SessionOptions()
         settings.intra_op_num_threads = torch.get_num_threads()  # left to itself it takes every core of the machine
         settings.inter_op_num_threads = 1
@@ -95,13 +98,14 @@ class OnnxruntimeBackend:
                 "provider": session.get_providers()[0],
                 "route": route,
                 "weights": "random",
+                **({"computed_outside": beside} if (beside := sorted(set(inputs) - set(workload.inputs))) else {}),
             },
         )
         return OnnxruntimeForward(facts, session, graph, folder)
 
 
-def _by_tracing(workload: Workload, path: Path) -> Graph:
-    forward = TracedForward(workload.model, workload.inputs)
+def _by_tracing(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], path: Path) -> Graph:
+    forward = TracedForward(model, inputs)
     names = [f"input.{index}" for index in range(len(forward.example_input))]
     torch.onnx.export(
         forward, forward.example_input, str(path), input_names=names, opset_version=TRACED_OPSET, dynamo=False
@@ -119,13 +123,13 @@ def _read_inputs(path: Path, inputs: dict[str, torch.Tensor]) -> tuple[torch.Ten
     return tuple(inputs[value.name] for value in model.graph.input)
 
 
-def _by_exporter(workload: Workload, path: Path) -> Graph:
+def _by_exporter(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], path: Path) -> Graph:
     exporter = exporter_named("OnnxExporter")
-    program, metadata = exported(exporter, workload.model, workload.inputs)
+    program, metadata = exported(exporter, model, inputs)
     exporter.save_program(program, path)
-    inputs = exported_inputs([value.name for value in program.graph.inputs], workload.inputs)
+    taken = exported_inputs([value.name for value in program.graph.inputs], inputs)
     floating = [value.dtype is not None and value.dtype.is_floating_point() for value in program.graph.outputs]
-    return Graph(str(path), inputs, exported_outputs(metadata, floating))
+    return Graph(str(path), taken, exported_outputs(metadata, floating))
 
 
 class OnnxruntimeForward:

@@ -10,7 +10,7 @@ import importlib.util
 import io
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +32,7 @@ from hwbench_pipeline.catalog.exporting import (
     exported_inputs,
     exported_outputs,
     exporter_named,
+    graph_inputs,
 )
 from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.hardware.environment import installed_version
@@ -75,7 +76,8 @@ class OpenvinoBackend:
         route = workload.route or TRACED
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracing warns of every Python branch; the output is compared instead
-            graph = _by_exporter(workload) if route == EXPORTED else _by_tracing(workload)
+            inputs = graph_inputs(workload.model, workload.inputs)
+            graph = (_by_exporter if route == EXPORTED else _by_tracing)(workload.model, inputs)
         converted, stored = graph.program, "as converted"
         if workload.precision in _COMPRESSED:
             converted, stored = _compressed(converted, workload.precision)
@@ -111,6 +113,7 @@ class OpenvinoBackend:
                 "streams": _streams(compiled),
                 "stored_weights": stored,
                 "weights": "random",
+                **({"computed_outside": beside} if (beside := sorted(set(inputs) - set(workload.inputs))) else {}),
             },
         )
         if workload.variant == LATENCY:
@@ -118,17 +121,17 @@ class OpenvinoBackend:
         return OpenvinoStream(facts, compiled, graph, in_flight)
 
 
-def _by_tracing(workload: Workload) -> Graph:
-    forward = TracedForward(workload.model, workload.inputs)
+def _by_tracing(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Graph:
+    forward = TracedForward(model, inputs)
     program = ov.convert_model(forward, example_input=forward.example_input)
     return Graph(program, forward.example_input, forward.output_positions)
 
 
-def _by_exporter(workload: Workload) -> Graph:
-    program, metadata = exported(exporter_named("OpenVINOExporter"), workload.model, workload.inputs, stateful=False)
-    inputs = exported_inputs([port.get_any_name() for port in program.inputs], workload.inputs)
+def _by_exporter(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Graph:
+    program, metadata = exported(exporter_named("OpenVINOExporter"), model, inputs, stateful=False)
+    taken = exported_inputs([port.get_any_name() for port in program.inputs], inputs)
     floating = [port.get_element_type().is_real() for port in program.outputs]
-    return Graph(program, inputs, exported_outputs(metadata, floating))
+    return Graph(program, taken, exported_outputs(metadata, floating))
 
 
 def _compressed(model: Any, precision: str) -> tuple[Any, str]:
