@@ -68,16 +68,26 @@ class Entry:
 
 
 def entries(rows: Iterable[Row], models: Iterable[CatalogModel], parts: Sequence[str]) -> list[Entry]:
-    """The models in their order, each with its current rows; of several rows of a way the newest verified one, else the newest."""
-    by_model: dict[str, dict[Way, Row]] = {}
-    for row in sorted(rows, key=lambda row: (row["status"] == "ok", str(row["started_at"]))):
+    """The models in their order, each with its current rows.
+
+    The newest row of a point stands for it. A way is verified where one of its points is: the row is that point's, else
+    the newest.
+    """
+    of_point: dict[tuple[Any, ...], Row] = {}
+    for row in sorted(rows, key=lambda row: str(row["started_at"])):
         if row["model"] is not None and row["hardware"] is not None:
-            way = Way(row["mode"], row["hardware"], row.get("variant"))
-            by_model.setdefault(row["model"], {})[way] = row
+            of_point[(*(row.get(name) for name in ("model", "mode", "hardware", "variant")), *_point(row))] = row
+    by_model: dict[str, dict[Way, Row]] = {}
+    for row in sorted(of_point.values(), key=lambda row: (row["status"] == "ok", str(row["started_at"]))):
+        by_model.setdefault(row["model"], {})[Way(row["mode"], row["hardware"], row.get("variant"))] = row
     return [
         Entry(model.key, model.category, model.modalities, model.key in parts, by_model.get(model.key, {}))
         for model in models
     ]
+
+
+def _point(row: Row) -> tuple[Any, ...]:
+    return tuple(row.get(name) for name in ("model_size", "scenario", "precision", "batch_size", "sequence_length"))
 
 
 def ways(found: Iterable[Entry]) -> list[Way]:

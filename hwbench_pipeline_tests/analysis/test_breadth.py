@@ -33,14 +33,17 @@ def test_every_way_is_counted_apart():
     assert [way.title for way in ways(of)] == ["cpu forward", "cpu onnxruntime forward"]
 
 
-def test_a_verified_row_is_kept_over_a_later_failure_and_of_failures_the_newest():
+def test_the_newest_row_of_a_point_decides_and_one_verified_point_is_enough():
     good = rows.measured(model="bert", started_at=rows.later(0))
-    bad = rows.without_number(model="bert", started_at=rows.later(5), error_message="later")
-    (entry, *_) = found(good, bad)
+    point = {name: good[name] for name in ("model_size", "scenario", "precision", "batch_size", "sequence_length")}
+    broken = rows.without_number(model="bert", started_at=rows.later(5), error_message="broken") | point
+    (entry, *_) = found(broken, good)
+    assert not entry.is_verified(CPU)
+    assert entry.rows[CPU]["error_message"] == "broken"
+    (entry, *_) = found(good, broken | {"precision": "bf16"})
     assert entry.is_verified(CPU)
-    worse = rows.without_number(model="bert", started_at=rows.later(9), error_message="latest")
-    (entry, *_) = found(worse, bad)
-    assert entry.rows[CPU]["error_message"] == "latest"
+    (entry, *_) = found(broken | {"started_at": rows.later(9), "precision": "bf16", "error_message": "last"}, broken)
+    assert entry.rows[CPU]["error_message"] == "last"
 
 
 def test_a_model_run_on_some_of_its_modalities_only_says_which_are_missing():
