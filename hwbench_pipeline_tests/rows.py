@@ -69,6 +69,7 @@ def measured(**changes: Any) -> Row:
         "batch_size": 1,
         "sequence_length": 32,
         "input_shape": "input_ids=1x32",
+        "output_max_rel_error": 1e-6,
         "samples_ms": samples,
         "n_samples": len(samples),
         "throughput_items_per_s": None if mean_ms is None else 1000 * (changes.get("batch_size") or 1) / mean_ms,

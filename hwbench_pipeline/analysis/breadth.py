@@ -46,8 +46,9 @@ class Entry:
     rows: Mapping[Way, Row]
 
     def is_verified(self, way: Way) -> bool:
-        """Whether it ran that way and its output was the reference's."""
-        return way in self.rows and self.rows[way]["status"] == "ok"
+        """Whether it ran that way and its output, or its loss, was compared with the reference's and equals it."""
+        row = self.rows.get(way)
+        return row is not None and row["status"] == "ok" and row.get("output_max_rel_error") is not None
 
     def has_all_modalities(self, way: Way) -> bool:
         """Whether it is verified with an input of every modality that it takes."""
@@ -70,12 +71,12 @@ class Entry:
 def entries(rows: Iterable[Row], models: Iterable[CatalogModel], parts: Sequence[str]) -> list[Entry]:
     """The models in their order, each with its current rows.
 
-    The newest row of a point stands for it. A way is verified where one of its points is: the row is that point's, else
+    Rows of tiny stand-ins only. The newest row of a point stands for it. A way is verified where one of its points is: the row is that point's, else
     the newest.
     """
     of_point: dict[tuple[Any, ...], Row] = {}
     for row in sorted(rows, key=lambda row: str(row["started_at"])):
-        if row["model"] is not None and row["hardware"] is not None:
+        if row["model"] is not None and row["hardware"] is not None and row["model_size"] == "tiny":
             of_point[(*(row.get(name) for name in ("model", "mode", "hardware", "variant")), *_point(row))] = row
     by_model: dict[str, dict[Way, Row]] = {}
     for row in sorted(of_point.values(), key=lambda row: (row["status"] == "ok", str(row["started_at"]))):
@@ -87,7 +88,7 @@ def entries(rows: Iterable[Row], models: Iterable[CatalogModel], parts: Sequence
 
 
 def _point(row: Row) -> tuple[Any, ...]:
-    return tuple(row.get(name) for name in ("model_size", "scenario", "precision", "batch_size", "sequence_length"))
+    return tuple(row.get(name) for name in ("scenario", "precision", "batch_size", "sequence_length"))
 
 
 def ways(found: Iterable[Entry]) -> list[Way]:

@@ -42,7 +42,8 @@ def coverage_rows(
     """One row of out__coverage for each mode × hardware × model, tried or not.
 
     `results` are rows of out__results; `hardware` the hardware keys of the grid; `categories` the grid's models with
-    their category. Cells with rows of ours that are in no list are added: nothing measured is left out.
+    their category. Models and hardware with rows of ours that are in no list are added, with all of their cells:
+    nothing measured is left out.
     """
     by_cell: dict[tuple[str, str, str], list[Row]] = {
         (mode, key, model): [] for mode in MODES for key in hardware for model in categories
@@ -57,6 +58,13 @@ def coverage_rows(
                 continue
             known_categories.setdefault(cell[2], row["category"])
         by_cell.setdefault(cell, []).append(row)
+    every_hardware = dict.fromkeys((*hardware, *(key for _, key, _ in by_cell)))
+    by_cell |= {
+        (mode, key, model): by_cell.get((mode, key, model), [])
+        for mode in MODES
+        for key in every_hardware
+        for model in known_categories
+    }
     return [_cell_row(mode, key, model, known_categories[model], rows) for (mode, key, model), rows in by_cell.items()]
 
 

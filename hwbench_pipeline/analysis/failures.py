@@ -28,12 +28,13 @@ CAUSES: Mapping[str, str] = {
 """Cause → what it means. `no_hardware` is no failure: nothing was tried."""
 
 _DEPENDENCY = re.compile(
-    r"No module named|requires? the .* librar|is not installed|cannot be imported|pip install", re.IGNORECASE
+    r"No module named|requires? the .* librar|is not installed|cannot be imported here", re.IGNORECASE
 )
 _CRASHES = ("ProcessDied", "Killed", "ServerDied", "EndlessOutput")
 _BUILDING = ("load",)
 _CALLING = ("reference",)
-_CONVERTING = ("compile", "first inference", "first step")
+_CONVERTING = ("compile", "first inference")
+_WITHOUT_FORWARD = "has no forward pass"
 _NUMBERS = re.compile(r"\d+(?:\.\d+)?")
 _LONGEST_EXAMPLE_LIST = 6
 
@@ -50,10 +51,12 @@ def cause_of(row: Row) -> str | None:
         return "wrong_output"
     if error_class in _CRASHES:
         return "crash"
+    if _WITHOUT_FORWARD in message:
+        return "config"
     if error_class in ("ImportError", "ModuleNotFoundError", "NoModelClassError") or _DEPENDENCY.search(message):
         return "dependency"
     if status == "unsupported":
-        return "operator_unsupported" if phase in _CONVERTING else "unsupported"
+        return "unsupported"
     if phase in _BUILDING or phase is None:
         return "config"
     if phase in _CALLING:
@@ -63,7 +66,7 @@ def cause_of(row: Row) -> str | None:
 
 @dataclass(frozen=True)
 class Cluster:
-    """Failures alike: one cause on one platform with one message but for its numbers.
+    """Failures alike: one cause on one platform with one message but for its numbers; `message` is that of the example.
 
     `models` are all models it holds for; `example` is the command that shows it on the one with the shortest name.
     """
@@ -110,8 +113,9 @@ def clusters(results: Iterable[Row]) -> list[Cluster]:
         message = f"{row.get('error_class')}: {_NUMBERS.sub('N', row.get('error_message') or '')}"[:200]
         alike.setdefault((cause, row["hardware"], row["mode"], message), []).append(row)
     found = []
-    for (cause, hardware, mode, message), rows in alike.items():
+    for (cause, hardware, mode, _), rows in alike.items():
         shortest = min(rows, key=lambda row: (len(row["model"]), row["model"]))
         models = tuple(sorted({row["model"] for row in rows}))
+        message = f"{shortest.get('error_class')}: {shortest.get('error_message') or ''}"
         found.append(Cluster(cause, hardware, mode, message, models, reproduction(shortest)))
     return sorted(found, key=lambda cluster: (-len(cluster.models), cluster.cause, cluster.message))

@@ -352,21 +352,21 @@ def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str,
         )
 
     report("reference")
-    own_loss = True
+    no_own_loss: str | None = None
     try:
         reference_loss = prepared("cpu", "fp32").loss_without_dropout()
-    except Exception:
+    except Exception as error:
         if plan.model in names.model_keys():
             raise
-        # labels by rule are a guess: where they do not fit, the surrogate is stated in the row's options
-        own_loss = False
-        reference_loss = prepared("cpu", "fp32", own_loss=own_loss).loss_without_dropout()
+        # labels by rule are a guess: where they do not fit, the row's options state the surrogate, and why it is one
+        no_own_loss = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        reference_loss = prepared("cpu", "fp32", own_loss=False).loss_without_dropout()
     if reference_loss == 0:  # so it is where a loss compares the items of a batch, and there is one
         raise UnsupportedError(
             f"the loss of {plan.model} at batch size {point.batch_size} is 0: there is nothing to train on. "
             f"Fix: --batch-size {point.batch_size + 1}"
         )
-    step = prepared(plan.hardware, point.precision, own_loss=own_loss)
+    step = prepared(plan.hardware, point.precision, own_loss=no_own_loss is None)
     report("verify")
     values["output_max_rel_error"] = relative_loss_error(reference_loss, step.loss_without_dropout())
     require_right_output(values["output_max_rel_error"], point.precision)
@@ -383,7 +383,7 @@ def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str,
         "scenario": "train_step",
         "backend": "torch",
         "backend_version": step.backend_version,
-        "options": step.options,
+        "options": {**step.options, **({"own_loss_failed": no_own_loss} if no_own_loss else {})},
         "libraries": libraries(plan.model),
         "threads": step.threads,
         "loss_first": step.first_loss,

@@ -44,6 +44,10 @@ def _run_in_child(request: dict[str, Any]) -> int:
     os.dup2(log, 2)
     module, _, function = request["entry"].partition(":")
     try:
+        if request.get("registered"):
+            from hwbench_pipeline.catalog.registrations import register
+
+            register(request["registered"])
         run_job = getattr(importlib.import_module(module), function)
         with open(request["events"], "w", encoding="utf-8", buffering=1) as events:  # noqa: PTH123 - a plain path
             run_job(request["job"], lambda event: events.write(json.dumps(event) + "\n"))

@@ -201,7 +201,13 @@ class CellProcesses:
         """
         with tempfile.TemporaryDirectory(prefix="hwbench-cell-") as folder:
             files = _Files(Path(folder) / "events.jsonl", Path(folder) / "log.txt")
-            request = {"entry": self._entry, "job": job, "events": str(files.events), "log": str(files.log)}
+            request = {
+                "entry": self._entry,
+                "job": job,
+                "events": str(files.events),
+                "log": str(files.log),
+                "registered": _registered_here(),
+            }
             run = self._run_forked if CAN_FORK else self._run_spawned
             watch = _Watch(files, limits, on_event)
             try:
@@ -314,6 +320,15 @@ class CellProcesses:
         if self._server_log is not None:
             self._server_log.close()
             self._server_log = None
+
+
+def _registered_here() -> dict[str, Any]:
+    """Model types of a user's own; where transformers is not loaded nobody has registered any."""
+    if "transformers" not in sys.modules:
+        return {}
+    from hwbench_pipeline.catalog.registrations import registrations
+
+    return registrations()
 
 
 def _kill_group(pid: int) -> None:

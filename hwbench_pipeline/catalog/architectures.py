@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, lru_cache
 from typing import Any
@@ -22,6 +22,8 @@ from transformers.models.auto import modeling_auto
 
 from hwbench_pipeline.catalog import memory
 from hwbench_pipeline.catalog.exceptions import exception_of
+from hwbench_pipeline.catalog.registrations import import_named_modules
+from hwbench_pipeline.schema.tables.catalog import UNKNOWN_CATEGORY
 
 # The task mappings of transformers in the order in which a type's class is chosen: what the type is mostly used for first,
 # so that an encoder-decoder gets its generating class and not one of its halves. Mappings that are not named here (new
@@ -65,11 +67,47 @@ _MAPPING_SUFFIX = "_MAPPING_NAMES"
 # names of forward's arguments that carry a modality
 CARRIERS: Mapping[str, tuple[str, ...]] = {
     "text": ("input_ids",),
-    "image": ("pixel_values", "flattened_patches", "images"),
+    "image": (
+        "pixel_values",
+        "flattened_patches",
+        "images",
+        "image",
+        "image_pixel_values",
+        "visual_feats",
+        "visual_embeds",
+    ),
     "video": ("pixel_values_videos",),
-    "audio": ("input_features", "input_values", "audio_values", "input_audio_embeds"),
+    "audio": (
+        "input_features",
+        "input_values",
+        "audio_values",
+        "input_audio_embeds",
+        "audio_input_features",
+        "audio_input_ids",
+        "audio_prompt_latents",
+    ),
     "time": ("past_values", "series"),
 }
+_CATEGORY_OF_TASK: Mapping[str, str] = {
+    "MULTIMODAL_LM": "multimodal",
+    "IMAGE_TEXT_TO_TEXT": "vision_text",
+    "SPEECH_SEQ_2_SEQ": "speech_text",
+    "RNNT": "speech_text",
+    "TDT": "speech_text",
+    "TEXT_TO_WAVEFORM": "speech_text",
+    "TEXT_TO_SPECTROGRAM": "speech_text",
+    "CTC": "audio",
+    "AUDIO_CLASSIFICATION": "audio",
+    "VIDEO_CLASSIFICATION": "video",
+    "TIME_SERIES_PREDICTION": "time_series",
+    "SEQ_TO_SEQ_CAUSAL_LM": "encoder_decoder",
+    "MASKED_LM": "text_encoder",
+    "CAUSAL_LM": "text_decoder",
+    "IMAGE_CLASSIFICATION": "vision",
+    "OBJECT_DETECTION": "vision",
+    "BACKBONE": "vision",
+}
+"""What a type is by the mappings that name it, the telling ones first, where its class cannot be asked."""
 REMEMBERED_AS = "ARCHITECTURES"  # no type is written in capitals
 MODALITIES = ("text", "image", "audio", "video", "time")
 
@@ -126,10 +164,10 @@ def _classes_by_task() -> Iterator[tuple[str, str, str]]:
             yield task, config.model_type, f"{found.__module__}:{found.__name__}"
 
 
-def _components() -> dict[str, set[str]]:
-    """Type → the types whose `sub_configs` name its configuration class."""
+def _components(owners: Iterable[str]) -> dict[str, set[str]]:
+    """Type → those of the owners whose `sub_configs` name its configuration class."""
     found: dict[str, set[str]] = {}
-    for key in CONFIG_MAPPING:
+    for key in owners:
         for part in (CONFIG_MAPPING[key].sub_configs or {}).values():
             name = getattr(part, "model_type", "")
             if name and name != key:
@@ -138,7 +176,8 @@ def _components() -> dict[str, set[str]]:
 
 
 def registered_types() -> tuple[str, ...]:
-    """Types that were registered with `AutoConfig.register` in this process."""
+    """Types that were registered with `AutoConfig.register` in this process, or by the modules of `HWBENCH_MODELS`."""
+    import_named_modules()
     return tuple(getattr(CONFIG_MAPPING, "_extra_content", {}))
 
 
@@ -152,24 +191,26 @@ def architectures() -> Mapping[str, Architecture]:
 
 @lru_cache(maxsize=4)
 def _architectures(registered: tuple[str, ...]) -> Mapping[str, Architecture]:
-    recalled = None if registered else memory.recall(REMEMBERED_AS)
+    recalled = memory.recall(REMEMBERED_AS)
     if recalled is None:
-        found = _found()
-        if not registered:
-            memory.remember(REMEMBERED_AS, [asdict(architecture) for architecture in found])
+        found = _found(key for key in CONFIG_MAPPING if key not in registered)
+        memory.remember(REMEMBERED_AS, [asdict(architecture) for architecture in found])
     else:
         found = [
             Architecture(row["key"], row["model_class"], tuple(row["tasks"]), tuple(row["component_of"]))
             for row in recalled
         ]
-    return {architecture.key: architecture for architecture in found}
+    both = {architecture.key: architecture for architecture in (*found, *_found(registered))}
+    return dict(sorted(both.items()))
 
 
-def _found() -> list[Architecture]:
-    tasks: dict[str, list[tuple[str, str]]] = {}
-    for task, key, name in _classes_by_task():
-        tasks.setdefault(key, []).append((task, name))
-    parts = _components()
+def _found(keys: Iterable[str]) -> list[Architecture]:
+    asked = tuple(keys)
+    tasks: dict[str, list[tuple[str, str]]] = {key: [] for key in asked}
+    for task, key, name in _classes_by_task() if asked else ():
+        if key in tasks:
+            tasks[key].append((task, name))
+    parts = _components(asked)
     return [
         Architecture(
             key,
@@ -178,7 +219,7 @@ def _found() -> list[Architecture]:
             tuple(sorted(parts.get(key, ()))),
         )
         for key, found in sorted(tasks.items())
-        if key in CONFIG_MAPPING
+        if found
     ]
 
 
@@ -242,6 +283,27 @@ def modalities(model_class: Any) -> tuple[str, ...]:
         found = carried or {"text"}
         # an encoder of another modality has decoder tokens under another name
     return tuple(modality for modality in MODALITIES if modality in found)
+
+
+def output_modalities(model_class: Any) -> tuple[str, ...] | None:
+    """What the class says its forward pass gives, of `MODALITIES`; None where it says nothing."""
+    declared = getattr(model_class, "output_modalities", None)
+    if not declared:
+        return None
+    return (declared,) if isinstance(declared, str) else tuple(declared)
+
+
+def main_input(model_class: Any) -> str | None:
+    """The argument of forward that the class names as its main one: the first of several; None where it names none."""
+    named = getattr(model_class, "main_input_name", None)
+    if isinstance(named, list | tuple):
+        return named[0] if named else None
+    return named
+
+
+def category_by_tasks(architecture: Architecture) -> str:
+    """The category of a type whose class cannot be asked, from transformers' mappings; `unknown` where they tell none."""
+    return next((name for task, name in _CATEGORY_OF_TASK.items() if task in architecture.tasks), UNKNOWN_CATEGORY)
 
 
 def category(architecture: Architecture, model_class: Any, *, is_encoder_decoder: bool) -> str:

@@ -355,6 +355,17 @@ def _keep(checkpoint: Checkpoint) -> Checkpoint:
     return checkpoint
 
 
+def forget(key: str) -> bool:
+    """Take a kept checkpoint out of this machine's catalog; its results stay. False where none is kept under the key."""
+    if not _KEY.fullmatch(key):
+        return False
+    try:
+        (_folder() / f"{key}.json").unlink()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def _known_copy(key: str) -> Checkpoint | None:
     try:
         return kept(key)

@@ -23,14 +23,16 @@ from hwbench_pipeline.catalog.architectures import (
     Architecture,
     architectures,
     category,
+    category_by_tasks,
+    main_input,
     modalities,
     model_class_named,
+    output_modalities,
     registered_types,
 )
 from hwbench_pipeline.catalog.fitting import TEXT_TOKENS, InputMaker
 from hwbench_pipeline.catalog.shrinking import RUNGS, set_use_cache, tiny_config
 from hwbench_pipeline.catalog.signal import primary_output, strengthen_weights
-from hwbench_pipeline.schema.tables.catalog import UNKNOWN_CATEGORY
 
 SMALL_PARAMETERS = 30_000_000
 """A stand-in larger than this is left for a smaller one, where there is one."""
@@ -65,14 +67,18 @@ class Derived:
     counts: Mapping[str, int] = field(default_factory=dict)
     extra: tuple[str, ...] = ()
     takes_text: bool = False
+    output_modalities: tuple[str, ...] | None = None
+    main_input: str | None = None
     error_class: str | None = None
     reason: str | None = None
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Derived:
         """What `to_json` gave."""
-        lists = ("modalities", "tasks", "component_of", "extra")
-        values: dict[str, Any] = {name: tuple(inner) if name in lists else inner for name, inner in value.items()}
+        lists = ("modalities", "tasks", "component_of", "extra", "output_modalities")
+        values: dict[str, Any] = {
+            name: tuple(inner) if name in lists and inner is not None else inner for name, inner in value.items()
+        }
         return cls(**values)
 
     def to_json(self) -> dict[str, Any]:
@@ -103,7 +109,7 @@ def derive(key: str) -> Derived:
         model_class = model_class_named(architecture.model_class)
     except ValueError as error:
         return _failed(architecture, None, error_class, str(error), {})
-    facts: dict[str, Any] = {}
+    facts = _facts_of_class(architecture, model_class, is_encoder_decoder=False)
     largest, found = 0, []
     for rung in RUNGS:
         if largest > LARGEST_TINY_PARAMETERS and rung == RUNGS[-1]:
@@ -143,7 +149,7 @@ def _failed(
 ) -> Derived:
     unknown = {
         "model_class": architecture.model_class,
-        "category": UNKNOWN_CATEGORY,
+        "category": category_by_tasks(architecture),
         "modalities": (),
         "tasks": architecture.tasks,
         "component_of": architecture.component_of,
@@ -151,18 +157,25 @@ def _failed(
     return Derived(key=architecture.key, rung=rung, error_class=error_class, reason=reason, **{**unknown, **facts})
 
 
-def _facts(architecture: Architecture, model_class: Any, config: PretrainedConfig) -> dict[str, Any]:
-    is_encoder_decoder = bool(getattr(config, "is_encoder_decoder", False))
-    names = set(InputMaker(architecture.key, model_class, config).names)
-    takes = modalities(model_class)
+def _facts_of_class(architecture: Architecture, model_class: Any, *, is_encoder_decoder: bool) -> dict[str, Any]:
+    """What the class and the mappings tell without a configuration."""
     return {
         "model_class": architecture.model_class,
         "category": category(architecture, model_class, is_encoder_decoder=is_encoder_decoder),
-        "modalities": takes,
+        "modalities": modalities(model_class),
+        "output_modalities": output_modalities(model_class),
+        "main_input": main_input(model_class),
         "tasks": architecture.tasks,
         "component_of": architecture.component_of,
-        "takes_text": "text" in takes or (is_encoder_decoder and "decoder_input_ids" in names),
     }
+
+
+def _facts(architecture: Architecture, model_class: Any, config: PretrainedConfig) -> dict[str, Any]:
+    is_encoder_decoder = bool(getattr(config, "is_encoder_decoder", False))
+    names = set(InputMaker(architecture.key, model_class, config).names)
+    facts = _facts_of_class(architecture, model_class, is_encoder_decoder=is_encoder_decoder)
+    takes_text = "text" in facts["modalities"] or (is_encoder_decoder and "decoder_input_ids" in names)
+    return facts | {"takes_text": takes_text}
 
 
 def _count(model_class: Any, config: PretrainedConfig) -> int:

@@ -92,6 +92,7 @@ _FORMULAS = {
 
 def _call(module: torch.nn.Module, inputs: dict[str, torch.Tensor], *, training: bool) -> int:
     # eval mode even for training: layers that training drops at random would make the count a matter of luck
+    module.requires_grad_(training)  # without a gradient asked for no operation of a backward pass is looked for either
     with FlopCounterMode(display=False, custom_mapping=_FORMULAS) as counter, torch.set_grad_enabled(training):
         outputs = primary_output(module(**inputs))
         if training:

@@ -8,7 +8,12 @@ from __future__ import annotations
 from typing import Any
 
 from hwbench_pipeline.catalog import checkpoints, memory
-from hwbench_pipeline.catalog.architectures import architectures
+from hwbench_pipeline.catalog.architectures import (
+    architectures,
+    main_input,
+    model_class_named,
+    output_modalities,
+)
 from hwbench_pipeline.catalog.building import count_parameters, meta_model, weight_bytes_fp32
 from hwbench_pipeline.catalog.configs import SIZES, config_json, config_sha256, config_source, model_config
 from hwbench_pipeline.catalog.deriving import derived
@@ -35,6 +40,7 @@ def model_row(key: str, size: str) -> dict[str, Any]:
         "category": model.category,
         "model_class": model.model_class,
         "modalities": list(model.modalities),
+        **_of_class(model),
         "tasks": list(architecture.tasks) if architecture else [],
         "component_of": list(architecture.component_of) if architecture else [],
         "config_sha256": None,
@@ -56,6 +62,19 @@ def model_row(key: str, size: str) -> dict[str, Any]:
     if is_key_model:
         return row | {"reason": None} | counted(model.key, size)
     return row | remembered(model.key, size)
+
+
+def _of_class(model: CatalogModel) -> dict[str, Any]:
+    """What the class says of itself: its main input and what it gives; NULL for diffusers, whose classes say neither."""
+    if model.architecture in DIFFUSERS:
+        return {"output_modalities": None, "main_input": None}
+    if model.architecture in model_keys():
+        built = model_class_named(architectures()[model.architecture].model_class)
+        gives, takes = output_modalities(built), main_input(built)
+    else:
+        known = derived(model.architecture)
+        gives, takes = known.output_modalities, known.main_input
+    return {"output_modalities": None if gives is None else list(gives), "main_input": takes}
 
 
 def remembered_as(key: str, size: str) -> str:

@@ -18,6 +18,7 @@ TRACEBACK_VARIABLE = "HWBENCH_TRACEBACK"
 _OWN_ERRORS = {
     "UnknownModelError": WRONG_CALL,
     "CheckpointError": WRONG_CALL,
+    "RegistrationError": WRONG_CALL,
     "UnknownHardwareError": WRONG_CALL,
     "InvalidKeyError": WRONG_CALL,
     "QueryError": WRONG_CALL,

@@ -23,11 +23,17 @@ def run(
         str | None, typer.Option(metavar="M,…", help="Only these: catalog keys, Hugging Face ids, ./folders.")
     ] = None,
     from_hub: FromHubOption = False,
+    forget: Annotated[
+        str | None, typer.Option(metavar="KEY", help="Take this checkpoint, once asked for, out of the catalog again.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print the catalog."""
     from hwbench_pipeline.schema.tables import CORE_MODELS
 
+    if forget is not None:
+        _forget(forget)
+        return
     wanted = listed_categories(category)
     if from_hub and model is None:
         raise WrongCallError("--from-hub: fetches what --model names. Fix: leave it out, or --model org/name")
@@ -62,3 +68,12 @@ def run(
             right=("parameters", "GFLOP per item"),
         )
     )
+
+
+def _forget(key: str) -> None:
+    from hwbench_pipeline.catalog import checkpoints
+
+    if not checkpoints.forget(key):
+        kept = ", ".join(checkpoints.kept_keys()) or "none"
+        raise WrongCallError(f"--forget {key}: no checkpoint is kept under this key; kept: {kept}. Fix: one of these")
+    say(f"{key} is no model of this machine's catalog any more; its results stay")

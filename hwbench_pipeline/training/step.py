@@ -14,7 +14,7 @@ from typing import Any, Self
 import torch
 
 from hwbench_pipeline.catalog.inputs import place_inputs
-from hwbench_pipeline.catalog.labels import make_labels, training_loss_kind
+from hwbench_pipeline.catalog.labels import SURROGATE, make_labels, training_loss_kind
 from hwbench_pipeline.catalog.signal import primary_output
 from hwbench_pipeline.hardware.devices import DTYPES, UnsupportedError, require_full_fp32, synchronizer
 from hwbench_pipeline.hardware.platforms import torch_device
@@ -114,6 +114,8 @@ class TrainingStep:
         def run() -> None:
             loss = forward()
             loss.backward()  # type: ignore[no-untyped-call]
+            if not losses:
+                _require_gradients(model)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             synchronize()
@@ -127,12 +129,18 @@ class TrainingStep:
                 "attention": getattr(model.config, "_attn_implementation", None),
                 "class": type(model).__name__,
                 "learning_rate": LEARNING_RATE,
-                "loss": training_loss_kind(key) if labels is not None else "surrogate: mean square of the outputs",
+                "loss": training_loss_kind(key) if labels is not None else SURROGATE,
                 "optimizer": "AdamW",
                 "precision_method": "autocast" if precision == "bf16" else "as stored",
                 "weights": "random",
             },
         )
+
+
+def _require_gradients(model: torch.nn.Module) -> None:
+    """Raise `LossError` where the loss moves no parameter: such a step trains nothing, however long it takes."""
+    if not any(parameter.grad is not None and bool(parameter.grad.any()) for parameter in model.parameters()):
+        raise LossError("the loss gives no parameter a gradient other than zero: the step trained nothing")
 
 
 def _surrogate_loss(output: Any) -> torch.Tensor:

@@ -14,7 +14,8 @@ FILM = CatalogModel("film", "", "", "", "video", ("text", "video"))
 PART = CatalogModel("tower", "", "", "", "vision", ("image",))
 
 
-def found(*made, models=(TEXT, BOTH, FILM, PART)):
+def found(*made, models=(TEXT, BOTH, FILM, PART), size=None):
+    made = [row | {"model_size": size or "tiny"} for row in made]
     return entries(made, models, ["tower"])
 
 
@@ -25,6 +26,13 @@ def test_a_failure_and_a_missing_row_are_not_verified():
     assert count(of, ONNX) == Count(4, 0, 0, 0)
     assert count([], CPU).percent is None
     assert causes(of, CPU) == {"never_tried": 2, "config": 1}
+
+
+def test_what_was_not_compared_and_what_is_no_stand_in_is_not_verified():
+    (unchecked, *_) = found(rows.measured(model="bert", output_max_rel_error=None))
+    assert not unchecked.is_verified(CPU)
+    (large, *_) = found(rows.measured(model="bert"), size="reference")
+    assert CPU not in large.rows
 
 
 def test_every_way_is_counted_apart():

@@ -41,7 +41,7 @@ def row(**values):
         ({}, "input"),
         ({"failed_phase": "compile"}, "operator_unsupported"),
         ({"failed_phase": "sample"}, "execution"),
-        ({"status": "unsupported", "failed_phase": "compile"}, "operator_unsupported"),
+        ({"status": "unsupported", "failed_phase": "compile"}, "unsupported"),
         ({"status": "unsupported", "failed_phase": None}, "unsupported"),
     ],
 )
@@ -68,7 +68,7 @@ def test_alike_failures_stand_together_whatever_their_numbers():
         ("openvino", ("opt",)),
     ]
     assert found[0].example == "hwbench bench --hardware cpu --model opt --size tiny"
-    assert found[0].message == "RuntimeError: shapes N and N do not match"
+    assert found[0].message == "RuntimeError: shapes 7 and 8 do not match", "the example as it was said"
 
 
 def test_the_reproduction_says_only_what_is_not_usual():

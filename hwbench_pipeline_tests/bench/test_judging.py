@@ -96,3 +96,8 @@ def test_an_output_that_is_zero_by_nature_is_measured_against_the_others():
     reference = {"scale": np.array([4.0]), "loc": np.array([0.0])}
     assert largest_relative_error(reference, {"scale": np.array([4.0]), "loc": np.array([0.0])}) == 0
     assert largest_relative_error(reference, {"scale": np.array([4.0]), "loc": np.array([1.0])}) == 0.25
+
+
+def test_a_reference_that_its_input_does_not_change_proves_nothing():
+    with pytest.raises(WrongOutputError, match="the same output for another input"):
+        require_right_output(0.0, "fp32", 0.0)

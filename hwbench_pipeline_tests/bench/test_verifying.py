@@ -27,6 +27,11 @@ def test_an_architecture_by_rule_passes_in_both_modes(processes):
         assert verdict.output_max_rel_error <= 1e-3
 
 
+def test_one_call_of_a_stream_is_one_request(processes):
+    verdict = verify_cell("openvino", "vit", "inference", processes, variant="throughput")
+    assert (verdict.outcome, verdict.reason) == ("passed", None)
+
+
 def test_what_cannot_be_built_fails_with_its_reason_and_absent_hardware_is_skipped(processes):
     """transformers' own words; the probe's own words."""
     failed = verify_cell("cpu", "dinat", "inference", processes)

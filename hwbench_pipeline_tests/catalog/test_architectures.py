@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from transformers import CONFIG_MAPPING, AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel
 from transformers.modeling_outputs import CausalLMOutput
 
-from hwbench_pipeline.bench.cell import run_job
-from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling
+from hwbench_pipeline.bench.engine import run_cell
+from hwbench_pipeline.bench.isolation import CellProcesses
+from hwbench_pipeline.bench.plan import CellPlan, Point
+from hwbench_pipeline.bench.verifying import ONE_CALL
 from hwbench_pipeline.catalog.architectures import (
     architectures,
     category,
@@ -133,18 +141,45 @@ def test_asking_for_a_model_by_its_type_or_checkpoint():
         asked_model("distilbret")
 
 
-def test_a_registered_class_appears_and_runs(registered, monkeypatch):
-    """Registered through transformers' own way: derived, shrunk, given inputs, measured, trained, without an edit of ours."""
+def test_a_registered_class_appears_and_runs(registered):
+    """Registered through transformers' own way: derived, shrunk, given inputs, and, in processes of their own, measured and
+    trained, without an edit of ours."""
     assert registered in catalog_keys()
     known = derived(registered)
     assert (known.reason, known.category, known.rung) == (None, "text_decoder", "narrow")
     assert catalog_model(registered).model_class.endswith("WordCountForCausalLM")
-    quick = Sampling(min_warmup=1, min_warmup_s=0, max_warmup_s=0, min_samples=3, min_duration_s=0)
-    for mode in ("inference", "training"):
-        events = []
-        plan = CellPlan("cpu", registered, mode, (Point(),), quick)
-        run_job({"plan": plan.to_json()}, events.append)
-        done = [event for event in events if event["event"] != "phase"]
-        assert [event["event"] for event in done] == ["measured"], done
-        assert len(done[0]["values"]["samples_ms"]) >= 3
-        assert done[0]["values"]["n_parameters"] < 1_000_000
+    with CellProcesses() as processes:
+        for mode in ("inference", "training"):
+            (row,) = run_cell(CellPlan("cpu", registered, mode, (Point(),), ONE_CALL), processes).rows
+            assert (row["status"], row["model"]) == ("ok", registered), row["error_message"]
+            assert row["n_parameters"] < 1_000_000
+
+
+def test_a_class_that_no_other_process_can_import_is_refused_with_the_fix(registered, monkeypatch):
+    monkeypatch.setattr(WordCountConfig, "__module__", "__main__")
+    with CellProcesses() as processes:
+        (row,) = run_cell(CellPlan("cpu", registered, points=(Point(),), sampling=ONE_CALL), processes).rows
+    assert row["status"] == "failed"
+    assert "Fix: put it into a module of its own" in row["error_message"]
+
+
+def test_a_module_that_registers_types_is_named_for_the_command_line(tmp_path):
+    source = inspect.getsource(WordCountConfig) + inspect.getsource(WordCountForCausalLM)
+    head = (
+        "import torch\nfrom transformers import AutoConfig, AutoModelForCausalLM, PretrainedConfig, PreTrainedModel\n"
+    )
+    head += "from transformers.modeling_outputs import CausalLMOutput\n\n"
+    tail = "AutoConfig.register(WordCountConfig.model_type, WordCountConfig)\n"
+    tail += "AutoModelForCausalLM.register(WordCountConfig, WordCountForCausalLM)\n"
+    (tmp_path / "my_types.py").write_text(head + source + tail)
+    call = [str(Path(sys.executable).with_name("hwbench")), "verify", "--model", WordCountConfig.model_type]
+
+    def verified(modules):
+        environment = os.environ | {"HWBENCH_MODELS": modules, "HWBENCH_HOST_LOCK": str(tmp_path / "lock")}
+        return subprocess.run(call, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+
+    done = verified("my_types")
+    assert done.returncode == 0, done.stdout + done.stderr
+    wrong = verified("my_type")
+    assert (wrong.returncode, "Traceback" in wrong.stderr) == (2, False), wrong.stderr
+    assert "No module named 'my_type'" in " ".join(wrong.stderr.split())

@@ -20,7 +20,7 @@ from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling
 from hwbench_pipeline.catalog import checkpoints
 from hwbench_pipeline.catalog.architectures import architectures
 from hwbench_pipeline.catalog.building import build_model
-from hwbench_pipeline.catalog.checkpoints import CheckpointError, kept, kept_keys
+from hwbench_pipeline.catalog.checkpoints import CheckpointError, forget, kept, kept_keys
 from hwbench_pipeline.catalog.configs import config_sha256, model_config
 from hwbench_pipeline.catalog.entries import asked_model, catalog_keys, catalog_model
 from hwbench_pipeline.catalog.inputs import make_inputs
@@ -108,6 +108,15 @@ def test_what_is_kept_outlives_the_cache_and_follows_it(hub):
     published(hub, "acme/llama", llama(rope_theta=5.0), revision="f" * 40)
     assert asked_model("acme/llama").key == key
     assert kept(key).revision == "f" * 40
+
+
+def test_forgetting_takes_it_out_of_the_catalog(hub):
+    published(hub, "acme/llama", llama())
+    key = asked_model("acme/llama").key
+    assert forget(key)
+    assert kept_keys() == ()
+    assert not forget(key)
+    assert not forget("../elsewhere")
 
 
 def test_a_key_finds_the_cached_checkpoint_that_was_never_asked_for(hub):

@@ -197,13 +197,15 @@ class OpenvinoStream(OpenvinoForward):
         latencies: list[float] = []
         self._queue.set_callback(lambda request, _: latencies.append(request.latency))
         begun = time.perf_counter()
+        n_started = 0
         while True:
             elapsed = time.perf_counter() - begun
             has_minima = len(latencies) >= min_requests and elapsed >= min_duration_s
-            if has_minima or elapsed >= max_duration_s:
+            if n_started and (has_minima or elapsed >= max_duration_s):
                 break
             self._queue.get_idle_request_id()  # waits until there is one
             self._queue.start_async()
+            n_started += 1
         self._queue.wait_all()
         return StreamSamples(latencies, time.perf_counter() - begun, len(self._queue))
 

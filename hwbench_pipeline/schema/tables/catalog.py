@@ -41,6 +41,12 @@ CORE_MODELS = Table(
         Column("category", STRING, "Category.", nullable=False, allowed=CATEGORIES),
         Column("model_class", STRING, "Class of transformers or diffusers that is built.", nullable=False),
         Column("modalities", ColumnType.LIST_STRING, "What it takes: text, image, audio, video, time.", nullable=False),
+        Column(
+            "output_modalities",
+            ColumnType.LIST_STRING,
+            "What its class says it gives: text, image, audio, video, time; NULL where it says nothing.",
+        ),
+        Column("main_input", STRING, "The argument that its class names as the main one; NULL where it names none."),
         Column("tasks", ColumnType.LIST_STRING, "transformers' auto mappings that name the architecture."),
         Column(
             "component_of",
