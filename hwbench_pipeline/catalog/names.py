@@ -187,6 +187,8 @@ def _exact_names() -> dict[str, str]:
 
 
 _EXACT = _exact_names()
+# What people call a catalog checkpoint for short. With its organisation such a name is a checkpoint of its own.
+_SHORT = {"tinyllama-1.1b": "llama", "qwen2-0.5b": "qwen2"}
 
 
 def _is_stand_in(organisation: str, base: str) -> bool:
@@ -263,12 +265,12 @@ def resolve(name: str) -> CatalogModel:
 
 
 def resolve_exactly(name: str) -> CatalogModel:
-    """The catalog model whose key, display name or checkpoint id this is, organisation optional.
+    """The catalog model whose key, display name, checkpoint id or short name this is, organisation optional.
 
     For asking for a model: another checkpoint of the same architecture (prajjwal1/bert-tiny) is another model, and is
     refused here. Raises UnknownModelError.
     """
-    key = _EXACT.get(_words(name))
+    key = _EXACT.get(_words(name)) or _SHORT.get(_words(name))
     if key is not None:
         return _MODEL_BY_KEY[key]
     tiny = next((model.key for model in MODELS if _words(name) == _words(model.tiny_model_id)), None)

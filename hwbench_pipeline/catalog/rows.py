@@ -122,7 +122,10 @@ def counted(key: str, size: str) -> dict[str, Any]:
     except Exception as error:
         if key in model_keys():
             raise
-        return row | {"flops_method": f"not counted: {type(error).__name__}: {' '.join(str(error).split())[:200]}"}
+        said = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        if row["n_parameters"] is None:
+            row["reason"] = row["reason"] or f"cannot be built at this size: {said}"
+        return row | {"flops_method": f"not counted: {said}"}
     return row | {"flops": flops.flops, "flops_method": flops.method}
 
 

@@ -68,6 +68,10 @@ def run(
             right=("parameters", "GFLOP per item"),
         )
     )
+    for row in rows:
+        why = row["reason"] or (row["flops_method"] if row["flops"] is None else None)
+        if why and (named or row["model_size"] == SIZES[0]):  # a long list tells a model's reason once
+            output().print(f"{row['model']} {row['model_size']}: {' '.join(why.split())[:300]}", markup=False)
 
 
 def _forget(key: str) -> None:

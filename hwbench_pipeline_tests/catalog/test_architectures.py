@@ -135,6 +135,10 @@ def test_asking_for_a_model_by_its_type_or_checkpoint():
     assert asked_model("GPT2").key == "gpt2"
     assert asked_model("xlm_roberta").key == "xlm-roberta"
     assert asked_model("bert-base-uncased").key == "bert"
+    assert asked_model("TinyLlama-1.1B").model_id == "TinyLlama/TinyLlama-1.1B-Chat-v1.0"
+    assert asked_model("Qwen2-0.5B").key == "qwen2"
+    with pytest.raises(UnknownModelError, match="another checkpoint"):
+        asked_model("Qwen/Qwen2-0.5B")
     with pytest.raises(UnknownModelError, match="another checkpoint"):
         asked_model("prajjwal1/bert-tiny")
     with pytest.raises(UnknownModelError, match="distilbert"):

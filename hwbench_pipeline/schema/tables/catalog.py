@@ -73,8 +73,8 @@ CORE_MODELS = Table(
         Column(
             "reason",
             STRING,
-            "Why it gave no answer when it was tried: what cannot be built or called, with transformers' own words. "
-            "NULL where a forward pass of its tiny size did.",
+            "Why it gave no answer when its tiny size was tried, or cannot be built at this size, with transformers' own "
+            "words. NULL where neither is so.",
         ),
     ),
     ("model", "model_size"),
