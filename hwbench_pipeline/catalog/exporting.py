@@ -28,6 +28,7 @@ EXPORTED = "transformers.exporters"
 ROUTES = (TRACED, EXPORTED)
 """The ways to a graph; of a first attempt on 121 architectures each took some that the other did not."""
 
+_SOLVE_TRIANGULAR = torch.linalg.solve_triangular
 _POSITIONS_IN_PYTHON = "compute_3d_position_ids"
 """What transformers' models with such positions call their walk over the tokens."""
 
@@ -61,6 +62,27 @@ def _unpad_by_whole_numbers(tensor: torch.Tensor, original_size: Any) -> torch.T
     return tensor[:, :, padding : width - padding]
 
 
+def _solved_by_products(
+    system: torch.Tensor, values: torch.Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
+) -> torch.Tensor:
+    """What `torch.linalg.solve_triangular` gives for a lower matrix with ones on its diagonal, in matrix products.
+
+    1 + N with N strictly lower has the inverse (1 - N)(1 + N²)(1 + N⁴)…, which ends where the power reaches the matrix's
+    width: N to that power is zero. Runtimes have no operation for the original.
+    """
+    if upper or not left or not unitriangular:
+        return _SOLVE_TRIANGULAR(system, values, upper=upper, left=left, unitriangular=unitriangular)
+    width = int(system.shape[-1])
+    power = torch.tril(system, diagonal=-1)
+    values = values - power @ values
+    covered = 2
+    while covered < width:
+        power = power @ power
+        values = values + power @ values
+        covered *= 2
+    return values
+
+
 @contextlib.contextmanager
 def _traceable_code(model: torch.nn.Module) -> Iterator[None]:
     """While tracing, replaces what tracing cannot follow in a model's own code by the same on Python numbers."""
@@ -69,6 +91,7 @@ def _traceable_code(model: torch.nn.Module) -> Iterator[None]:
             for module in {type(part).__module__ for part in model.modules()}:
                 if hasattr(sys.modules[module], "unpad_image"):
                     replaced.enter_context(mock.patch(f"{module}.unpad_image", _unpad_by_whole_numbers))
+            replaced.enter_context(mock.patch("torch.linalg.solve_triangular", _solved_by_products))
         yield
 
 
@@ -160,13 +183,25 @@ def exported(
 def exported_inputs(names: Sequence[str], inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
     """The tensors of a call in the order of an exported graph's inputs, which leaves out those it does not read.
 
-    Raises ValueError for an input of the graph that the call does not have.
+    What a model takes apart into Python numbers is an input for each of them, named by its place (`image_sizes_0_1`). Raises
+    ValueError for an input of the graph that the call does not have.
     """
     bare = [name.removeprefix("input.") for name in names]
-    missing = [name for name in bare if name not in inputs]
+    found = {name: _input_named(name, inputs) for name in bare}
+    missing = [name for name, tensor in found.items() if tensor is None]
     if missing:
         raise ValueError(f"the exported graph takes {', '.join(missing)}, the call has {', '.join(inputs)}")
-    return tuple(inputs[name] for name in bare)
+    return tuple(tensor for name in bare if (tensor := found[name]) is not None)
+
+
+def _input_named(name: str, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor | None:
+    if name in inputs:
+        return inputs[name]
+    for whole, tensor in inputs.items():
+        place = name.removeprefix(f"{whole}_").split("_")
+        if name.startswith(f"{whole}_") and all(part.isdigit() for part in place) and len(place) == tensor.dim():
+            return tensor[tuple(map(int, place))]
+    return None
 
 
 def exported_outputs(metadata: Any, are_floating: Sequence[bool]) -> dict[str, int]:

@@ -142,7 +142,7 @@ class OnnxruntimeForward:
         self._folder = folder
         self._binding = session.io_binding()
         for value, tensor in zip(session.get_inputs(), graph.inputs, strict=True):
-            self._binding.bind_cpu_input(value.name, np.ascontiguousarray(tensor.numpy()))
+            self._binding.bind_cpu_input(value.name, tensor.contiguous().numpy())
         for value in session.get_outputs():
             self._binding.bind_output(value.name)
 

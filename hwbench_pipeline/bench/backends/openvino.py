@@ -233,7 +233,7 @@ def _request(compiled: Any, inputs: Sequence[torch.Tensor]) -> Any:
 
 def _set_inputs(request: Any, inputs: Sequence[torch.Tensor]) -> None:
     for index, tensor in enumerate(inputs):
-        request.set_input_tensor(index, ov.Tensor(np.ascontiguousarray(tensor.numpy())))
+        request.set_input_tensor(index, ov.Tensor(tensor.contiguous().numpy()))
 
 
 def _as_float32(tensor: Any) -> Array:
