@@ -16,6 +16,8 @@ from hwbench_pipeline.catalog.names import CatalogModel
 
 Row = Mapping[str, Any]
 
+_POINT = ("model", "mode", "hardware", "variant", "scenario", "precision", "batch_size", "sequence_length")
+
 
 @dataclass(frozen=True)
 class Way:
@@ -71,13 +73,13 @@ class Entry:
 def entries(rows: Iterable[Row], models: Iterable[CatalogModel], parts: Sequence[str]) -> list[Entry]:
     """The models in their order, each with its current rows.
 
-    Rows of tiny stand-ins only. The newest row of a point stands for it. A way is verified where one of its points is: the row is that point's, else
-    the newest.
+    Rows of tiny stand-ins only. The newest row of a point stands for it. A way is verified where one of its points is:
+    the row is that point's, else the newest.
     """
     of_point: dict[tuple[Any, ...], Row] = {}
     for row in sorted(rows, key=lambda row: str(row["started_at"])):
         if row["model"] is not None and row["hardware"] is not None and row["model_size"] == "tiny":
-            of_point[(*(row.get(name) for name in ("model", "mode", "hardware", "variant")), *_point(row))] = row
+            of_point[tuple(row.get(name) for name in _POINT)] = row
     by_model: dict[str, dict[Way, Row]] = {}
     for row in sorted(of_point.values(), key=lambda row: (row["status"] == "ok", str(row["started_at"]))):
         by_model.setdefault(row["model"], {})[Way(row["mode"], row["hardware"], row.get("variant"))] = row
@@ -85,10 +87,6 @@ def entries(rows: Iterable[Row], models: Iterable[CatalogModel], parts: Sequence
         Entry(model.key, model.category, model.modalities, model.key in parts, by_model.get(model.key, {}))
         for model in models
     ]
-
-
-def _point(row: Row) -> tuple[Any, ...]:
-    return tuple(row.get(name) for name in ("scenario", "precision", "batch_size", "sequence_length"))
 
 
 def ways(found: Iterable[Entry]) -> list[Way]:

@@ -6,6 +6,7 @@ Belongs here: the states and their counts. Does not belong here: percentages typ
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import product
 from typing import Any
 
 from hwbench_pipeline.schema.tables.results import BOUNDED_ERROR_CLASSES, MODES
@@ -59,12 +60,8 @@ def coverage_rows(
             known_categories.setdefault(cell[2], row["category"])
         by_cell.setdefault(cell, []).append(row)
     every_hardware = dict.fromkeys((*hardware, *(key for _, key, _ in by_cell)))
-    by_cell |= {
-        (mode, key, model): by_cell.get((mode, key, model), [])
-        for mode in MODES
-        for key in every_hardware
-        for model in known_categories
-    }
+    for whole in product(MODES, every_hardware, known_categories):
+        by_cell.setdefault(whole, [])
     return [_cell_row(mode, key, model, known_categories[model], rows) for (mode, key, model), rows in by_cell.items()]
 
 

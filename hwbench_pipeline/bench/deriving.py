@@ -17,11 +17,10 @@ from hwbench_pipeline.catalog import memory
 from hwbench_pipeline.catalog.architectures import REMEMBERED_AS, architectures
 from hwbench_pipeline.catalog.checkpoints import kept_keys
 from hwbench_pipeline.catalog.configs import SIZES
-from hwbench_pipeline.catalog.deriving import Derived, derive
+from hwbench_pipeline.catalog.deriving import derive, failed
 from hwbench_pipeline.catalog.diffusion import DIFFUSERS
 from hwbench_pipeline.catalog.entries import catalog_keys, catalog_model
 from hwbench_pipeline.catalog.names import CatalogModel, model_keys
-from hwbench_pipeline.schema.tables.catalog import UNKNOWN_CATEGORY
 
 PHASE_TIMEOUT_S = 120.0
 """For trying one architecture, and for counting it at one size, on a machine that does other things as well."""
@@ -60,7 +59,8 @@ def find_out(keys: Iterable[str], *, n_processes: int, on_done: Callable[[str], 
         found.update({event["name"]: event["value"] for event in outcome.events if event["event"] == "found"})
         died = outcome.limit or f"the process ended with exit code {outcome.exit_code}"
         if key not in found:
-            found[key] = _died(key, died).to_json()
+            reason = f"trying it ended its process: {died}"
+            found[key] = failed(architectures()[key], None, "ProcessDied", reason, {}).to_json()
             memory.remember(key, found[key])
         for size in SIZES:
             if f"{key}.{size}" not in found:
@@ -106,21 +106,6 @@ def known_models(*, on_need: Callable[[str], object], parts: bool = False) -> li
 def _tiny_parameters(key: str) -> float:
     counted = memory.recall(f"{key}.{SIZES[0]}") or {}
     return float(counted.get("n_parameters") or 0)
-
-
-def _died(key: str, how: str) -> Derived:
-    architecture = architectures()[key]
-    return Derived(
-        key=key,
-        model_class=architecture.model_class,
-        category=UNKNOWN_CATEGORY,
-        modalities=(),
-        tasks=architecture.tasks,
-        component_of=architecture.component_of,
-        rung=None,
-        error_class="ProcessDied",
-        reason=f"trying it ended its process: {how}",
-    )
 
 
 def _uncounted(reason: str | None, how: str) -> dict[str, Any]:

@@ -266,15 +266,19 @@ def required_arguments(model_class: Any) -> tuple[str, ...]:
     )
 
 
+def _said(model_class: Any, attribute: str) -> tuple[str, ...]:
+    """What a class says of itself in an attribute that holds one name or several; nothing where it has none."""
+    said = getattr(model_class, attribute, None) or ()
+    return (said,) if isinstance(said, str) else tuple(said)
+
+
 def modalities(model_class: Any) -> tuple[str, ...]:
     """What a forward pass takes, of `MODALITIES`: what the class says, less what its forward has no argument for.
 
     Classes that say nothing inherit `text`; there the arguments of forward alone decide.
     """
-    declared = getattr(model_class, "input_modalities", None) or ()
-    declared = (declared,) if isinstance(declared, str) else tuple(declared)
-    main = getattr(model_class, "main_input_name", None) or ()
-    names = {*forward_parameters(model_class), *((main,) if isinstance(main, str) else main)}
+    declared = _said(model_class, "input_modalities")
+    names = {*forward_parameters(model_class), *_said(model_class, "main_input_name")}
     carried = {modality for modality, carriers in CARRIERS.items() if names.intersection(carriers)}
     if declared and set(declared) != {"text"} and "video" in declared and "image" not in declared:
         carried = {"video" if modality == "image" else modality for modality in carried}  # frames are its pixel values
@@ -287,18 +291,12 @@ def modalities(model_class: Any) -> tuple[str, ...]:
 
 def output_modalities(model_class: Any) -> tuple[str, ...] | None:
     """What the class says its forward pass gives, of `MODALITIES`; None where it says nothing."""
-    declared = getattr(model_class, "output_modalities", None)
-    if not declared:
-        return None
-    return (declared,) if isinstance(declared, str) else tuple(declared)
+    return _said(model_class, "output_modalities") or None
 
 
 def main_input(model_class: Any) -> str | None:
     """The argument of forward that the class names as its main one: the first of several; None where it names none."""
-    named = getattr(model_class, "main_input_name", None)
-    if isinstance(named, list | tuple):
-        return named[0] if named else None
-    return named
+    return next(iter(_said(model_class, "main_input_name")), None)
 
 
 def category_by_tasks(architecture: Architecture) -> str:

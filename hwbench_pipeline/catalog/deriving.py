@@ -108,7 +108,7 @@ def derive(key: str) -> Derived:
     try:
         model_class = model_class_named(architecture.model_class)
     except ValueError as error:
-        return _failed(architecture, None, error_class, str(error), {})
+        return failed(architecture, None, error_class, str(error), {})
     facts = _facts_of_class(architecture, model_class, is_encoder_decoder=False)
     largest, found = 0, []
     for rung in RUNGS:
@@ -135,7 +135,7 @@ def derive(key: str) -> Derived:
     if found:
         return min(found, key=lambda one: one[0])[1]
     rung_built, facts = built or (None, facts)
-    return _failed(architecture, rung_built, error_class, "; ".join(failures[:2]), facts)
+    return failed(architecture, rung_built, error_class, "; ".join(failures[:2]), facts)
 
 
 def _told(rung: str, error: Exception) -> str:
@@ -144,9 +144,10 @@ def _told(rung: str, error: Exception) -> str:
     return f"{rung}: {type(error).__name__}: {' '.join(str(error).split())[:300]} ({Path(where.filename).name}:{where.lineno})"
 
 
-def _failed(
+def failed(
     architecture: Architecture, rung: str | None, error_class: str, reason: str, facts: Mapping[str, Any]
 ) -> Derived:
+    """What is known of an architecture that gave no answer: why, what `facts` tell, and what its mappings do."""
     unknown = {
         "model_class": architecture.model_class,
         "category": category_by_tasks(architecture),

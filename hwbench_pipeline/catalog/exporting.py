@@ -71,7 +71,8 @@ def _solved_by_products(
     width: N to that power is zero. Runtimes have no operation for the original.
     """
     if upper or not left or not unitriangular:
-        return _SOLVE_TRIANGULAR(system, values, upper=upper, left=left, unitriangular=unitriangular)
+        solved: torch.Tensor = _SOLVE_TRIANGULAR(system, values, upper=upper, left=left, unitriangular=unitriangular)
+        return solved
     width = int(system.shape[-1])
     power = torch.tril(system, diagonal=-1)
     values = values - power @ values
@@ -116,6 +117,12 @@ def graph_inputs(model: torch.nn.Module, inputs: Mapping[str, Any]) -> dict[str,
         model.eval()(**inputs, **_without_cache(model))
     positions = found[0] if found else None
     return dict(inputs) if positions is None else {**inputs, "position_ids": positions}
+
+
+def computed_outside(inputs: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The option of a row that says which of a graph's inputs `graph_inputs` added to those of the call; nothing for none."""
+    added = sorted(set(inputs) - set(given))
+    return {"computed_outside": added} if added else {}
 
 
 def _without_cache(model: torch.nn.Module) -> dict[str, Any]:
@@ -187,11 +194,11 @@ def exported_inputs(names: Sequence[str], inputs: Mapping[str, torch.Tensor]) ->
     ValueError for an input of the graph that the call does not have.
     """
     bare = [name.removeprefix("input.") for name in names]
-    found = {name: _input_named(name, inputs) for name in bare}
-    missing = [name for name, tensor in found.items() if tensor is None]
+    found = [_input_named(name, inputs) for name in bare]
+    missing = [name for name, tensor in zip(bare, found, strict=True) if tensor is None]
     if missing:
         raise ValueError(f"the exported graph takes {', '.join(missing)}, the call has {', '.join(inputs)}")
-    return tuple(tensor for name in bare if (tensor := found[name]) is not None)
+    return tuple(tensor for tensor in found if tensor is not None)
 
 
 def _input_named(name: str, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor | None:

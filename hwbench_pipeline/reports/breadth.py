@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hwbench_pipeline.analysis.breadth import Entry, Way, by_category, causes, count, entries, ways
-from hwbench_pipeline.analysis.failures import CAUSES, clusters, reproduction
+from hwbench_pipeline.analysis.failures import CAUSES, clusters
 from hwbench_pipeline.catalog.architectures import architectures, without_model_class
 from hwbench_pipeline.catalog.entries import catalog_keys, catalog_model
 from hwbench_pipeline.catalog.labels import SURROGATE
@@ -151,9 +151,9 @@ def _introduction(published: Published) -> str:
 
 def _counts(known: Sequence[Way], standalone: list[Entry], diffusion: list[Entry], found: Sequence[Entry]) -> str:
     rows = []
+    of_transformers = [entry for entry in found if entry.category != "diffusion"]
     for way in known:
-        own, more = count(standalone, way), count(diffusion, way)
-        every = count([entry for entry in found if entry.category != "diffusion"], way)
+        own, more, every = count(standalone, way), count(diffusion, way), count(of_transformers, way)
         rows.append(
             (
                 way.title,
@@ -230,8 +230,7 @@ def _failures(known: Sequence[Way], own: Sequence[Entry], of: str = "") -> list[
             continue
         lines = [f"### {of}{way.title}: {len(failing)} fail, {len(alike)} kinds"]
         for cluster in alike:
-            shown = next(row for row in failing if reproduction(row) == cluster.example)
-            message = f"{shown['error_class']}: {shown['error_message']}"
+            message = cluster.message
             if len(message) > _LONGEST_MESSAGE:
                 message = message[:_LONGEST_MESSAGE] + "…"
             lines.append(

@@ -29,6 +29,7 @@ from hwbench_pipeline.catalog.exporting import (
     TRACED,
     Graph,
     TracedForward,
+    computed_outside,
     exported,
     exported_inputs,
     exported_outputs,
@@ -98,7 +99,7 @@ class OnnxruntimeBackend:
                 "provider": session.get_providers()[0],
                 "route": route,
                 "weights": "random",
-                **({"computed_outside": beside} if (beside := sorted(set(inputs) - set(workload.inputs))) else {}),
+                **computed_outside(inputs, workload.inputs),
             },
         )
         return OnnxruntimeForward(facts, session, graph, folder)

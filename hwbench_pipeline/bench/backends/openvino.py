@@ -28,6 +28,7 @@ from hwbench_pipeline.catalog.exporting import (
     TRACED,
     Graph,
     TracedForward,
+    computed_outside,
     exported,
     exported_inputs,
     exported_outputs,
@@ -113,7 +114,7 @@ class OpenvinoBackend:
                 "streams": _streams(compiled),
                 "stored_weights": stored,
                 "weights": "random",
-                **({"computed_outside": beside} if (beside := sorted(set(inputs) - set(workload.inputs))) else {}),
+                **computed_outside(inputs, workload.inputs),
             },
         )
         if workload.variant == LATENCY:
