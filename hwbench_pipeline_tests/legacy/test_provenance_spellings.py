@@ -88,6 +88,10 @@ MARKS = [
     ("comment", "made-up example"),
     ("note", "example values, not measurements"),
     ("status_message", "ran against a stubbed backend"),
+    ("quality", "fake data"),
+    ("generator", "numpy.random.default_rng"),
+    ("mode", "replay of recorded numbers"),
+    ("note", "the latencies were replayed from last year"),
 ]
 NOT_THERE = [("hardware_detected", False), ("device_found", "no"), ("hardware_available", "false")]
 NO_MARKS = [
@@ -131,6 +135,10 @@ NO_MARKS = [
     ("warning", "no GPU found, ran on CPU"),
     ("hardware_detected", True),
     ("warnings", ["warm-up left out"]),
+    ("mode", "replay"),
+    ("traffic", "replayed requests of production"),
+    ("input_generator", "numpy.random.default_rng"),
+    ("generator", "vllm bench serve"),
 ]
 FAILURES = [("status", "FAIL"), ("status", "crashed"), ("passed", False), ("ok", False), ("valid", False)]
 

@@ -43,6 +43,7 @@ _STEMS = (
         "modelled",
         "noop",
         "example",
+        "replay",
     ),
 )
 """Hardly any text holds one of these, which a cheap look tells."""
@@ -79,7 +80,9 @@ _FORETOLD = _set_of(
 )
 _MOCK = _set_of("mock mocks mocked mocking")
 _STAND_IN = _set_of("fake faked stub stubs stubbed dummy dummies standin noop")
-_MARKING = _SIMULATED | _SIMULATION | _FORETOLD | _MOCK | _STAND_IN
+_REPLAYED = _set_of("replay replays replayed replaying")
+"""Traffic is replayed too, so by itself it says nothing: `replay of recorded numbers` does."""
+_MARKING = _SIMULATED | _SIMULATION | _FORETOLD | _MOCK | _STAND_IN | _REPLAYED
 
 _NUMBERS = _set_of(
     "value values result results number numbers figure figures timing timings time times latency latencies throughput "
@@ -250,11 +253,12 @@ def _marks(tokens: Sequence[str], position: int, *, distances: bool) -> bool:
     if token in _SIMULATION:
         return not before or before[-1] in _LEADS_TO_NOUN or before[-1] == "," or before[-1] in _REAL_NOUNS
     is_random = token in ("random", "randomly")
+    says_nothing_alone = is_random or token in _REPLAYED
     if not _STILL_TO_COME.isdisjoint(after[:3]):
         return False
     if token in _FORETOLD and not is_random and (distances or (not before and not _DERIVED_FROM.isdisjoint(after[:1]))):
         return True
-    stands_alone = not is_random and all(
+    stands_alone = not says_nothing_alone and all(
         word in _FILLERS or word in _MARKING or word in _NUMBERS or word == "," for word in tokens
     )
     if token in _STAND_IN:
