@@ -45,6 +45,12 @@ def test_predictions_are_valid_rows_near_the_law(predictor, points, models):
     assert errors[len(errors) // 2] < 0.25
 
 
+def test_two_models_of_one_configuration_are_both_predicted(predictor, hardware, models):
+    points, _ = grid_points([models[0], {**models[0], "model": "its-other-name"}], hardware, [])
+    rows, _ = predict_grid(predictor, points)
+    assert {row["model"] for row in rows} == {models[0]["model"], "its-other-name"}
+
+
 def test_same_rows_in_any_order_give_the_same_predictor(predictor, training, evaluation):
     shuffled = random.Random(3).sample(training, len(training))
     again = Predictor.fit(shuffled, evaluation)

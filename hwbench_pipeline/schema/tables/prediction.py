@@ -97,7 +97,7 @@ OUT__PREDICTIONS = Table(
         Column("n_training_rows", INT64, "Rows the predictor learned from.", nullable=False, above=0),
         Column("predictor_id", STRING, "Hash of the predictor that answered.", nullable=False),
     ),
-    ("config_sha256", "hardware", "device_name", "mode", "precision", "batch_size", "sequence_length"),
+    ("model", "config_sha256", "hardware", "device_name", "mode", "precision", "batch_size", "sequence_length"),
     (
         RowRule(
             "range_holds_prediction",
