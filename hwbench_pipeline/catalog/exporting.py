@@ -7,11 +7,9 @@ Belongs here: what is the same for every runtime. Does not belong here: converte
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import inspect
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -20,6 +18,7 @@ import torch
 
 from hwbench_pipeline.catalog.inputs import CONSTANT_INPUTS
 from hwbench_pipeline.catalog.signal import primary_output
+from hwbench_pipeline.catalog.traceable import traceable_code
 
 TRACED = "torch.jit.trace"
 """Every call of torch is written down while the model runs once: what depends on values is fixed as it was then."""
@@ -28,7 +27,6 @@ EXPORTED = "transformers.exporters"
 ROUTES = (TRACED, EXPORTED)
 """The ways to a graph; of a first attempt on 121 architectures each took some that the other did not."""
 
-_SOLVE_TRIANGULAR = torch.linalg.solve_triangular
 _POSITIONS_IN_PYTHON = "compute_3d_position_ids"
 """What transformers' models with such positions call their walk over the tokens."""
 
@@ -44,56 +42,6 @@ class Graph:
     program: Any
     inputs: tuple[torch.Tensor, ...]
     outputs: Mapping[str, int]
-
-
-def _unpad_by_whole_numbers(tensor: torch.Tensor, original_size: Any) -> torch.Tensor:
-    """What transformers' `unpad_image` does, on sizes that are Python numbers.
-
-    While tracing, `tensor.shape` holds tensors, and the original rounds a quotient of them, which tensors cannot.
-    """
-    if isinstance(original_size, torch.Tensor):
-        original_size = original_size.tolist()
-    original_height, original_width = (int(extent) for extent in original_size)
-    height, width = (int(extent) for extent in tensor.shape[1:])
-    if original_width / original_height > width / height:
-        padding = (height - int(round(original_height * (width / original_width), 7))) // 2
-        return tensor[:, padding : height - padding, :]
-    padding = (width - int(round(original_width * (height / original_height), 7))) // 2
-    return tensor[:, :, padding : width - padding]
-
-
-def _solved_by_products(
-    system: torch.Tensor, values: torch.Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
-) -> torch.Tensor:
-    """What `torch.linalg.solve_triangular` gives for a lower matrix with ones on its diagonal, in matrix products.
-
-    1 + N with N strictly lower has the inverse (1 - N)(1 + N²)(1 + N⁴)…, which ends where the power reaches the matrix's
-    width: N to that power is zero. Runtimes have no operation for the original.
-    """
-    if upper or not left or not unitriangular:
-        solved: torch.Tensor = _SOLVE_TRIANGULAR(system, values, upper=upper, left=left, unitriangular=unitriangular)
-        return solved
-    width = int(system.shape[-1])
-    power = torch.tril(system, diagonal=-1)
-    values = values - power @ values
-    covered = 2
-    while covered < width:
-        power = power @ power
-        values = values + power @ values
-        covered *= 2
-    return values
-
-
-@contextlib.contextmanager
-def _traceable_code(model: torch.nn.Module) -> Iterator[None]:
-    """While tracing, replaces what tracing cannot follow in a model's own code by the same on Python numbers."""
-    with contextlib.ExitStack() as replaced:
-        if torch._C._get_tracing_state() is not None:
-            for module in {type(part).__module__ for part in model.modules()}:
-                if hasattr(sys.modules[module], "unpad_image"):
-                    replaced.enter_context(mock.patch(f"{module}.unpad_image", _unpad_by_whole_numbers))
-            replaced.enter_context(mock.patch("torch.linalg.solve_triangular", _solved_by_products))
-        yield
 
 
 def graph_inputs(model: torch.nn.Module, inputs: Mapping[str, Any]) -> dict[str, Any]:
@@ -157,7 +105,7 @@ class TracedForward(torch.nn.Module):
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The primary outputs for these inputs, in the order of `output_names`."""
         named = dict(zip(self.input_names, tensors, strict=True))
-        with _traceable_code(self.model):
+        with traceable_code(self.model):
             outputs = primary_output(self.model(**named, **self._fixed))
         self.output_names = tuple(outputs)
         return tuple(outputs.values())

@@ -135,7 +135,16 @@ _OF_THE_NUMBERS = frozenset({"source", "origin", "provenance", "quality"})
 """`data_source` says where the numbers come from, `data` alone what went in."""
 _FORETELLING_VALUES = frozenset(["estimated", "estimate", "predicted", "projected", "extrapolated"])
 """No input is any of these."""
-_SOURCE_OF_NUMBERS = _OF_THE_NUMBERS | {"generator", "generated", "values", "latency", "latencies", "timing", "timings", "results"}
+_SOURCE_OF_NUMBERS = _OF_THE_NUMBERS | {
+    "generator",
+    "generated",
+    "values",
+    "latency",
+    "latencies",
+    "timing",
+    "timings",
+    "results",
+}
 _DISTANCING = re.compile(r"(?:^|_)(?:warnings?|disclaimers?|caveats?|limitations?)$", re.IGNORECASE)
 _ERRORS = frozenset({"error", "errors", "err", "exception", "traceback", "stderr"})
 _QUOTED_NAME = re.compile(r"(['\"`])[\w.]+\1")

@@ -1,0 +1,175 @@
+"""What takes the place of code that `torch.jit.trace` cannot follow, or that runtimes have no operation for.
+
+Belongs here: functions that give what the original gives, in operations that can be traced, and where they are put while a
+model is traced. Does not belong here: the ways to a graph (`exporting`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import importlib
+import sys
+from collections.abc import Iterator
+from typing import Any
+from unittest import mock
+
+import torch
+
+_SOLVE_TRIANGULAR, _HISTC, _FLOOR_DIVIDE = torch.linalg.solve_triangular, torch.histc, torch.floor_divide
+_POSITIONS_OF_PATCHES = "transformers.vision_utils"
+
+
+def unpad_by_whole_numbers(tensor: torch.Tensor, original_size: Any) -> torch.Tensor:
+    """What transformers' `unpad_image` does, on sizes that are Python numbers.
+
+    While tracing, `tensor.shape` holds tensors, and the original rounds a quotient of them, which tensors cannot.
+    """
+    if isinstance(original_size, torch.Tensor):
+        original_size = original_size.tolist()
+    original_height, original_width = (int(extent) for extent in original_size)
+    height, width = (int(extent) for extent in tensor.shape[1:])
+    if original_width / original_height > width / height:
+        padding = (height - int(round(original_height * (width / original_width), 7))) // 2
+        return tensor[:, padding : height - padding, :]
+    padding = (width - int(round(original_width * (height / original_height), 7))) // 2
+    return tensor[:, :, padding : width - padding]
+
+
+def solved_by_products(
+    system: torch.Tensor, values: torch.Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
+) -> torch.Tensor:
+    """What `torch.linalg.solve_triangular` gives for a lower matrix with ones on its diagonal, in matrix products.
+
+    1 + N with N strictly lower has the inverse (1 - N)(1 + N²)(1 + N⁴)…, which ends where the power reaches the matrix's
+    width: N to that power is zero. Runtimes have no operation for the original.
+    """
+    if upper or not left or not unitriangular:
+        solved: torch.Tensor = _SOLVE_TRIANGULAR(system, values, upper=upper, left=left, unitriangular=unitriangular)
+        return solved
+    width = int(system.shape[-1])
+    power = torch.tril(system, diagonal=-1)
+    values = values - power @ values
+    covered = 2
+    while covered < width:
+        power = power @ power
+        values = values + power @ values
+        covered *= 2
+    return values
+
+
+def differences(values: torch.Tensor, n: int = 1, dim: int = -1, **beside: Any) -> torch.Tensor:
+    """What `torch.diff` gives, by two slices; runtimes have no operation for it."""
+    if n != 1:
+        raise NotImplementedError(f"differences of order {n} in a traced graph")
+    around = [beside.get("prepend"), values, beside.get("append")]
+    whole = torch.cat([part for part in around if part is not None], dim=dim)
+    leading = (slice(None),) * (dim % whole.dim())
+    later, earlier = whole[(*leading, slice(1, None))], whole[(*leading, slice(None, -1))]
+    return later ^ earlier if whole.dtype == torch.bool else later - earlier
+
+
+def counted(values: torch.Tensor, bins: int = 100, min: float = 0, max: float = 0) -> torch.Tensor:  # noqa: A002
+    """What `torch.histc` gives for whole numbers from 0 to `bins` - 1, as experts are counted: a comparison for each."""
+    if (min, max) != (0, bins - 1):
+        original: torch.Tensor = _HISTC(values, bins=bins, min=min, max=max)
+        return original
+    numbers = torch.arange(bins, dtype=values.dtype, device=values.device)
+    return (values.reshape(-1, 1) == numbers).sum(dim=0).to(values.dtype)
+
+
+def finite(
+    values: torch.Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
+) -> torch.Tensor:
+    """What `torch.nan_to_num` gives, in comparisons."""
+    limits = torch.finfo(values.dtype)
+    values = torch.where(values != values, torch.full_like(values, nan), values)
+    return torch.clamp(
+        values, min=limits.min if neginf is None else neginf, max=limits.max if posinf is None else posinf
+    )
+
+
+def floored_quotient(dividend: torch.Tensor, divisor: Any) -> torch.Tensor:
+    """What `//` gives for whole numbers: OpenVINO 2026.4 rounds them towards zero, so -3 // 2 would be -1."""
+    if dividend.is_floating_point() or dividend.dim() == 0:
+        original: torch.Tensor = _FLOOR_DIVIDE(dividend, divisor)
+        return original
+    towards_zero = torch.div(dividend, divisor, rounding_mode="trunc")
+    rest = dividend - towards_zero * divisor
+    quotient: torch.Tensor = towards_zero - (rest * divisor < 0).to(towards_zero.dtype)
+    return quotient
+
+
+def untraced(function: Any) -> Any:
+    """The same function, whose results are constants of the trace."""
+
+    @functools.wraps(function)
+    def called(*arguments: Any, **named: Any) -> Any:
+        tracer: Any = torch._C
+        state = tracer._get_tracing_state()
+        tracer._set_tracing_state(None)
+        try:
+            return function(*arguments, **named)
+        finally:
+            tracer._set_tracing_state(state)
+
+    return called
+
+
+def with_number(function: Any) -> Any:
+    """The same function with a number where it was given True or False, for which the tracer finds no operation."""
+
+    @functools.wraps(function)
+    def called(*arguments: Any, **named: Any) -> Any:
+        return function(*(int(value) if isinstance(value, bool) else value for value in arguments), **named)
+
+    return called
+
+
+def broadcast_mask(mask_function: Any) -> Any:
+    """What transformers' `_vmap_expansion_sdpa` gives for a mask of indices, by broadcasting: vmap cannot be traced."""
+
+    def mask(*indices: torch.Tensor) -> torch.Tensor:
+        shape = [int(index.shape[0]) for index in indices]
+        spread = [
+            index.reshape([-1 if axis == place else 1 for axis in range(len(indices))])
+            for place, index in enumerate(indices)
+        ]
+        found: torch.Tensor = mask_function(*spread)
+        return found.expand(shape)
+
+    return mask
+
+
+def _replacements(model: torch.nn.Module) -> Iterator[tuple[Any, str, Any]]:
+    """What tracing cannot follow or runtimes do not have: where it stands, under which name, and what takes its place."""
+    for module in {sys.modules[type(part).__module__] for part in model.modules()}:
+        if hasattr(module, "unpad_image"):
+            yield module, "unpad_image", unpad_by_whole_numbers
+        for name, function in list(vars(module).items()):
+            # positions of patches follow from the sizes of images, which are constants of a graph
+            if getattr(function, "__module__", None) == _POSITIONS_OF_PATCHES and name.startswith("get_vision_"):
+                yield module, name, untraced(function)
+    masks = importlib.import_module("transformers.masking_utils")
+    if hasattr(masks, "_vmap_expansion_sdpa"):
+        yield masks, "_vmap_expansion_sdpa", broadcast_mask
+        yield masks, "TransformGetItemToIndex", contextlib.nullcontext  # which is for vmap
+    yield torch.linalg, "solve_triangular", solved_by_products
+    yield torch, "histc", counted
+    for owner in (torch, torch.Tensor):
+        yield owner, "diff", differences
+        yield owner, "nan_to_num", finite
+        yield owner, "scatter", with_number(owner.scatter)
+    yield torch, "floor_divide", floored_quotient
+    yield torch.Tensor, "__floordiv__", floored_quotient
+    yield torch, "full_like", with_number(torch.full_like)
+
+
+@contextlib.contextmanager
+def traceable_code(model: torch.nn.Module) -> Iterator[None]:
+    """While tracing, the same in operations that can be traced and that runtimes have, in place of what is not."""
+    with contextlib.ExitStack() as replaced:
+        if torch._C._get_tracing_state() is not None:
+            for owner, name, replacement in _replacements(model):
+                replaced.enter_context(mock.patch.object(owner, name, replacement))
+        yield
