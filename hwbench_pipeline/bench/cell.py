@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -17,7 +17,15 @@ from typing import Any, TypeVar
 import torch
 
 from hwbench_pipeline.bench.backends import backend_for
-from hwbench_pipeline.bench.backends.protocol import Backend, Session, StreamSession, TokenSession, Workload
+from hwbench_pipeline.bench.backends.protocol import (
+    Backend,
+    DistantSession,
+    Evidence,
+    Session,
+    StreamSession,
+    TokenSession,
+    Workload,
+)
 from hwbench_pipeline.bench.backends.torch import EAGER, TorchBackend
 from hwbench_pipeline.bench.judging import (
     REPEATABLE,
@@ -32,7 +40,7 @@ from hwbench_pipeline.bench.judging import (
 )
 from hwbench_pipeline.bench.memory import measure_peak
 from hwbench_pipeline.bench.plan import CellPlan, Point, variants_of
-from hwbench_pipeline.bench.sampling import take_samples, take_stream, timed_ms
+from hwbench_pipeline.bench.sampling import Clock, take_samples, take_stream, timed_ms
 from hwbench_pipeline.bench.statistics import percentile
 from hwbench_pipeline.bench.watching import MachineWatch
 from hwbench_pipeline.catalog import building, memory, names
@@ -205,6 +213,12 @@ def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str
     warm_ms = [*checked.warm_ms, *[memory_ms / (memory.n_calls or 1)] * (memory.n_calls or 0)]
     report("sample")
     values |= _sample(plan, session, checked.call, warm_ms)
+    found = Evidence()
+    if isinstance(session, DistantSession):
+        report("evidence")
+        found = session.evidence()
+        session.close()
+        values["flags"] = [*values["flags"], *found.flags]
     is_forward = point.scenario == "forward"
     return values | {
         "peak_memory_mb": memory.peak_memory_mb,
@@ -212,7 +226,7 @@ def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str
         "scenario": point.scenario,
         "backend": facts.backend,
         "backend_version": facts.backend_version,
-        "options": dict(facts.options),
+        "options": {**facts.options, **found.options},
         "libraries": {**facts.libraries, **libraries(plan.model)},
         "threads": [facts.threads_intra_op, facts.threads_inter_op],
         "compile_ms": facts.compile_ms,
@@ -261,13 +275,28 @@ def _prepared(
 ) -> _Checked:
     report("compile")
     session = backend.prepare(workload)
+    with ExitStack() as on_failure:
+        if isinstance(session, DistantSession):
+            on_failure.callback(session.close)
+        checked = _verified(session, workload.variant, backend, plan, point, reference, report)
+        on_failure.pop_all()
+    return checked
+
+
+def _verified(
+    session: Session,
+    variant: str,
+    backend: Backend,
+    plan: CellPlan,
+    point: Point,
+    reference: _Reference,
+    report: Report,
+) -> _Checked:
     facts = session.facts
-    variant = workload.variant
-    del workload
     gc.collect()
     call = _timed_tokens(session, point) if isinstance(session, TokenSession) else _synchronous(session)
     report("first inference")
-    first_ms = timed_ms(call)
+    first_ms = _clock_of(session)(call)
     # a backend that runs the very module of the reference has no first call left to time, nor one that compiled in it
     has_run = facts.is_reference or (facts.compile_ms is not None and facts.options.get("compile") is True)
     report("verify")
@@ -300,6 +329,13 @@ def _workload(plan: CellPlan, point: Point, loaded: _Loaded, variant: str) -> Wo
         config: Any = loaded.model.config
         forced = forced_tokens(config, point.batch_size, point.new_tokens or 1, seed=plan.seed)
     return Workload(loaded.model, loaded.inputs, point.precision, variant, point.scenario, forced)
+
+
+def _clock_of(session: Session | None) -> Clock:
+    if not isinstance(session, DistantSession):
+        return timed_ms
+    timed_run = session.timed_run
+    return lambda _: timed_run()
 
 
 def _synchronous(session: Session) -> Callable[[], object]:
@@ -461,7 +497,7 @@ def _sample(
     if isinstance(session, StreamSession):
         samples = take_stream(session, plan.sampling, watch)
     else:
-        samples = take_samples(call, plan.sampling, watch, warm_ms=warm_ms)
+        samples = take_samples(call, plan.sampling, watch, warm_ms=warm_ms, timed=_clock_of(session))
     machine = watches[samples.attempt]
     flags = []
     if is_noisy(samples.samples_ms):

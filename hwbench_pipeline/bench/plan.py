@@ -23,6 +23,14 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {
 }
 """By backend, the ways it can run a point, its usual one first."""
 
+WEB_VARIANTS: Mapping[str, tuple[str, ...]] = {
+    "wasm": ("wasm",),
+    "webgpu": ("native", "jsep"),
+    "webnn": ("webnn-cpu", "webnn-gpu", "webnn-npu"),
+}
+"""By hardware key, what a page can ask of onnxruntime-web: its native WebGPU provider or the older one in JavaScript; the
+device of a WebNN context, which need not be the one that it gets."""
+
 _FURTHER_BACKENDS: Mapping[str, tuple[str, ...]] = {"cpu": ("onnxruntime",)}
 """By hardware key, backends beside the usual one; a point asks for one by its variant."""
 
@@ -141,6 +149,8 @@ def sweep(
 
 def variants_of(key: str) -> tuple[str, ...]:
     """The ways a hardware key can run a point, its usual one first; none where no backend of ours runs it."""
+    if key in WEB_VARIANTS:
+        return WEB_VARIANTS[key]
     backends = (platform_of(key).backend or "", *_FURTHER_BACKENDS.get(key, ()))
     return tuple(name for backend in backends for name in VARIANTS.get(backend, ()))
 

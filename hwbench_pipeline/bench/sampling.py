@@ -24,6 +24,9 @@ MOST_ATTEMPTS = 2
 Watch = Callable[[], AbstractContextManager[object]]
 """Makes what is entered around each attempt at sampling, warm-up left out."""
 
+Clock = Callable[[Callable[[], object]], float]
+"""Makes one call and gives its milliseconds."""
+
 
 @dataclass(frozen=True)
 class Samples:
@@ -51,15 +54,21 @@ def timed_ms(call: Callable[[], object]) -> float:
 
 
 def take_samples(
-    call: Callable[[], object], rules: Sampling, watch: Watch = nullcontext, *, warm_ms: Sequence[float] = ()
+    call: Callable[[], object],
+    rules: Sampling,
+    watch: Watch = nullcontext,
+    *,
+    warm_ms: Sequence[float] = (),
+    timed: Clock = timed_ms,
 ) -> Samples:
     """Warm up, then sample until the rules are met; once more where the samples are noisy or drift.
 
     A neighbour's burst on the machine passes: the second attempt tells it from the model's own spread. `warm_ms` are
     calls of the same work that were made before, to check its output above all: they have warmed it up already.
+    `timed` makes one call and gives its milliseconds.
     """
-    n_warmup = _warm_up(call, rules, warm_ms)
-    attempts = _attempts(lambda: StreamSamples(_sample(call, rules), 0.0, 1), watch)
+    n_warmup = _warm_up(call, rules, warm_ms, timed)
+    attempts = _attempts(lambda: StreamSamples(_sample(call, rules, timed), 0.0, 1), watch)
     samples = _steadiest(attempts, n_warmup)
     return replace(samples, n_warmup=n_warmup + len(warm_ms))
 
@@ -109,7 +118,7 @@ def _disturbance(samples_ms: Sequence[float]) -> tuple[bool, float]:
     return has_drifted(samples_ms), upper_spread(samples_ms)
 
 
-def _warm_up(call: Callable[[], object], rules: Sampling, warm_ms: Sequence[float]) -> int:
+def _warm_up(call: Callable[[], object], rules: Sampling, warm_ms: Sequence[float], timed: Clock) -> int:
     """Call until the minima are met and the calls are steady, or the time for it is over. Returns how many calls."""
     times = list(warm_ms)
     start = time.perf_counter() - sum(warm_ms) / 1e3
@@ -118,7 +127,7 @@ def _warm_up(call: Callable[[], object], rules: Sampling, warm_ms: Sequence[floa
         has_minima = len(times) >= rules.min_warmup and elapsed >= rules.min_warmup_s
         if elapsed > rules.max_duration_s or (has_minima and (elapsed >= rules.max_warmup_s or is_steady(times))):
             return len(times) - len(warm_ms)
-        times.append(timed_ms(call))
+        times.append(timed(call))
 
 
 def is_steady(times_ms: Sequence[float]) -> bool:
@@ -130,7 +139,7 @@ def is_steady(times_ms: Sequence[float]) -> bool:
     return abs(last - before) <= STEADY * before
 
 
-def _sample(call: Callable[[], object], rules: Sampling) -> list[float]:
+def _sample(call: Callable[[], object], rules: Sampling, timed: Clock) -> list[float]:
     """Samples of one attempt. The garbage collector is off meanwhile: its pauses belong to the harness, not to the model."""
     samples: list[float] = []
     gc.collect()
@@ -139,7 +148,7 @@ def _sample(call: Callable[[], object], rules: Sampling) -> list[float]:
     try:
         start = time.perf_counter()
         while True:
-            samples.append(timed_ms(call))
+            samples.append(timed(call))
             elapsed = time.perf_counter() - start
             enough = len(samples) >= rules.min_samples and elapsed >= rules.min_duration_s
             if enough or len(samples) >= rules.max_samples or elapsed >= rules.max_duration_s:

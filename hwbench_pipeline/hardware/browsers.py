@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 BROWSER_VARIABLE = "HWBENCH_BROWSER"
 """Environment variable that names the browser's executable."""
@@ -43,6 +45,9 @@ _WINDOWS_PLACES = (
 )
 
 
+_SOFTWARE_ADAPTERS = ("swiftshader", "llvmpipe", "lavapipe", "basic render")
+
+
 class BrowserSettingError(ValueError):
     """HWBENCH_BROWSER names something that cannot be started."""
 
@@ -66,6 +71,12 @@ def find_browser() -> Path | None:
         if found:
             return Path(found)
     return next((place for place in _known_places() if _is_executable(place)), None)
+
+
+def is_software_adapter(adapter: Mapping[str, Any]) -> bool:
+    """Whether a WebGPU adapter's `info` is that of software on the CPU: it says so itself, or bears such a software's name."""
+    told = " ".join(str(adapter.get(name) or "") for name in ("vendor", "architecture", "device", "description"))
+    return bool(adapter.get("is_fallback")) or any(name in told.lower() for name in _SOFTWARE_ADAPTERS)
 
 
 def _known_places() -> list[Path]:

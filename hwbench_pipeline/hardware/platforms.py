@@ -50,8 +50,9 @@ OWN_PLATFORMS: tuple[Platform, ...] = (
         "openvino",
         no_training_reason="OpenVINO is an inference runtime: it computes no gradients, so there is no training step to run",
     ),
-    Platform("webnn", "WebNN in a browser", None, no_training_reason=_WEB_TRAINING),
-    Platform("webgpu", "WebGPU in a browser", None, no_training_reason=_WEB_TRAINING),
+    Platform("webnn", "WebNN in a browser", "onnxruntime-web", no_training_reason=_WEB_TRAINING),
+    Platform("webgpu", "WebGPU in a browser", "onnxruntime-web", no_training_reason=_WEB_TRAINING),
+    Platform("wasm", "WebAssembly in a browser", "onnxruntime-web", no_training_reason=_WEB_TRAINING),
 )
 
 _OWN = {platform.key: platform for platform in OWN_PLATFORMS}

@@ -31,6 +31,10 @@ def backend_for(hardware: str, variant: str | None = None) -> Backend:
         from hwbench_pipeline.bench.backends.openvino import OpenvinoBackend
 
         return OpenvinoBackend()
+    if backend == "onnxruntime-web":
+        from hwbench_pipeline.bench.backends.web.backend import WebBackend
+
+        return WebBackend(hardware)
     if backend is None:
         raise UnsupportedError(f"this version has no runner for {hardware}. Fix: `hwbench hardware` shows what has one")
     from hwbench_pipeline.bench.backends.torch import TorchBackend

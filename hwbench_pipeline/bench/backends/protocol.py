@@ -134,6 +134,31 @@ class StreamSession(Session, Protocol):
 
 
 @dataclass(frozen=True)
+class Evidence:
+    """What ran the calls of a session, found out afterwards: options and validity flags that the row gets beside the others."""
+
+    options: Mapping[str, Any] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class DistantSession(Session, Protocol):
+    """A session whose work is done in another program, a browser's page for example, which times it by its own clock."""
+
+    def timed_run(self) -> float:
+        """One call, finished, in milliseconds by the clock beside the work: the way there and back is no part of it."""
+        ...
+
+    def evidence(self) -> Evidence:
+        """What really ran the calls so far. May raise where it was not what was asked for."""
+        ...
+
+    def close(self) -> object:
+        """End what was started for it."""
+        ...
+
+
+@dataclass(frozen=True)
 class ProbeAnswer:
     """What a platform of another package answers when it is asked for its device.
 

@@ -1,0 +1,321 @@
+"""Models in a browser's page by onnxruntime-web: the session that the engine measures, and the proof of what ran it.
+
+Belongs here: what is asked of the page, and what its answers mean. Does not belong here: bytes and headers (`serving`),
+processes and their deaths (`browser`), or the export (`bench.backends.onnx_files`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import tempfile
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hwbench_pipeline.bench.backends.onnx_files import write_onnx
+from hwbench_pipeline.bench.backends.onnxruntime import outputs_of
+from hwbench_pipeline.bench.backends.protocol import Evidence, Session, SessionFacts, Workload
+from hwbench_pipeline.bench.backends.web.browser import BrowserPage, PageError
+from hwbench_pipeline.bench.backends.web.serving import RUNTIME_FOLDER, PageServer
+from hwbench_pipeline.bench.judging import Array, largest_relative_error, require_right_output
+from hwbench_pipeline.bench.memory import CALLS, PeakMemory
+from hwbench_pipeline.bench.plan import WEB_VARIANTS
+from hwbench_pipeline.catalog.exporting import ROUTES, TRACED, Graph, TracedForward, computed_outside, graph_inputs
+from hwbench_pipeline.hardware.browsers import find_browser, is_software_adapter
+from hwbench_pipeline.hardware.devices import UnsupportedError
+from hwbench_pipeline.hardware.web_questions import BROWSER_FLAGS
+
+RUNTIME_FIX = "npm ci --prefix hwbench_pipeline/bench/backends/web/page"
+_FILE = "model.onnx"
+_TYPES = {
+    torch.float32: "float32",
+    torch.float64: "float64",
+    torch.int64: "int64",
+    torch.int32: "int32",
+    torch.uint8: "uint8",
+    torch.int8: "int8",
+    torch.bool: "bool",
+}
+_FLAGS = (
+    *BROWSER_FLAGS,
+    "--enable-blink-features=ForceEagerMeasureMemory",  # else measureUserAgentSpecificMemory waits for a garbage collection
+)
+_PLACED = re.compile(r"placed on \[(\w+)\]\.? Number of nodes: (\d+)")
+_POLL_S = 0.02
+_CPU_PROVIDERS = ("CPUExecutionProvider",)
+
+
+@dataclass(frozen=True)
+class _Runtime:
+    """A build of onnxruntime-web and the execution provider asked of it."""
+
+    bundle: str
+    provider: str
+    device: str | None = None
+
+    @property
+    def providers(self) -> list[Any]:
+        """What its session option takes."""
+        return [self.provider if self.device is None else {"name": self.provider, "deviceType": self.device}]
+
+
+_RUNTIMES: Mapping[tuple[str, str], _Runtime] = {
+    ("wasm", "wasm"): _Runtime("ort.wasm.min.mjs", "wasm"),
+    ("webgpu", "native"): _Runtime("ort.webgpu.min.mjs", "webgpu"),
+    ("webgpu", "jsep"): _Runtime("ort.all.min.mjs", "webgpu"),
+    ("webnn", "webnn-cpu"): _Runtime("ort.all.min.mjs", "webnn", "cpu"),
+    ("webnn", "webnn-gpu"): _Runtime("ort.all.min.mjs", "webnn", "gpu"),
+    ("webnn", "webnn-npu"): _Runtime("ort.all.min.mjs", "webnn", "npu"),
+}
+"""By hardware key and variant. The native WebGPU provider is ONNX Runtime's own in C++, JSEP the older one in JavaScript."""
+
+
+class NotOnDeviceError(Exception):
+    """The runtime gave right outputs, and the processor that was asked for computed none of them."""
+
+
+@dataclass(frozen=True)
+class WebBackend:
+    """A browser's page on one of wasm, webgpu and webnn."""
+
+    hardware: str
+    attention: str | None = "eager"  # traces where sdpa does not
+    routes: tuple[str, ...] = ROUTES
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """The builds and devices that it can ask for, the usual one first."""
+        return WEB_VARIANTS[self.hardware]
+
+    def prepare(self, workload: Workload) -> Session:
+        """Export, check the file on this host, open a browser, and make the session in its page."""
+        if workload.precision != "fp32":
+            raise UnsupportedError(f"a page runs fp32 here, not {workload.precision}. Fix: --precision fp32")
+        if workload.scenario != "forward":
+            raise UnsupportedError(
+                f"the scenario {workload.scenario} needs a graph with the cache among its inputs, which this version does "
+                "not export. Fix: --scenario forward"
+            )
+        browser = find_browser()
+        if browser is None:
+            raise UnsupportedError("no browser is installed. Fix: install Chrome, Chromium or Edge")
+        if not RUNTIME_FOLDER.is_dir():
+            raise UnsupportedError(f"onnxruntime-web is not installed ({RUNTIME_FOLDER}). Fix: {RUNTIME_FIX}")
+        folder = tempfile.TemporaryDirectory(prefix="hwbench-web-")
+        route = workload.route or TRACED
+        begun = time.perf_counter()
+        inputs = graph_inputs(workload.model, workload.inputs)
+        graph = write_onnx(workload.model, inputs, route, Path(folder.name) / _FILE)
+        export_ms = (time.perf_counter() - begun) * 1e3
+        _require_right_file(graph, workload.model, inputs)
+        return WebSession(
+            self,
+            workload,
+            graph,
+            _RUNTIMES[self.hardware, workload.variant],
+            folder,
+            browser,
+            {
+                "class": type(workload.model).__name__,
+                "attention": self.attention,
+                "export_ms": round(export_ms, 1),
+                "route": route,
+                "weights": "random",
+                **computed_outside(inputs, workload.inputs),
+            },
+        )
+
+
+def _require_right_file(graph: Graph, model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> None:
+    """Compare the file's outputs on this host with torch's, so that a wrong export is no fault of a browser.
+
+    Raises `WrongOutputError`.
+    """
+    forward = TracedForward(model, inputs)
+    with torch.no_grad():
+        outputs = forward(*forward.example_input)
+    expected = {name: value.float().numpy() for name, value in zip(forward.output_names, outputs, strict=True)}
+    require_right_output(largest_relative_error(expected, outputs_of(graph)), "fp32")
+
+
+class WebSession:
+    """A forward pass in a page. The page's clock times it; `evidence` says what ran it."""
+
+    def __init__(
+        self,
+        backend: WebBackend,
+        workload: Workload,
+        graph: Graph,
+        runtime: _Runtime,
+        folder: tempfile.TemporaryDirectory[str],
+        browser: Path,
+        options: Mapping[str, Any],
+    ) -> None:
+        self._hardware = backend.hardware
+        self._runtime = runtime
+        self._folder = folder
+        self._names = _names(graph)
+        self._open = contextlib.ExitStack()
+        self._is_counted = backend.hardware in ("webgpu", "webnn")
+        self._n_calls = 0
+        self._n_dispatched = 0
+        served = _served(graph, Path(folder.name))
+        self._server = self._open.enter_context(PageServer(served))
+        self._page = self._open.enter_context(BrowserPage(browser, _FLAGS))
+        try:
+            self._page.open(self._server.address)
+            self._asked = self._request(workload, graph, served)
+            made = self._page.call("open", self._asked)
+        except PageError:
+            self.close()
+            raise
+        told = self._page.call("facts")
+        self.facts = SessionFacts(
+            backend="onnxruntime-web",
+            backend_version=told["version"],
+            compile_ms=made["session_ms"],
+            threads_intra_op=told["threads"] if backend.hardware == "wasm" else None,
+            options={
+                **options,
+                "browser": f"{browser.name} {self._page.version}",
+                "bundle": runtime.bundle,
+                "cross_origin_isolated": told["cross_origin_isolated"],
+                "page_load_ms": round(made["load_ms"], 1),
+                "provider": runtime.provider,
+                **({"device_type_asked": runtime.device} if runtime.device else {}),
+            },
+        )
+
+    def _request(self, workload: Workload, graph: Graph, served: Mapping[str, Any]) -> dict[str, Any]:
+        names_in, names_out = self._names
+        return {
+            "title": f"{type(workload.model).__name__} on {self._hardware}",
+            "bundle": self._runtime.bundle,
+            "providers": self._runtime.providers,
+            "threads": torch.get_num_threads(),
+            "model": _FILE,
+            "external": [
+                {"path": name, "url": name} for name in served if name != _FILE and not name.startswith("inputs/")
+            ],
+            "inputs": [
+                {"name": name, "url": f"inputs/{index}", "type": _TYPES[tensor.dtype], "dims": list(tensor.shape)}
+                for index, (name, tensor) in enumerate(zip(names_in, graph.inputs, strict=True))
+            ],
+            "outputs": list(names_out.values()),
+            "verbose": False,
+        }
+
+    def run(self) -> None:
+        """One call; returns when its outputs are read back."""
+        self.timed_run()
+
+    def sync(self) -> None:
+        """Nothing: a call returns finished."""
+
+    def timed_run(self) -> float:
+        """One call in milliseconds by the page's clock, the outputs' way back to the page's memory included."""
+        before = self._dispatches()
+        took: float = self._page.call("run")
+        self._n_calls += 1
+        self._n_dispatched += self._dispatches() - before
+        return took
+
+    def outputs(self) -> dict[str, Array]:
+        """The primary outputs of one call."""
+        told = self._page.call("outputs")
+        given: dict[str, Array] = {}
+        for name, onnx_name in self._names[1].items():
+            output = told[onnx_name]
+            data = np.frombuffer(self._server.outputs[output["index"]], dtype=np.dtype(output["type"]))
+            given[name] = data.reshape(output["dims"]).astype(np.float32)
+        return given
+
+    def peak_memory(self) -> PeakMemory:
+        """The peak of what the browser's processes hold, asked for again and again while the calls run."""
+        peaks = [self._page.memory_mb()]
+        done = threading.Event()
+
+        def watch() -> None:
+            while not done.wait(_POLL_S):
+                peaks.append(self._page.memory_mb())
+
+        watcher = threading.Thread(target=watch, daemon=True)
+        watcher.start()
+        for _ in range(CALLS):
+            self.run()
+        done.set()
+        watcher.join()
+        own = self._page.call("memory")
+        told = "" if own is None else f"; the page's own count (measureUserAgentSpecificMemory) is {own / 1e6:.0f} MB"
+        method = (
+            f"proportional set size of all processes of the browser, polled over {CALLS} calls apart from the timed ones: the "
+            f"browser itself, the runtime, weights and activations{told}"
+        )
+        return PeakMemory(max(peaks), method, n_calls=CALLS)
+
+    def evidence(self) -> Evidence:
+        """What ran the calls so far: the adapter or devices, dispatches of a call, and nodes by execution provider.
+
+        The placement comes from a second session, made with the runtime's log and never timed. Raises `NotOnDeviceError`
+        where the processor that was asked for was given nothing to do.
+        """
+        if self._is_counted and not self._n_dispatched:
+            raise NotOnDeviceError(
+                f"{self._n_calls} calls dispatched nothing to {self._hardware}: something else, the CPU most likely, gave "
+                "these outputs"
+            )
+        told = self._page.call("facts")
+        placed = self._placement()
+        options: dict[str, Any] = {"nodes_by_provider": placed} if placed else {}
+        flags = []
+        if self._is_counted:
+            options["dispatches_per_call"] = round(self._n_dispatched / max(self._n_calls, 1), 1)
+        adapter = told.get("adapter")
+        if self._hardware == "webgpu":
+            options["adapter"] = adapter
+            if adapter is None or is_software_adapter(adapter):
+                flags.append("software_adapter")
+        if self._hardware == "webnn":
+            options["devices_used"] = told["webnn_devices"][-1] if told["webnn_devices"] else None
+        if self._is_counted and any(name in placed for name in _CPU_PROVIDERS):
+            flags.append("cpu_fallback")
+        return Evidence(options, tuple(flags))
+
+    def close(self) -> None:
+        """End the browser and the server, and remove the files."""
+        self._open.close()
+        self._folder.cleanup()
+
+    def _dispatches(self) -> int:
+        return int(self._page.call("dispatches")[self._hardware]) if self._is_counted else 0
+
+    def _placement(self) -> dict[str, int]:
+        self._page.console.clear()
+        self._page.call("open", {**self._asked, "verbose": True})
+        placed: dict[str, int] = {}
+        for provider, count in _PLACED.findall("\n".join(self._page.console)):
+            placed[provider] = placed.get(provider, 0) + int(count)
+        return placed
+
+
+def _served(graph: Graph, folder: Path) -> dict[str, Path | bytes]:
+    files: dict[str, Path | bytes] = {path.name: path for path in folder.iterdir() if path.is_file()}
+    for index, tensor in enumerate(graph.inputs):
+        files[f"inputs/{index}"] = np.ascontiguousarray(tensor.numpy()).tobytes()
+    return files
+
+
+def _names(graph: Graph) -> tuple[Sequence[str], Mapping[str, str]]:
+    """The names of the file's inputs in order, and those of its primary outputs by the model's own."""
+    import onnx
+
+    described = onnx.load(str(graph.program), load_external_data=False).graph
+    outputs = [value.name for value in described.output]
+    return [value.name for value in described.input], {name: outputs[index] for name, index in graph.outputs.items()}
