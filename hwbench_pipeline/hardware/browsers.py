@@ -1,11 +1,13 @@
-"""Finding a Chromium-based browser on this machine (Chrome, Chromium, Edge).
+"""Finding what the web platforms need on this machine: a Chromium-based browser (Chrome, Chromium, Edge), and the runtime
+that its page loads.
 
-Belongs here: where browsers lie. Does not belong here: asking one what it can do (`web_questions`), and other
-browsers: Playwright drives only Chromium-based ones that it did not install itself.
+Belongs here: where they lie, and what the name of a browser's adapter says. Does not belong here: asking a browser what it
+can do (`web_questions`), and other browsers: Playwright drives only Chromium-based ones that it did not install itself.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import sys
@@ -45,7 +47,20 @@ _WINDOWS_PLACES = (
 )
 
 
-_SOFTWARE_ADAPTERS = ("swiftshader", "llvmpipe", "lavapipe", "basic render")
+_SOFTWARE_ADAPTERS = {
+    "swiftshader": "SwiftShader",
+    "llvmpipe": "llvmpipe",
+    "lavapipe": "lavapipe",
+    "basic render": "Microsoft Basic Render Driver",
+}
+"""By what an adapter says of itself, the software that it is."""
+
+PAGE_FOLDER = Path(__file__).parents[1] / "bench" / "backends" / "web" / "page"
+"""The measuring page, and what npm puts beside it."""
+RUNTIME_FOLDER = PAGE_FOLDER / "node_modules" / "onnxruntime-web"
+RUNTIME_FIX = f"npm ci --prefix {PAGE_FOLDER}"
+WEBNN_BROWSER_FOLDER = PAGE_FOLDER.parent / "webnn_browser" / "unpacked"
+"""Where `make webnn` unpacks a Chromium that is built with WebNN, which Debian's is not."""
 
 
 class BrowserSettingError(ValueError):
@@ -71,6 +86,37 @@ def find_browser() -> Path | None:
         if found:
             return Path(found)
     return next((place for place in _known_places() if _is_executable(place)), None)
+
+
+def browsers_for_webnn() -> list[Path]:
+    """The browsers to ask for WebNN, in this order: the usual one, and that of `make webnn` unless HWBENCH_BROWSER chose.
+
+    Raises `BrowserSettingError`.
+    """
+    usual = find_browser()
+    built_with_it = WEBNN_BROWSER_FOLDER / "chromium"
+    further = [] if os.environ.get(BROWSER_VARIABLE) or not _is_executable(built_with_it) else [built_with_it]
+    return [*([usual] if usual else []), *further]
+
+
+def web_runtime_version() -> str | None:
+    """The version of the onnxruntime-web that the page loads; None where npm has not installed it."""
+    try:
+        described = json.loads((RUNTIME_FOLDER / "package.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    version = described.get("version") if isinstance(described, dict) else None
+    return version if isinstance(version, str) else None
+
+
+def adapter_name(adapter: Mapping[str, Any]) -> str:
+    """What a WebGPU adapter is called: as it says, or the software's own name with `(CPU)` where it is software."""
+    told = [str(adapter[name]) for name in ("vendor", "architecture", "device", "description") if adapter.get(name)]
+    name = " ".join(told) or "an adapter without a name"
+    if not is_software_adapter(adapter):
+        return name
+    software = next((title for mark, title in _SOFTWARE_ADAPTERS.items() if mark in name.lower()), name)
+    return f"{software} (CPU)"
 
 
 def is_software_adapter(adapter: Mapping[str, Any]) -> bool:

@@ -19,7 +19,16 @@ from pathlib import Path
 from typing import Any
 
 from hwbench_pipeline.hardware.asking import NoAnswerError, answer_of, shortened
-from hwbench_pipeline.hardware.browsers import BROWSER_VARIABLE, BrowserSettingError, find_browser
+from hwbench_pipeline.hardware.browsers import (
+    BROWSER_VARIABLE,
+    RUNTIME_FIX,
+    BrowserSettingError,
+    adapter_name,
+    browsers_for_webnn,
+    find_browser,
+    is_software_adapter,
+    web_runtime_version,
+)
 from hwbench_pipeline.hardware.environment import cpu_name, installed_version, memory_total_mb
 from hwbench_pipeline.hardware.platforms import hardware_keys, platform_of
 from hwbench_pipeline.hardware.plugins import Plugin
@@ -36,8 +45,9 @@ OPENVINO_DEVICE = "CPU"
 _OPENVINO_PRECISIONS = {"FP32": "fp32", "BF16": "bf16", "FP16": "fp16"}
 _COMPRESSED_PRECISIONS = ("int8", "int4")
 """Of the weights alone, which nncf makes; what integers a device says it computes in is another question."""
-_SOFTWARE_ADAPTERS = ("swiftshader", "llvmpipe", "lavapipe", "basic render")
-_WEB_PLATFORMS = ("webnn", "webgpu")
+_WEB_PLATFORMS = ("webnn", "webgpu", "wasm")
+_WEB_PRECISIONS = ("fp32",)
+"""What the page runs so far."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,8 @@ class Probe:
     `probe` is what was asked and what it answered, word for word and short. `device_memory_mb` is in MB (1e6 bytes):
     the device's own memory, the host's for CPU platforms. `precisions` are those that ran when tried (torch) or that
     the device says it computes in (OpenVINO); None where nothing could be asked. `probed_at` is in UTC.
-    `computes_on_host_cpu` says whether the CPU's peaks are its ceiling.
+    `computes_on_host_cpu` says whether the CPU's peaks are its ceiling, `is_software` whether the device is a GPU played by
+    software on the CPU: what is measured there stands for no GPU.
     """
 
     key: str
@@ -67,6 +78,7 @@ class Probe:
     supports_training: bool
     probed_at: datetime
     computes_on_host_cpu: bool = False
+    is_software: bool = False
 
 
 @dataclass
@@ -84,6 +96,8 @@ class _Answers:
     precisions: tuple[str, ...] | None = None
     backend: str | None = None
     computes_on_host_cpu: bool = False
+    is_software: bool = False
+    chosen: Path | None = None
 
     def note(self, question: str, answer: object) -> None:
         """Keep one question with its answer."""
@@ -92,6 +106,7 @@ class _Answers:
 
 _probes: dict[str, Probe] = {}
 _browser_answers: dict[str, dict[str, Any] | NoAnswerError] = {}
+_chosen_browsers: dict[str, Path] = {}
 _probing = threading.RLock()
 
 
@@ -138,6 +153,8 @@ def _probe_now(key: str) -> Probe:
         answers.reason = f"asking failed: {type(error).__name__}: {shortened(str(error))}"
         answers.absence = "failed"
         answers.note("asking", answers.reason)
+    if answers.chosen is not None:
+        _chosen_browsers[key] = answers.chosen
     return Probe(
         key=key,
         is_available=answers.reason is None,
@@ -153,6 +170,7 @@ def _probe_now(key: str) -> Probe:
         supports_training=platform.supports_training,
         probed_at=datetime.now(UTC),
         computes_on_host_cpu=answers.computes_on_host_cpu,
+        is_software=answers.is_software,
     )
 
 
@@ -326,44 +344,83 @@ def _probe_webgpu(answers: _Answers) -> None:
         answers.reason = f"the browser offers no WebGPU adapter: {error}"
         return
     told = [adapter[name] for name in ("vendor", "architecture", "device", "description") if adapter[name]]
-    name = " ".join(told) or "an adapter without a name"
-    is_fallback = adapter["is_fallback"]
-    text = f"{name}, isFallbackAdapter {str(is_fallback).lower()}"
-    answers.note("navigator.gpu.requestAdapter()", text)
-    if is_fallback or any(software in name.lower() for software in _SOFTWARE_ADAPTERS):
-        answers.reason = f"the only WebGPU adapter is a software one ({text}): no GPU that this browser can use"
-        return
-    answers.device_name = name
-    answers.absence = "unsupported"
-    answers.reason = (
-        f"the browser has a WebGPU adapter ({text}), but this version of hwbench has no WebGPU runner yet: "
-        "nothing can be measured on it"
+    answers.note(
+        "navigator.gpu.requestAdapter()",
+        f"{' '.join(told) or 'an adapter without a name'}, isFallbackAdapter {str(adapter['is_fallback']).lower()}",
     )
+    answers.device_name = adapter_name(adapter)
+    answers.is_software = answers.computes_on_host_cpu = is_software_adapter(adapter)
+    _note_runtime(answers)
 
 
 def _probe_webnn(answers: _Answers) -> None:
-    answer = _ask_browser(answers)
-    if answer is None:
-        return
-    errors: Mapping[str, str | None] = answer["webnn"]
-    working = [device for device, error in errors.items() if error is None]
-    for error in dict.fromkeys(errors.values()):
-        devices = ", ".join(device for device, its_error in errors.items() if its_error == error)
-        answers.note(f"navigator.ml.createContext() for {devices}", error or "a context")
-    if working:
-        answers.absence = "unsupported"
-        answers.reason = (
-            f"the browser gives a WebNN context for {', '.join(working)}, but this version of hwbench has no WebNN "
-            "runner yet: nothing can be measured on it"
-        )
-        return
-    answers.reason = f"the browser gives no WebNN context: {shortened(next(iter(errors.values())) or '')}"
-
-
-def _ask_browser(answers: _Answers) -> dict[str, Any] | None:
-    """The browser's answers, or None with the reason set; one visit serves both web platforms."""
     try:
-        browser = find_browser()
+        browsers = browsers_for_webnn()
+    except BrowserSettingError:
+        browsers = []
+    answer: dict[str, Any] | None = None
+    working: list[str] = []
+    for browser in browsers or [None]:
+        answer = _ask_browser(answers, browser)
+        if answer is None:
+            continue
+        errors: Mapping[str, str | None] = answer["webnn"]
+        working = [device for device, error in errors.items() if error is None]
+        for error in dict.fromkeys(errors.values()):
+            devices = ", ".join(device for device, its_error in errors.items() if its_error == error)
+            answers.note(f"a WebNN graph for {devices}", error or "right")
+        answers.reason = f"the browser computes no WebNN graph: {shortened(next(iter(errors.values())) or '')}"
+        if working:
+            answers.reason = None
+            answers.chosen = browser
+            break
+    if not working or answer is None:
+        if answer is not None:
+            answers.reason = (
+                f"{answers.reason}. Fix: `make webnn`, or set {BROWSER_VARIABLE} to a browser built with WebNN"
+            )
+        return
+    used = answer["webnn_devices"][working[0]]
+    answers.note("its devices", ", ".join(used) if used else "not told")
+    answers.computes_on_host_cpu = used == ["cpu"]
+    answers.device_name = cpu_name() if used == ["cpu"] else f"WebNN ({', '.join(used) if used else 'device not told'})"
+    _note_runtime(answers)
+
+
+def _probe_wasm(answers: _Answers) -> None:
+    answers.computes_on_host_cpu = True
+    if _ask_browser(answers) is None:
+        return
+    answers.device_name = cpu_name()
+    answers.device_memory_mb = memory_total_mb()
+    _note_runtime(answers)
+
+
+def _note_runtime(answers: _Answers) -> None:
+    answers.backend_version = web_runtime_version()
+    answers.note("onnxruntime-web", answers.backend_version or "not installed")
+    if answers.backend_version is None:
+        answers.absence = "unsupported"
+        answers.reason = f"onnxruntime-web, which the page runs models with, is not installed. Fix: {RUNTIME_FIX}"
+        return
+    answers.precisions = _WEB_PRECISIONS
+
+
+def browser_of(key: str) -> Path | None:
+    """The browser that a web platform is measured in: for webnn the first that computes a WebNN graph.
+
+    Raises `BrowserSettingError`.
+    """
+    if key == "webnn":
+        probe(key)
+        return _chosen_browsers.get(key) or find_browser()
+    return find_browser()
+
+
+def _ask_browser(answers: _Answers, browser: Path | None = None) -> dict[str, Any] | None:
+    """A browser's answers, the usual one's by default, or None with the reason set; one visit serves all web platforms."""
+    try:
+        browser = browser or find_browser()
     except BrowserSettingError as error:
         answers.note(BROWSER_VARIABLE, "no executable file")
         answers.reason = str(error)
@@ -429,4 +486,5 @@ _PROBE_OF: Mapping[str, Callable[[_Answers], None]] = {
     "openvino": _probe_openvino,
     "webnn": _probe_webnn,
     "webgpu": _probe_webgpu,
+    "wasm": _probe_wasm,
 }

@@ -19,7 +19,7 @@ BROWSER_FLAGS = ("--enable-unsafe-webgpu", "--enable-features=WebMachineLearning
 PAGE_TIMEOUT_MS = 15_000
 
 QUESTIONS = """async () => {
-  const answer = {secure_context: isSecureContext, webgpu: {}, webnn: {}};
+  const answer = {secure_context: isSecureContext, webgpu: {}, webnn: {}, webnn_devices: {}};
   if (!navigator.gpu) answer.webgpu.error = "navigator.gpu is undefined";
   else try {
     const adapter = await navigator.gpu.requestAdapter({powerPreference: "high-performance"});
@@ -35,10 +35,26 @@ QUESTIONS = """async () => {
   } catch (error) { answer.webgpu.error = String(error); }
   for (const device of ["cpu", "gpu", "npu"]) {
     if (!navigator.ml) { answer.webnn[device] = "navigator.ml is undefined"; continue; }
-    try { await navigator.ml.createContext({deviceType: device}); answer.webnn[device] = null; }
+    try { answer.webnn_devices[device] = await multiply(device); answer.webnn[device] = null; }
     catch (error) { answer.webnn[device] = String(error); }
   }
   return answer;
+
+  // A context alone proves nothing: two matrices are multiplied, and the product is compared.
+  async function multiply(deviceType) {
+    const context = await navigator.ml.createContext({deviceType});
+    const kind = {dataType: "float32", shape: [2, 2]};
+    const builder = new MLGraphBuilder(context);
+    const left = builder.input("left", kind), right = builder.constant(kind, new Float32Array([1, 2, 3, 4]));
+    const graph = await builder.build({product: builder.matmul(left, right)});
+    const given = await context.createTensor({...kind, writable: true});
+    const product = await context.createTensor({...kind, readable: true});
+    context.writeTensor(given, new Float32Array([1, 1, 0, 2]));
+    context.dispatch(graph, {left: given}, {product});
+    const found = [...new Float32Array(await context.readTensor(product))];
+    if (found.join() !== "4,6,6,8") throw new Error(`a matrix product gave ${found.join()} in place of 4,6,6,8`);
+    return graph.devices ? [...graph.devices] : null;
+  }
 }"""
 
 

@@ -23,16 +23,16 @@ from hwbench_pipeline.bench.backends.onnx_files import write_onnx
 from hwbench_pipeline.bench.backends.onnxruntime import outputs_of
 from hwbench_pipeline.bench.backends.protocol import Evidence, Session, SessionFacts, Workload
 from hwbench_pipeline.bench.backends.web.browser import BrowserPage, PageError
-from hwbench_pipeline.bench.backends.web.serving import RUNTIME_FOLDER, PageServer
+from hwbench_pipeline.bench.backends.web.serving import PageServer
 from hwbench_pipeline.bench.judging import Array, largest_relative_error, require_right_output
 from hwbench_pipeline.bench.memory import CALLS, PeakMemory
 from hwbench_pipeline.bench.plan import WEB_VARIANTS
 from hwbench_pipeline.catalog.exporting import ROUTES, TRACED, Graph, TracedForward, computed_outside, graph_inputs
-from hwbench_pipeline.hardware.browsers import find_browser, is_software_adapter
+from hwbench_pipeline.hardware.browsers import RUNTIME_FIX, is_software_adapter, web_runtime_version
 from hwbench_pipeline.hardware.devices import UnsupportedError
+from hwbench_pipeline.hardware.probing import browser_of
 from hwbench_pipeline.hardware.web_questions import BROWSER_FLAGS
 
-RUNTIME_FIX = "npm ci --prefix hwbench_pipeline/bench/backends/web/page"
 _FILE = "model.onnx"
 _TYPES = {
     torch.float32: "float32",
@@ -103,11 +103,11 @@ class WebBackend:
                 f"the scenario {workload.scenario} needs a graph with the cache among its inputs, which this version does "
                 "not export. Fix: --scenario forward"
             )
-        browser = find_browser()
+        browser = browser_of(self.hardware)
         if browser is None:
             raise UnsupportedError("no browser is installed. Fix: install Chrome, Chromium or Edge")
-        if not RUNTIME_FOLDER.is_dir():
-            raise UnsupportedError(f"onnxruntime-web is not installed ({RUNTIME_FOLDER}). Fix: {RUNTIME_FIX}")
+        if web_runtime_version() is None:
+            raise UnsupportedError(f"onnxruntime-web is not installed. Fix: {RUNTIME_FIX}")
         folder = tempfile.TemporaryDirectory(prefix="hwbench-web-")
         route = workload.route or TRACED
         begun = time.perf_counter()
@@ -282,9 +282,11 @@ class WebSession:
             options["adapter"] = adapter
             if adapter is None or is_software_adapter(adapter):
                 flags.append("software_adapter")
+        used = told["webnn_devices"]
         if self._hardware == "webnn":
-            options["devices_used"] = told["webnn_devices"][-1] if told["webnn_devices"] else None
-        if self._is_counted and any(name in placed for name in _CPU_PROVIDERS):
+            options |= {"devices_used": used or "not told", "webnn_graphs": told["webnn_graphs"]}
+        on_another = self._runtime.device in ("gpu", "npu") and used == ["cpu"]
+        if on_another or (self._is_counted and any(name in placed for name in _CPU_PROVIDERS)):
             flags.append("cpu_fallback")
         return Evidence(options, tuple(flags))
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-PAGE_FOLDER = Path(__file__).parent / "page"
-RUNTIME_FOLDER = PAGE_FOLDER / "node_modules" / "onnxruntime-web" / "dist"
+from hwbench_pipeline.hardware.browsers import PAGE_FOLDER, RUNTIME_FOLDER
+
 _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Embedder-Policy": "require-corp",
@@ -96,6 +96,6 @@ class PageServer:
 def _own_files() -> dict[str, Path]:
     served = {name: PAGE_FOLDER / name for name in _PAGE_FILES}
     if RUNTIME_FOLDER.is_dir():
-        wanted = (path for path in RUNTIME_FOLDER.iterdir() if path.suffix in (".mjs", ".wasm"))
+        wanted = (path for path in (RUNTIME_FOLDER / "dist").iterdir() if path.suffix in (".mjs", ".wasm"))
         served |= {f"ort/{path.name}": path for path in wanted}
     return served

@@ -20,13 +20,13 @@ function countCalls(prototype, names, key) {
 countCalls(globalThis.GPUComputePassEncoder?.prototype, ["dispatchWorkgroups", "dispatchWorkgroupsIndirect"], "webgpu");
 countCalls(globalThis.MLContext?.prototype, ["dispatch"], "webnn");
 
-// The context that the runtime makes itself is the one that computes: what it says of its devices is kept.
-const contexts = [];
-const makeContext = globalThis.ML?.prototype?.createContext;
-if (makeContext) ML.prototype.createContext = async function (...given) {
-  const context = await makeContext.apply(this, given);
-  contexts.push(context);
-  return context;
+// The graphs that the runtime builds itself are those that compute: what they say of their devices is kept.
+const graphs = [];
+const build = globalThis.MLGraphBuilder?.prototype?.build;
+if (build) MLGraphBuilder.prototype.build = async function (...given) {
+  const graph = await build.apply(this, given);
+  graphs.push(graph);
+  return graph;
 };
 
 let ort, session, inputs, fetches;
@@ -105,7 +105,8 @@ async function facts() {
     vendor: info.vendor, architecture: info.architecture, device: info.device, description: info.description,
     is_fallback: fallback,
   };
-  told.webnn_devices = contexts.map((context) => context.devices ?? null);
+  told.webnn_devices = [...new Set(graphs.flatMap((graph) => [...(graph.devices ?? [])]))];
+  told.webnn_graphs = graphs.length;
   return told;
 }
 
