@@ -15,7 +15,8 @@ export HF_HUB_OFFLINE := 1
 export TRANSFORMERS_OFFLINE := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo ui test lint docs catalog bench browser clean
+WEB := hwbench_pipeline/bench/backends/web
+.PHONY: help demo ui test lint docs catalog bench browser webnn clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -32,8 +33,13 @@ $(VENV)/.dev: $(VENV)/.pipeline
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[pipeline,dev]'
 	@touch $@
 
-browser: $(VENV)/.pipeline ## A browser for the web platforms and the UI test, if this machine has none
+browser: $(VENV)/.pipeline ## A browser for the web platforms and the UI test, if this machine has none, and what its page loads
 	@sh scripts/ensure_browser.sh $(BIN)/python
+	@sh scripts/ensure_web_runtime.sh $(WEB)/page
+
+webnn: $(VENV)/.pipeline ## A Chromium that is built with WebNN (npm's @sparticuz/chromium, 65 MB), where the usual browser has none
+	npm ci --prefix $(WEB)/webnn_browser --ignore-scripts --no-audit --no-fund
+	node $(WEB)/webnn_browser/unpack.mjs
 
 $(LOCAL_INSTANCE)/dagster.yaml: dagster.yaml
 	@mkdir -p $(LOCAL_INSTANCE)

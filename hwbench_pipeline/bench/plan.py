@@ -31,6 +31,10 @@ WEB_VARIANTS: Mapping[str, tuple[str, ...]] = {
 """By hardware key, what a page can ask of onnxruntime-web: its native WebGPU provider or the older one in JavaScript; the
 device of a WebNN context, which need not be the one that it gets."""
 
+ALL_VARIANTS: tuple[str, ...] = tuple(
+    name for of_one in (VARIANTS, WEB_VARIANTS) for names in of_one.values() for name in names
+)
+
 _FURTHER_BACKENDS: Mapping[str, tuple[str, ...]] = {"cpu": ("onnxruntime",)}
 """By hardware key, backends beside the usual one; a point asks for one by its variant."""
 

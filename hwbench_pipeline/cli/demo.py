@@ -48,6 +48,9 @@ def run(warehouse: WarehouseOption = None) -> None:
 def _print_outcome(folder: Path, home: Path, database: Path, seconds: float) -> None:
     from hwbench_pipeline.analysis.refreshing import coverage_now
     from hwbench_pipeline.cli.coverage import print_coverage
+    from hwbench_pipeline.hardware.platforms import hardware_keys
+    from hwbench_pipeline.hardware.probing import probe
+    from hwbench_pipeline.orchestration.demo import is_emulated
     from hwbench_pipeline.schema.tables import OUT__PREDICTION_SCORES, OUT__RESULTS
     from hwbench_pipeline.warehouse.reading import read_rows
 
@@ -85,6 +88,11 @@ def _print_outcome(folder: Path, home: Path, database: Path, seconds: float) -> 
         console.print(
             f"\n{n_flagged} of {len(measured)} measured rows are flagged (noisy, loaded_machine): the predictor does not "
             "learn from them. `hwbench bench` measures again, with the machine at rest."
+        )
+    for key in filter(is_emulated, hardware_keys()):
+        console.print(
+            f"\n{key} was left out: {probe(key).device_name} plays a GPU here, for minutes a model. "
+            f"`hwbench bench --hardware {key} --size tiny --model bert` measures it, labelled so."
         )
     console.print(f"\n{seconds:.0f} s.")
     console.print(f"  tables    {folder}")

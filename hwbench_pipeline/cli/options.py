@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from hwbench_pipeline.bench.plan import VARIANTS, may_run_variant
+from hwbench_pipeline.bench.plan import ALL_VARIANTS, may_run_variant
 from hwbench_pipeline.catalog.names import UnknownModelError, resolve_exactly
 from hwbench_pipeline.cli.failing import WrongCallError
 from hwbench_pipeline.cli.output import say
@@ -119,7 +119,7 @@ def listed_variants(text: str | None, keys: Sequence[str], modes: Sequence[str])
 
     Of no keys (those of this machine are not known yet) any variant is taken.
     """
-    known = [name for names in VARIANTS.values() for name in names]
+    known = list(ALL_VARIANTS)
     chosen = listed_choices("--variant", text, known)
     for name in chosen if keys else ():
         if not any(may_run_variant(key, mode, name) for key in keys for mode in modes):

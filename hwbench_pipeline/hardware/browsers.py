@@ -88,15 +88,10 @@ def find_browser() -> Path | None:
     return next((place for place in _known_places() if _is_executable(place)), None)
 
 
-def browsers_for_webnn() -> list[Path]:
-    """The browsers to ask for WebNN, in this order: the usual one, and that of `make webnn` unless HWBENCH_BROWSER chose.
-
-    Raises `BrowserSettingError`.
-    """
-    usual = find_browser()
-    built_with_it = WEBNN_BROWSER_FOLDER / "chromium"
-    further = [] if os.environ.get(BROWSER_VARIABLE) or not _is_executable(built_with_it) else [built_with_it]
-    return [*([usual] if usual else []), *further]
+def browser_built_with_webnn() -> Path | None:
+    """The browser of `make webnn`; None where it is not installed, or HWBENCH_BROWSER chose another."""
+    place = WEBNN_BROWSER_FOLDER / "chromium"
+    return None if os.environ.get(BROWSER_VARIABLE) or not _is_executable(place) else place
 
 
 def web_runtime_version() -> str | None:

@@ -24,7 +24,7 @@ from hwbench_pipeline.hardware.browsers import (
     RUNTIME_FIX,
     BrowserSettingError,
     adapter_name,
-    browsers_for_webnn,
+    browser_built_with_webnn,
     find_browser,
     is_software_adapter,
     web_runtime_version,
@@ -354,13 +354,10 @@ def _probe_webgpu(answers: _Answers) -> None:
 
 
 def _probe_webnn(answers: _Answers) -> None:
-    try:
-        browsers = browsers_for_webnn()
-    except BrowserSettingError:
-        browsers = []
     answer: dict[str, Any] | None = None
     working: list[str] = []
-    for browser in browsers or [None]:
+    further = browser_built_with_webnn()
+    for browser in (None, further) if further else (None,):
         answer = _ask_browser(answers, browser)
         if answer is None:
             continue

@@ -19,6 +19,8 @@ from typing import Any
 import dagster as dg
 
 from hwbench_pipeline.catalog.names import model_keys
+from hwbench_pipeline.hardware.platforms import hardware_keys
+from hwbench_pipeline.hardware.probing import probe
 from hwbench_pipeline.orchestration.assets.bench import BENCH_ASSET_OF_MODE
 from hwbench_pipeline.orchestration.jobs import ingest_legacy_files, measure_cells, probe_host, refresh_tables
 from hwbench_pipeline.orchestration.partitions import (
@@ -110,6 +112,7 @@ def demo_steps(
     cells = [
         Cell(hardware, model)
         for hardware in instance.get_dynamic_partitions(HARDWARE_DIMENSION)
+        if not is_emulated(hardware)
         for model in model_keys()  # a demo of every architecture would take a night
     ]
 
@@ -147,6 +150,11 @@ def demo_steps(
     nothing_new = all(step.is_done for step in steps) and database_file(warehouse).exists()
     steps.append(Step("tables, predictor, database and report", nothing_new, run(refresh_tables.name)))
     return steps
+
+
+def is_emulated(hardware: str) -> bool:
+    """Whether software on the CPU plays this hardware here: minutes a model, and it says nothing of a GPU."""
+    return hardware in hardware_keys() and probe(hardware).is_software
 
 
 def _is_newer(table: Path, folder: Path) -> bool:

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from hwbench_pipeline.bench.grid import REFERENCE_SIZE_MODELS, default_points
 from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling, sweep
 from hwbench_pipeline.catalog.names import model_keys
@@ -23,12 +25,19 @@ def test_a_sweep_has_every_combination_once_smallest_batch_first():
 def test_every_model_is_measured_tiny_and_four_at_reference_size():
     for mode in ("inference", "training"):
         for model in model_keys():
-            sizes = {point.model_size for point in default_points(model, mode)}
+            sizes = {point.model_size for point in default_points("cpu", model, mode)}
             assert "tiny" in sizes
             assert ("reference" in sizes) == (model in REFERENCE_SIZE_MODELS)
 
 
+@pytest.mark.parametrize("hardware", ["wasm", "webgpu", "webnn"])
+def test_a_browser_takes_one_point_by_default(hardware):
+    assert default_points(hardware, "bert", "inference") == (Point("tiny", batch_size=1),)
+
+
 def test_training_defaults_can_contrast():
     assert all(
-        point.batch_size > 1 for model in ("clip", "clap", "xclip") for point in default_points(model, "training")
+        point.batch_size > 1
+        for model in ("clip", "clap", "xclip")
+        for point in default_points("cpu", model, "training")
     )

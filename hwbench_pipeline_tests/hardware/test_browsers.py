@@ -47,3 +47,29 @@ def test_a_wrong_variable_is_not_passed_over(empty_machine, monkeypatch):
     monkeypatch.setenv(browsers.BROWSER_VARIABLE, str(empty_machine / "nothing"))
     with pytest.raises(browsers.BrowserSettingError, match=r"HWBENCH_BROWSER=.*nothing is not an executable.*Fix:"):
         browsers.find_browser()
+
+
+ADAPTER = {"vendor": "google", "architecture": "swiftshader", "device": "", "description": "", "is_fallback": True}
+
+
+@pytest.mark.parametrize(
+    ("told", "name", "is_software"),
+    [
+        (ADAPTER, "SwiftShader (CPU)", True),
+        ({**ADAPTER, "is_fallback": None}, "SwiftShader (CPU)", True),
+        ({"vendor": "mesa", "description": "llvmpipe (LLVM 19)"}, "llvmpipe (CPU)", True),
+        ({"vendor": "", "is_fallback": True}, "an adapter without a name (CPU)", True),
+        ({"vendor": "nvidia", "architecture": "hopper", "is_fallback": False}, "nvidia hopper", False),
+    ],
+)
+def test_software_adapters_are_called_so(told, name, is_software):
+    assert (browsers.adapter_name(told), browsers.is_software_adapter(told)) == (name, is_software)
+
+
+def test_the_runtimes_version_is_that_of_its_package(tmp_path, monkeypatch):
+    monkeypatch.setattr(browsers, "RUNTIME_FOLDER", tmp_path)
+    assert browsers.web_runtime_version() is None
+    (tmp_path / "package.json").write_text('{"version": "1.2.3"}')
+    assert browsers.web_runtime_version() == "1.2.3"
+    (tmp_path / "package.json").write_text("[")
+    assert browsers.web_runtime_version() is None

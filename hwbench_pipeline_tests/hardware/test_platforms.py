@@ -15,8 +15,8 @@ from hwbench_pipeline.hardware.platforms import (
 
 def test_the_keys_of_the_project_come_first():
     keys = hardware_keys()
-    assert keys[:7] == ("cpu", "cuda", "rocm", "mps", "openvino", "webnn", "webgpu")
-    assert [platform_of(key) for key in keys[:7]] == list(OWN_PLATFORMS)
+    assert keys[:8] == ("cpu", "cuda", "rocm", "mps", "openvino", "webnn", "webgpu", "wasm")
+    assert [platform_of(key) for key in keys[:8]] == list(OWN_PLATFORMS)
 
 
 def test_training_is_for_torch_devices_and_the_rest_say_why_not():
@@ -32,5 +32,7 @@ def test_torch_devices():
 
 
 def test_an_unknown_key_lists_the_keys_and_the_fix():
-    with pytest.raises(UnknownHardwareError, match=r"'gpu' is not known; expected one of cpu, cuda, .*webgpu. Fix:"):
+    with pytest.raises(
+        UnknownHardwareError, match=r"'gpu' is not known; expected one of cpu, cuda, .*webgpu, wasm. Fix:"
+    ):
         platform_of("gpu")

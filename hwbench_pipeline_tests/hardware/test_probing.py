@@ -13,15 +13,18 @@ import torch
 
 from hwbench_pipeline.hardware import probing
 from hwbench_pipeline.hardware.asking import NoAnswerError, answer_of
-from hwbench_pipeline.hardware.browsers import BROWSER_VARIABLE, find_browser
+from hwbench_pipeline.hardware.browsers import BROWSER_VARIABLE, find_browser, web_runtime_version
 from hwbench_pipeline.hardware.platforms import UnknownHardwareError, hardware_keys
-from hwbench_pipeline.hardware.probing import probe, probe_all
+from hwbench_pipeline.hardware.probing import browser_of, probe, probe_all
 from hwbench_pipeline.hardware.rows import hardware_rows
 from hwbench_pipeline.schema.tables.catalog import CORE_HARDWARE
 from hwbench_pipeline.schema.validation import require_valid
 
 HAS_BROWSER = find_browser() is not None and importlib.util.find_spec("playwright") is not None
 needs_browser = pytest.mark.skipif(not HAS_BROWSER, reason="no Chrome, Chromium or Edge here, or no playwright")
+needs_web_runtime = pytest.mark.skipif(
+    web_runtime_version() is None, reason="onnxruntime-web is not installed (make browser)"
+)
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="makes a POSIX executable")
 
 
@@ -30,6 +33,7 @@ def fresh(monkeypatch):
     """Nothing is known yet, and what the test learns is forgotten after it."""
     monkeypatch.setattr(probing, "_probes", {})
     monkeypatch.setattr(probing, "_browser_answers", {})
+    monkeypatch.setattr(probing, "_chosen_browsers", {})
 
 
 def fake_browser(path: Path, script: str) -> Path:
@@ -87,23 +91,35 @@ def test_a_gpu_is_available_exactly_when_torch_says_so(key):
 
 
 @needs_browser
-def test_webgpu_is_not_available_and_the_reason_is_what_the_browser_says():
+@needs_web_runtime
+def test_webgpu_is_what_the_browser_says_and_software_is_called_so():
     found = probe("webgpu")
-    assert not found.is_available
     assert "navigator.gpu.requestAdapter(): " in found.probe
     if "swiftshader" in found.probe:
-        assert found.reason.startswith(
-            "the only WebGPU adapter is a software one (google swiftshader, isFallbackAdapter true)"
-        )
-        assert found.device_name is None
+        assert found.is_available
+        assert found.device_name == "SwiftShader (CPU)"
+        assert found.is_software
+        assert found.computes_on_host_cpu
 
 
 @needs_browser
-def test_webnn_is_not_available_and_the_reason_is_what_the_browser_says():
+@needs_web_runtime
+def test_wasm_computes_on_the_cpu():
+    found = probe("wasm")
+    assert (found.is_available, found.is_software, found.computes_on_host_cpu) == (True, False, True)
+    assert found.device_name == probe("cpu").device_name
+    assert found.backend_version == web_runtime_version()
+
+
+@needs_browser
+@needs_web_runtime
+def test_webnn_is_there_only_where_a_browser_computed_a_graph():
     found = probe("webnn")
-    assert not found.is_available
-    assert "navigator.ml.createContext() for cpu" in found.probe
-    assert "WebNN" in found.reason
+    assert "a WebNN graph for" in found.probe
+    assert found.is_available == ("right" in found.probe)
+    assert found.is_available == (browser_of("webnn") != find_browser() or "right" in found.probe)
+    if not found.is_available:
+        assert "`make webnn`" in found.reason
 
 
 def test_an_answer_is_kept_until_a_refresh_is_wanted(fresh):
@@ -114,9 +130,10 @@ def test_an_answer_is_kept_until_a_refresh_is_wanted(fresh):
     assert again.probed_at > first.probed_at
 
 
-@pytest.mark.parametrize("key", ["webnn", "webgpu"])
+@pytest.mark.parametrize("key", ["webnn", "webgpu", "wasm"])
 def test_no_browser_is_the_reason(fresh, monkeypatch, key):
     monkeypatch.setattr(probing, "find_browser", lambda: None)
+    monkeypatch.setattr(probing, "browser_built_with_webnn", lambda: None)
     found = probe(key)
     assert not found.is_available
     assert found.reason.startswith("no browser: ")
@@ -165,26 +182,55 @@ def test_a_browser_that_does_not_start_is_the_reason_for_both_web_platforms(fres
 
 
 def web_answer(adapter, webnn_error):
+    devices = ("cpu", "gpu", "npu")
     return {
         "webgpu": {"adapter": adapter},
-        "webnn": dict.fromkeys(("cpu", "gpu", "npu"), webnn_error),
+        "webnn": dict.fromkeys(devices, webnn_error),
+        "webnn_devices": {} if webnn_error else {key: ["gpu"] for key in devices},
         "browser_version": "1.2.3",
     }
 
 
-def test_a_real_gpu_in_the_browser_is_named_and_still_not_available(fresh, monkeypatch, tmp_path):
-    adapter = {"vendor": "nvidia", "architecture": "hopper", "device": "", "description": "", "is_fallback": False}
+NVIDIA = {"vendor": "nvidia", "architecture": "hopper", "device": "", "description": "", "is_fallback": False}
+
+
+@pytest.fixture
+def answering(fresh, monkeypatch, tmp_path):
+    """Browsers that give the answers of the test, by the name of their executable."""
+    answers = {}
     monkeypatch.setattr(probing, "find_browser", lambda: tmp_path / "chrome")
+    monkeypatch.setattr(probing, "browser_built_with_webnn", lambda: tmp_path / "other")
     monkeypatch.setattr(probing.importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setattr(probing, "answer_of", lambda *question, timeout_s: web_answer(adapter, None))
+    monkeypatch.setattr(probing, "web_runtime_version", lambda: "9.9.9")
+    monkeypatch.setattr(probing, "answer_of", lambda _, place, timeout_s: answers[Path(place).name])
+    return answers
+
+
+def test_a_real_gpu_in_the_browser_is_available_under_its_own_name(answering):
+    answering["chrome"] = web_answer(NVIDIA, None)
     webgpu, webnn = probe("webgpu"), probe("webnn")
-    assert (webgpu.is_available, webnn.is_available) == (False, False)
-    assert webgpu.device_name == "nvidia hopper"
-    assert (
-        "(nvidia hopper, isFallbackAdapter false), but this version of hwbench has no WebGPU runner yet"
-        in webgpu.reason
-    )
-    assert "a WebNN context for cpu, gpu, npu, but this version of hwbench has no WebNN runner yet" in webnn.reason
+    assert (webgpu.is_available, webgpu.device_name, webgpu.is_software) == (True, "nvidia hopper", False)
+    assert not webgpu.computes_on_host_cpu
+    assert (webnn.is_available, webnn.device_name, webnn.computes_on_host_cpu) == (True, "WebNN (gpu)", False)
+
+
+def test_the_browser_for_webnn_is_chosen_by_what_it_computes(answering, tmp_path):
+    answering["chrome"] = web_answer(NVIDIA, "NotSupportedError: WebNN is not supported on this platform")
+    answering["other"] = web_answer(None, None)
+    found = probe("webnn")
+    assert found.is_available
+    assert browser_of("webnn") == tmp_path / "other"
+    assert browser_of("webgpu") == tmp_path / "chrome"
+    assert "not supported" in found.probe
+
+
+def test_without_the_runtime_nothing_can_run_in_the_page(answering, monkeypatch):
+    answering["chrome"] = web_answer(NVIDIA, None)
+    monkeypatch.setattr(probing, "web_runtime_version", lambda: None)
+    for key in ("webgpu", "webnn", "wasm"):
+        found = probe(key)
+        assert (found.is_available, found.absence) == (False, "unsupported")
+        assert "Fix: npm ci --prefix" in found.reason
 
 
 def test_a_cuda_device_that_torch_can_use_is_available(fresh, monkeypatch):

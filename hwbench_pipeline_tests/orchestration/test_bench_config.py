@@ -7,7 +7,7 @@ from hwbench_pipeline.orchestration.assets.bench import BenchConfig
 
 
 def test_left_alone_a_cell_measures_the_nightlys_points():
-    assert BenchConfig().points_for("cpu", "bert", "inference") == default_points("bert", "inference")
+    assert BenchConfig().points_for("cpu", "bert", "inference") == default_points("cpu", "bert", "inference")
 
 
 def test_each_cell_takes_the_variants_of_its_backend():

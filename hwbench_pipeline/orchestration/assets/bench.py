@@ -13,7 +13,7 @@ from hwbench_pipeline.bench.engine import CellExecution, run_cell
 from hwbench_pipeline.bench.grid import default_points
 from hwbench_pipeline.bench.isolation import shared_processes
 from hwbench_pipeline.bench.pace import pace_text
-from hwbench_pipeline.bench.plan import PRECISIONS, VARIANTS, CellPlan, Point, Sampling, sweep, variants_on
+from hwbench_pipeline.bench.plan import ALL_VARIANTS, PRECISIONS, CellPlan, Point, Sampling, sweep, variants_on
 from hwbench_pipeline.bench.storing import TABLE_OF_MODE, store_execution
 from hwbench_pipeline.catalog.configs import SIZES
 from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata, image
@@ -57,7 +57,7 @@ class BenchConfig(dg.Config):
             ("model_sizes", self.model_sizes, SIZES),
             ("precisions", self.precisions, PRECISIONS),
             ("scenarios", self.scenarios, SCENARIOS),
-            ("variants", self.variants, tuple(name for names in VARIANTS.values() for name in names)),
+            ("variants", self.variants, ALL_VARIANTS),
         ):
             if not set(values) <= set(allowed):
                 raise ValueError(f"{name} {values}: takes {', '.join(allowed)}. Fix: {name}: [{allowed[-1]}]")
@@ -69,7 +69,7 @@ class BenchConfig(dg.Config):
     def points_for(self, hardware: str, model: str, mode: str) -> tuple[Point, ...]:
         """The points of one cell."""
         if not self.model_sizes:
-            return default_points(model, mode)
+            return default_points(hardware, model, mode)
         return sweep(
             model_sizes=self.model_sizes,
             precisions=self.precisions or ["fp32"],

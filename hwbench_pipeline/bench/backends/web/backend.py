@@ -274,6 +274,7 @@ class WebSession:
         told = self._page.call("facts")
         placed = self._placement()
         options: dict[str, Any] = {"nodes_by_provider": placed} if placed else {}
+        options["wasm_file"] = told["wasm_file"]  # its name says whether it has threads and SIMD
         flags = []
         if self._is_counted:
             options["dispatches_per_call"] = round(self._n_dispatched / max(self._n_calls, 1), 1)

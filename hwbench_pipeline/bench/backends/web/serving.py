@@ -57,7 +57,8 @@ class PageServer:
         files, outputs = self._files, self.outputs
 
         class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
+            # no connection outlives its answer, so a server that has ended answers nothing more
+            protocol_version = "HTTP/1.0"
 
             def do_GET(self) -> None:
                 path = unquote(urlsplit(self.path).path).lstrip("/") or "index.html"
@@ -72,7 +73,6 @@ class PageServer:
                 folder, _, name = urlsplit(self.path).path.lstrip("/").partition("/")
                 length = int(self.headers.get("Content-Length") or 0)
                 if folder != "outputs" or not name.isdigit() or length > LARGEST_OUTPUT_BYTES:
-                    self.close_connection = True  # its body is not read
                     self._answer(400, "text/plain", b"not an output")
                     return
                 outputs[int(name)] = self.rfile.read(length)

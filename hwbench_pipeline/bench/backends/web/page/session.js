@@ -94,6 +94,8 @@ async function facts() {
     user_agent: navigator.userAgent, cross_origin_isolated: crossOriginIsolated, version: ort?.env?.versions?.web ?? null,
     threads: ort?.env?.wasm?.numThreads ?? null, dispatches: {...counted},
     hardware_concurrency: navigator.hardwareConcurrency,
+    wasm_file: performance.getEntriesByType("resource").map((entry) => entry.name).filter((name) => name.endsWith(".wasm"))
+      .map((name) => name.split("/").at(-1)).at(-1) ?? null,
   };
   let info = null, fallback = null;
   if (counted.webgpu) {
