@@ -28,7 +28,10 @@ class CellFailedError(Exception):
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The options of `hwbench verify`."""
     group = parser.getgroup("hwbench", "cells of hardware × model")
-    group.addoption("--hardware", help="Hardware keys, separated by commas. Default: all that this machine has.")
+    group.addoption(
+        "--hardware",
+        help="Hardware keys, separated by commas. Default: all that this machine has, but for a GPU that software plays.",
+    )
     group.addoption("--model", help="Models, separated by commas.")
     group.addoption("--category", help="Categories, separated by commas.")
     group.addoption("--all-models", action="store_true", help="Every model of the catalog.")
@@ -81,11 +84,11 @@ class Cells(pytest.File):
             listed_hardware,
             listed_variants,
         )
-        from hwbench_pipeline.hardware.probing import probe_all
+        from hwbench_pipeline.hardware.probing import usual_keys
 
         option = self.config.getoption
         models = chosen_models(option("--model"), option("--category"), all_models=option("--all-models"))
-        keys = listed_hardware(option("--hardware")) or [found.key for found in probe_all() if found.is_available]
+        keys = listed_hardware(option("--hardware")) or usual_keys()
         modes = listed_choices("--mode", option("hwbench_mode"), MODES)
         variants = listed_variants(option("hwbench_variant"), keys, modes)
         for mode, key, model in product(modes, keys, models):

@@ -45,7 +45,10 @@ EXAMPLE = "Example: `hwbench bench --hardware cpu,openvino --model bert-base-unc
 def run(
     hardware: Annotated[
         str | None,
-        typer.Option(metavar="H,…", help="Hardware keys (`hwbench hardware`). Default: all that this machine has."),
+        typer.Option(
+            metavar="H,…",
+            help="Hardware keys (`hwbench hardware`). Default: all that this machine has, but for a GPU that software plays.",
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(metavar="M,…", help="Catalog keys (`hwbench models`), Hugging Face ids, ./folders.")
@@ -146,7 +149,7 @@ def run(
     from hwbench_pipeline.bench.isolation import CellProcesses
     from hwbench_pipeline.bench.largest_batch import run_largest_batch
     from hwbench_pipeline.bench.plan import CellPlan, Point, sweep
-    from hwbench_pipeline.hardware.probing import probe_all
+    from hwbench_pipeline.hardware.probing import usual_keys
     from hwbench_pipeline.schema.tables.results import CORE_BENCH__INFERENCE
 
     if bundle is not None:
@@ -155,7 +158,7 @@ def run(
             raise WrongCallError("--resume: goes on with what a warehouse holds. Fix: add --warehouse, or leave it out")
     storage = _Storage(warehouse) if bundle is None or warehouse is not None else None
     if not keys:
-        keys = [found.key for found in probe_all() if found.is_available]
+        keys = usual_keys()
         variants = listed_variants(variant, keys, modes)
     points = {
         key: sweep(

@@ -27,7 +27,7 @@ def run(
     from hwbench_pipeline.cli.output import say
     from hwbench_pipeline.hardware.host_lock import host_lock
     from hwbench_pipeline.hardware.plugins import installed_plugins
-    from hwbench_pipeline.hardware.rows import hardware_rows
+    from hwbench_pipeline.hardware.rows import hardware_rows, presence
     from hwbench_pipeline.schema.tables import CORE_HARDWARE
 
     with messages().status("asking every platform…"):
@@ -43,7 +43,7 @@ def run(
     cells = [
         [
             row["hardware"],
-            "yes" if row["is_available"] else "no",
+            presence(row),
             row["device_name"],
             row["device_memory_mb"],
             ", ".join(row["precisions"] or ()) or None,

@@ -33,7 +33,10 @@ EXAMPLE = "Example: `hwbench verify --hardware cpu,openvino --category audio --m
 def run(
     hardware: Annotated[
         str | None,
-        typer.Option(metavar="H,…", help="Hardware keys (`hwbench hardware`). Default: all that this machine has."),
+        typer.Option(
+            metavar="H,…",
+            help="Hardware keys (`hwbench hardware`). Default: all that this machine has, but for a GPU that software plays.",
+        ),
     ] = None,
     model: Annotated[
         str | None, typer.Option(metavar="M,…", help="Catalog keys (`hwbench models`), Hugging Face ids, ./folders.")
@@ -56,9 +59,9 @@ def run(
     from hwbench_pipeline.bench.isolation import CellProcesses
     from hwbench_pipeline.bench.plan import variants_on
     from hwbench_pipeline.bench.verifying import verify_cell
-    from hwbench_pipeline.hardware.probing import probe_all
+    from hwbench_pipeline.hardware.probing import usual_keys
 
-    keys = keys or [found.key for found in probe_all() if found.is_available]
+    keys = keys or usual_keys()
     variants = listed_variants(variant, keys, modes)
     cells = [
         (key, name, one, way) for one in modes for key in keys for way in variants_on(key, variants) for name in models

@@ -141,6 +141,11 @@ def probe_all(*, refresh: bool = False) -> tuple[Probe, ...]:
         return tuple(probe(key) for key in hardware_keys())
 
 
+def usual_keys() -> list[str]:
+    """The platforms to run on where nobody names any: those that this machine has, but for GPUs that software plays."""
+    return [found.key for found in probe_all() if found.is_available and not found.is_software]
+
+
 def _probe_now(key: str) -> Probe:
     platform = platform_of(key)
     answers = _Answers(key, [])

@@ -5,6 +5,7 @@ Belongs here: turning probes and peaks into rows. Does not belong here: asking a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from hwbench_pipeline.hardware.peaks import Peaks, known_peaks, measure_peaks
@@ -18,6 +19,11 @@ def _best_peaks(key: str, *, again: bool) -> Peaks:
     """The best of this measurement and all before it, or why nothing was measured."""
     now = measure_peaks(key, refresh=again)
     return known_peaks(key) if now.gflops else now
+
+
+def presence(row: Mapping[str, Any]) -> str:
+    """Whether a row's platform is here, in a word."""
+    return "no" if not row["is_available"] else "in software" if row.get("is_software") else "yes"
 
 
 def hardware_rows(*, with_peaks: bool, refresh: bool = False) -> list[dict[str, Any]]:
@@ -36,6 +42,7 @@ def hardware_rows(*, with_peaks: bool, refresh: bool = False) -> list[dict[str, 
                 "hardware": platform.key,
                 "platform": platform.key,
                 "is_available": found.is_available,
+                "is_software": found.is_software,
                 "reason": found.reason,
                 "probe": found.probe,
                 "device_name": found.device_name,

@@ -13,7 +13,7 @@ from hwbench_pipeline.bench.deriving import known_models
 from hwbench_pipeline.bench.engine import cell_run_id
 from hwbench_pipeline.bench.storing import TABLE_OF_MODE
 from hwbench_pipeline.hardware.platforms import hardware_keys
-from hwbench_pipeline.hardware.probing import probe_all
+from hwbench_pipeline.hardware.probing import usual_keys
 from hwbench_pipeline.orchestration.assets.bench import BENCH_ASSET_OF_MODE, BenchConfig, measured_cells
 from hwbench_pipeline.orchestration.partitions import partition_of, register
 from hwbench_pipeline.orchestration.resources import WarehouseResource
@@ -46,7 +46,7 @@ def _category_job(category: str) -> dg.JobDefinition:
     @dg.op(name=f"measure_models_of_{category}")
     def measure(context: dg.OpExecutionContext, config: CategoryConfig, warehouse: WarehouseResource) -> None:
         register(context.instance)
-        keys = config.hardware or [found.key for found in probe_all() if found.is_available]
+        keys = config.hardware or usual_keys()
         models = [model.key for model in known_models(on_need=context.log.info) if model.category == category]
         cells = [str(partition_of(Cell(key, model))) for key in keys for model in models]
         run_ids = {cell: cell_run_id(context.run.run_id, number) for number, cell in enumerate(cells)}

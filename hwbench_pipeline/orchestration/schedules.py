@@ -37,7 +37,11 @@ def nightly_measurements(
     cells = nightly_cells(
         context.instance.get_dynamic_partitions(HARDWARE_DIMENSION),
         context.instance.get_dynamic_partitions(MODEL_DIMENSION),
-        {row["hardware"] for row in read_rows(warehouse.path, CORE_HARDWARE)[0] if row["is_available"]},
+        {
+            row["hardware"]
+            for row in read_rows(warehouse.path, CORE_HARDWARE)[0]
+            if row["is_available"] and not row["is_software"]
+        },
     )
     wanted = wanted_cells(warehouse.path, cells, now=now, stale_after=STALE_AFTER)[:MAX_CELLS_PER_NIGHT]
     if not cells:

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
+from hwbench_pipeline.hardware.rows import presence
+
 Row = Mapping[str, Any]
 
 ABSENT = "—"
@@ -116,7 +118,7 @@ def hardware_markdown(rows: Iterable[Row]) -> str:
         (
             (
                 row["hardware"],
-                "yes" if row["is_available"] else "no",
+                presence(row),
                 row["device_name"],
                 significant(row["peak_gflops_fp32"]),
                 significant(row["memory_bandwidth_gb_per_s"]),

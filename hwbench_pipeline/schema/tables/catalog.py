@@ -95,6 +95,12 @@ CORE_HARDWARE = Table(
         ),
         Column("is_available", ColumnType.BOOL, "Whether cells can run on it here.", nullable=False),
         Column("reason", STRING, "Why it is not available, found by probing; the fix where there is one."),
+        Column(
+            "is_software",
+            ColumnType.BOOL,
+            "Whether software on the CPU plays this device: what is measured there stands for no GPU, and nothing runs there "
+            "unless it is asked for by name.",
+        ),
         Column("probe", STRING, "What was asked and what it answered.", nullable=False),
         Column("device_name", STRING, "The device's own name."),
         Column("device_memory_mb", FLOAT64, "Memory of the device; the host's for CPU platforms.", unit="MB", above=0),
