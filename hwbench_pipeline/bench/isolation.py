@@ -332,16 +332,17 @@ def _registered_here() -> dict[str, Any]:
 
 
 def _kill_group(pid: int) -> None:
-    """End a cell's process and what it started."""
-    if sys.platform == "win32":  # there are no groups to signal
+    """End a cell's process and what it started: its group, and children that made a group of their own, as browsers do."""
+    members: list[psutil.Process] = []
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        members = [process, *process.children(recursive=True)]
+    if sys.platform != "win32":  # where there are no groups to signal
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+    for member in members:
         with suppress(psutil.Error):
-            process = psutil.Process(pid)
-            for member in (*process.children(recursive=True), process):
-                with suppress(psutil.Error):
-                    member.kill()
-        return
-    with suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+            member.kill()
 
 
 @cache

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import os
 import signal
 import sys
 import time
+import uuid
 
 import numpy as np
 import psutil
@@ -18,13 +20,19 @@ from hwbench_pipeline.bench.backends import backend_for
 from hwbench_pipeline.bench.backends.protocol import DistantSession, Workload
 from hwbench_pipeline.bench.backends.web import backend as web
 from hwbench_pipeline.bench.backends.web.browser import BrowserPage, PageError
+from hwbench_pipeline.bench.engine import run_cell
+from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.judging import WrongOutputError, largest_relative_error, require_right_output
+from hwbench_pipeline.bench.plan import CellPlan, Point
+from hwbench_pipeline.bench.verifying import ONE_CALL
 from hwbench_pipeline.catalog.building import build_model
 from hwbench_pipeline.catalog.inputs import make_inputs
 from hwbench_pipeline.catalog.signal import primary_output
 from hwbench_pipeline.hardware.browsers import PAGE_FOLDER, find_browser, web_runtime_version
 from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.hardware.probing import probe
+from hwbench_pipeline.schema.tables.results import CORE_BENCH__INFERENCE
+from hwbench_pipeline.schema.validation import require_valid
 
 CAN_RUN = (
     find_browser() is not None
@@ -200,6 +208,57 @@ def test_memory_that_a_tab_does_not_get_is_an_error(bert):
         page._page.set_content(f"<script>window.hwbench = {{hoard: () => {hoard}}}</script>")
         with pytest.raises(PageError, match="out of memory"):
             page.call("hoard")
+
+
+@pytest.fixture
+def browsers_left(monkeypatch):
+    """How many browser processes that the test started are there some seconds later."""
+    mark = uuid.uuid4().hex
+    monkeypatch.setenv("HWBENCH_TEST_MARK", mark)  # which processes inherit
+
+    def started():
+        found = 0
+        for process in psutil.process_iter(["name"]):
+            with contextlib.suppress(psutil.Error):
+                is_browser = "chrom" in (process.info["name"] or "")
+                found += is_browser and process.environ().get("HWBENCH_TEST_MARK") == mark
+        return found
+
+    def left():
+        deadline = time.monotonic() + 10
+        while started() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        return started()
+
+    return left
+
+
+def test_a_page_that_hangs_is_a_row_and_leaves_no_browser_behind(browsers_left):
+    plan = CellPlan("wasm", "bert", "inference", (Point("tiny"),), ONE_CALL, phase_timeout_s=20.0)
+    with CellProcesses("hwbench_pipeline_tests.bench.planted_web_faults:hanging_page") as processes:
+        (row,) = run_cell(plan, processes).rows
+    assert (row["status"], row["error_class"]) == ("timeout", "Timeout")
+    assert "'first inference'" in row["error_message"]
+    assert browsers_left() == 0
+
+
+def test_a_cell_that_is_killed_leaves_no_browser_behind(browsers_left):
+    plan = CellPlan("wasm", "bert", "inference", (Point("tiny"),), ONE_CALL)
+    with CellProcesses("hwbench_pipeline_tests.bench.planted_web_faults:killed_cell") as processes:
+        (row,) = run_cell(plan, processes).rows
+    assert (row["status"], row["error_class"]) == ("failed", "Killed")
+    assert browsers_left() == 0
+
+
+def test_a_cell_in_a_browser_is_a_row_like_any_other():
+    plan = CellPlan("wasm", "bert", "inference", (Point("tiny"),), ONE_CALL)
+    with CellProcesses() as processes:
+        execution = run_cell(plan, processes)
+    require_valid(CORE_BENCH__INFERENCE, execution.rows)
+    (row,) = execution.rows
+    assert (row["status"], row["provenance"], row["backend"]) == ("ok", "measured", "onnxruntime-web")
+    assert row["output_max_rel_error"] < 1e-3
+    assert json.loads(row["options"])["nodes_by_provider"]
 
 
 def test_a_browser_that_does_not_start_is_named(bert, tmp_path, monkeypatch):

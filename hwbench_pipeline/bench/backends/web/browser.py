@@ -7,6 +7,10 @@ where browsers lie (`hardware.browsers`).
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
+import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -31,6 +35,7 @@ class BrowserPage:
         self._executable = executable
         self._flags = flags
         self._before: set[int] = set()
+        self._folder = tempfile.TemporaryDirectory(prefix="hwbench-browser-", ignore_cleanup_errors=True)
         self._has_crashed = False
 
     def __enter__(self) -> BrowserPage:
@@ -41,7 +46,7 @@ class BrowserPage:
         is_root = hasattr(os, "geteuid") and os.geteuid() == 0
         try:
             self._browser = self._playwright.chromium.launch(
-                executable_path=str(self._executable),
+                executable_path=str(_leashed(self._executable, Path(self._folder.name))),
                 args=list(self._flags),
                 chromium_sandbox=not is_root,  # Chromium refuses to start its sandbox as root
                 timeout=PAGE_TIMEOUT_MS,
@@ -62,6 +67,7 @@ class BrowserPage:
             self._browser.close()
         with suppress(Error):
             self._playwright.stop()
+        self._folder.cleanup()
 
     def open(self, address: str) -> None:
         """Load the page and wait for its own script. Raises `PageError`."""
@@ -104,6 +110,20 @@ class BrowserPage:
 
     def _note_crash(self, *_: object) -> None:
         self._has_crashed = True
+
+
+def _leashed(executable: Path, folder: Path) -> Path:
+    """A way to start the browser by which it ends with who started it, however that ends; itself where the system has none.
+
+    Playwright puts a browser into a group of its own, which outlives a cell that was killed; a page that hangs then computes on.
+    """
+    leash = shutil.which("setpriv") if sys.platform == "linux" else None
+    if leash is None:
+        return executable
+    script = folder / executable.name
+    script.write_text(f'#!/bin/sh\nexec {shlex.quote(leash)} --pdeathsig KILL {shlex.quote(str(executable))} "$@"\n')
+    script.chmod(0o755)
+    return script
 
 
 def _first_line(error: Exception) -> str:
