@@ -6,6 +6,7 @@ Belongs here: counting without running, where that works. Does not belong here: 
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode, conv_flop_count
+from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, sdpa_flop_count
 
 from hwbench_pipeline.catalog.building import build_model
 from hwbench_pipeline.catalog.configs import model_config
@@ -33,11 +34,20 @@ class FlopCount:
     method: str
 
 
-class _ConditionsHold(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Answers yes where model code asks a tensor without data whether a condition holds.
+class DependsOnValuesError(ValueError):
+    """How much a model computes hangs on what its tensors hold: a loop that ends with a token, for example."""
 
-    With the inputs of this catalog it does: masks are all ones, and placeholders are as many as image features.
+
+class _Conditions(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Answers where model code asks a tensor without data whether a condition holds; `were_asked` says whether it did.
+
+    With the inputs of this catalog most hold: masks are all ones, and placeholders are as many as image features.
     """
+
+    def __init__(self, *, hold: bool) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._hold = hold
+        self.were_asked = False
 
     def __torch_dispatch__(
         self,
@@ -47,7 +57,8 @@ class _ConditionsHold(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         if func is torch.ops.aten._local_scalar_dense.default and args[0].dtype is torch.bool:
-            return True
+            self.were_asked = True
+            return self._hold
         return func(*args, **(kwargs or {}))
 
 
@@ -84,9 +95,35 @@ def _grouped_product_flops(
     return int(2 * experts * rows * inputs * right[-1])
 
 
+def _fused_attention_flops(
+    query: Any,
+    key: Any,
+    value: Any,
+    *_arguments: Any,
+    out_shape: Any = None,  # noqa: ARG001 - torch passes it
+    **_settings: Any,
+) -> int:
+    """The two products of attention; torch 2.13 has the formula, and not for the CPU's kernel of it."""
+    return int(sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]
+
+
+def _fused_recurrence_flops(
+    inputs: Any,
+    input_weights: Any,
+    hidden_weights: Any,
+    *_arguments: Any,
+    out_shape: Any = None,  # noqa: ARG001 - torch passes it
+    **_settings: Any,
+) -> int:
+    """Each step of each item meets both matrices once; torch 2.13 has no formula for oneDNN's layer."""
+    return int(2 * math.prod(inputs[:-1]) * (math.prod(input_weights) + math.prod(hidden_weights)))
+
+
 _FORMULAS = {
     torch.ops.aten.convolution_backward: _convolution_backward_flops,
     torch.ops.aten._grouped_mm: _grouped_product_flops,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _fused_attention_flops,
+    torch.ops.aten.mkldnn_rnn_layer: _fused_recurrence_flops,
 }
 
 
@@ -104,8 +141,28 @@ def _on_meta(
     key: str, size: str, inputs: dict[str, torch.Tensor], *, training: bool, dtype: torch.dtype = torch.float32
 ) -> int:
     module = build_model(key, size, device="meta", attn_implementation="eager", dtype=dtype)
-    with _ConditionsHold():  # type: ignore[no-untyped-call]
-        return _call(module, place_inputs(inputs, device="meta", dtype=dtype), training=training)
+    placed = place_inputs(inputs, device="meta", dtype=dtype)
+    return _whatever_holds(lambda: _call(module, placed, training=training))
+
+
+def _whatever_holds(count: Callable[[], int]) -> int:
+    """The count with every condition answered yes, where answering no gives the same or cannot be.
+
+    Raises `DependsOnValuesError`.
+    """
+    with _Conditions(hold=True) as conditions:
+        counted = count()
+    if conditions.were_asked:
+        try:
+            with _Conditions(hold=False):
+                otherwise = count()
+        except Exception:  # noqa: BLE001 - the model's own check of its inputs: the condition has to hold
+            return counted
+        if otherwise != counted:
+            raise DependsOnValuesError(
+                f"{counted} operations or {otherwise}, as the values of its tensors will have it"
+            )
+    return counted
 
 
 def _on_meta_in_bf16(key: str, size: str, inputs: dict[str, torch.Tensor], *, training: bool) -> int:
@@ -126,10 +183,10 @@ def _without_data(module: torch.nn.Module) -> None:
 
 def _on_fake_tensors(key: str, size: str, inputs: dict[str, torch.Tensor], *, training: bool) -> int:
     module = build_model(key, size, device="meta", attn_implementation="eager")
-    with FakeTensorMode(allow_non_fake_inputs=True) as fake_mode, _ConditionsHold():  # type: ignore[no-untyped-call]
+    with FakeTensorMode(allow_non_fake_inputs=True) as fake_mode:
         _without_data(module)
         faked = {n: v if n in CONSTANT_INPUTS else fake_mode.from_tensor(v) for n, v in inputs.items()}
-        return _call(module, faked, training=training)
+        return _whatever_holds(lambda: _call(module, faked, training=training))
 
 
 def _on_cpu(key: str, size: str, inputs: dict[str, torch.Tensor], *, training: bool) -> int:

@@ -53,6 +53,21 @@ def test_fake_tensors_count_what_a_real_call_counts(key: str) -> None:
     assert flops_module._on_fake_tensors(key, "tiny", inputs, training=False) == real
 
 
+@pytest.mark.parametrize("key", ["bridgetower", "parakeet_rnnt", "hunyuan_dit_2d"])
+def test_kernels_that_only_the_cpu_has_are_counted(key: str) -> None:
+    inputs = make_inputs(key, model_config(key, "tiny"), batch_size=1)
+    real = flops_module._on_cpu(key, "tiny", inputs, training=False)
+    assert flops_module._on_meta(key, "tiny", inputs, training=False) == real
+
+
+def test_a_loop_that_ends_by_a_value_is_not_counted_without_values() -> None:
+    inputs = make_inputs("slanet", model_config("slanet", "tiny"), batch_size=1)
+    with pytest.raises(flops_module.DependsOnValuesError, match="as the values of its tensors will have it"):
+        flops_module._on_meta("slanet", "tiny", inputs, training=False)
+    assert count_flops("slanet", "tiny", batch_size=1).method.endswith("forward on the CPU, eager attention")
+    assert count_flops("slanet", "reference", batch_size=1).flops is None
+
+
 def test_a_failing_way_gives_way_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_args: object, **_named: object) -> int:
         raise RuntimeError("no such kernel")
