@@ -47,6 +47,7 @@ from hwbench_pipeline.catalog import building, memory, names
 from hwbench_pipeline.catalog.architectures import REMEMBERED_AS, NoModelClassError, architectures
 from hwbench_pipeline.catalog.building import build_model, count_parameters, libraries
 from hwbench_pipeline.catalog.diffusion import DIFFUSERS
+from hwbench_pipeline.catalog.exporting import may_take
 from hwbench_pipeline.catalog.flops import count_flops
 from hwbench_pipeline.catalog.inputs import forced_tokens, input_shape_text, items_and_tokens, make_inputs
 from hwbench_pipeline.hardware import condition
@@ -250,7 +251,8 @@ def _checked(
     Raises what the only route raised. Of several, `WrongOutputError` where one of them ran, else `NoRouteError`, and the
     message says what came of each.
     """
-    routes: tuple[str | None, ...] = getattr(backend, "routes", (None,))
+    possible: tuple[str | None, ...] = getattr(backend, "routes", (None,))
+    routes = [route for route in possible if may_take(route, workload.model)]
     told: list[str] = []
     has_run = False
     for route in routes:

@@ -7,9 +7,10 @@ Belongs here: what is the same for every runtime. Does not belong here: converte
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from unittest import mock
@@ -24,8 +25,11 @@ TRACED = "torch.jit.trace"
 """Every call of torch is written down while the model runs once: what depends on values is fixed as it was then."""
 EXPORTED = "transformers.exporters"
 """torch.export with transformers' own mendings of what it cannot follow: slower, and takes other models."""
-ROUTES = (TRACED, EXPORTED)
-"""The ways to a graph; of a first attempt on 121 architectures each took some that the other did not."""
+BATCHED = "torch.jit.trace, experts batched"
+"""A trace in which each token fetches its experts' weights, as transformers' `batched_mm` does: more memory, and no count of tokens
+that hangs on their values, which a trace would fix."""
+ROUTES = (TRACED, EXPORTED, BATCHED)
+"""The ways to a graph; of a first attempt on 121 architectures each of the first two took some that the other did not."""
 
 _POSITIONS_IN_PYTHON = "compute_3d_position_ids"
 """What transformers' models with such positions call their walk over the tokens."""
@@ -42,6 +46,25 @@ class Graph:
     program: Any
     inputs: tuple[torch.Tensor, ...]
     outputs: Mapping[str, int]
+
+
+def may_take(route: str | None, model: torch.nn.Module) -> bool:
+    """Whether a route differs from the others for this model: `BATCHED` is for those with experts."""
+    return route != BATCHED or bool(getattr(model, "_can_set_experts_implementation", lambda: False)())
+
+
+@contextlib.contextmanager
+def on_route(route: str | None, model: Any) -> Iterator[None]:
+    """While a graph is made: the model computes as the route asks for."""
+    if route != BATCHED:
+        yield
+        return
+    original = model.get_experts_implementation()
+    model.set_experts_implementation("batched_mm")
+    try:
+        yield
+    finally:
+        model.set_experts_implementation(original)
 
 
 def graph_inputs(model: torch.nn.Module, inputs: Mapping[str, Any]) -> dict[str, Any]:

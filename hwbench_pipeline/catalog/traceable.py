@@ -1,7 +1,8 @@
 """What takes the place of code that `torch.jit.trace` cannot follow, or that runtimes have no operation for.
 
 Belongs here: functions that give what the original gives, in operations that can be traced, and where they are put while a
-model is traced. Does not belong here: the ways to a graph (`exporting`).
+model is traced. Does not belong here: the ways to a graph (`exporting`), and anything by which a trace would fix what hangs on the
+values of an input: how many tokens each expert gets, for example, which would be right for one input only.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from unittest import mock
 
 import torch
 
-_SOLVE_TRIANGULAR, _HISTC, _FLOOR_DIVIDE = torch.linalg.solve_triangular, torch.histc, torch.floor_divide
+_SOLVE_TRIANGULAR, _FLOOR_DIVIDE = torch.linalg.solve_triangular, torch.floor_divide
 _POSITIONS_OF_PATCHES = "transformers.vision_utils"
 
 
@@ -67,15 +68,6 @@ def differences(values: torch.Tensor, n: int = 1, dim: int = -1, **beside: Any) 
     leading = (slice(None),) * (dim % whole.dim())
     later, earlier = whole[(*leading, slice(1, None))], whole[(*leading, slice(None, -1))]
     return later ^ earlier if whole.dtype == torch.bool else later - earlier
-
-
-def counted(values: torch.Tensor, bins: int = 100, min: float = 0, max: float = 0) -> torch.Tensor:  # noqa: A002
-    """What `torch.histc` gives for whole numbers from 0 to `bins` - 1, as experts are counted: a comparison for each."""
-    if (min, max) != (0, bins - 1):
-        original: torch.Tensor = _HISTC(values, bins=bins, min=min, max=max)
-        return original
-    numbers = torch.arange(bins, dtype=values.dtype, device=values.device)
-    return (values.reshape(-1, 1) == numbers).sum(dim=0).to(values.dtype)
 
 
 def finite(
@@ -155,7 +147,6 @@ def _replacements(model: torch.nn.Module) -> Iterator[tuple[Any, str, Any]]:
         yield masks, "_vmap_expansion_sdpa", broadcast_mask
         yield masks, "TransformGetItemToIndex", contextlib.nullcontext  # which is for vmap
     yield torch.linalg, "solve_triangular", solved_by_products
-    yield torch, "histc", counted
     for owner in (torch, torch.Tensor):
         yield owner, "diff", differences
         yield owner, "nan_to_num", finite

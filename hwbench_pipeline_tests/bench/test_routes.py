@@ -15,7 +15,8 @@ from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.judging import WrongOutputError
 from hwbench_pipeline.bench.plan import CellPlan, Point
 from hwbench_pipeline.bench.verifying import ONE_CALL
-from hwbench_pipeline.catalog.exporting import EXPORTED, TRACED
+from hwbench_pipeline.catalog.building import build_model
+from hwbench_pipeline.catalog.exporting import BATCHED, EXPORTED, ROUTES, TRACED, may_take, on_route
 from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE
 from hwbench_pipeline.schema.validation import require_valid
 
@@ -48,6 +49,25 @@ def test_what_cannot_be_traced_is_exported(processes, hardware, variant):
     row = verified(processes, hardware, "mixtral", variant=variant)
     assert row["status"] == "ok", row["error_message"]
     assert json.loads(row["options"])["route"] == EXPORTED
+
+
+def test_experts_that_neither_way_takes_are_batched(processes):
+    row = verified(processes, "openvino", "ernie4_5_vl_moe")
+    assert row["status"] == "ok", row["error_message"]
+    assert json.loads(row["options"])["route"] == BATCHED
+
+
+def test_models_without_experts_have_nothing_to_batch():
+    bert = build_model("bert", "tiny")
+    assert [route for route in ROUTES if may_take(route, bert)] == [TRACED, EXPORTED]
+
+
+def test_experts_compute_as_before_after_a_graph_was_made():
+    model = build_model("mixtral", "tiny")
+    before = model.get_experts_implementation()
+    with on_route(BATCHED, model):
+        assert set(model.get_experts_implementation().values()) == {"batched_mm"}
+    assert model.get_experts_implementation() == before
 
 
 @pytest.mark.parametrize(

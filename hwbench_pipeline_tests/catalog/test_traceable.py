@@ -45,22 +45,6 @@ def test_differences_of_a_higher_order_are_refused():
         traceable.differences(torch.ones(4), n=2)
 
 
-@pytest.mark.parametrize("bins", [1, 2, 7, 64])
-def test_counts_of_experts(bins):
-    generator = torch.Generator().manual_seed(bins)
-    chosen = torch.randint(0, bins, (5, 40), generator=generator).float()
-    expected = torch.histc(chosen, bins=bins, min=0, max=bins - 1)
-    if bins > 1:  # one bin of no width is torch's sign for the range of the data
-        torch.testing.assert_close(traceable.counted(chosen, bins=bins, min=0, max=bins - 1), expected)
-
-
-def test_other_histograms_are_left_to_torch():
-    values = torch.tensor([0.1, 0.4, 0.9])
-    torch.testing.assert_close(
-        traceable.counted(values, bins=4, min=0, max=1), torch.histc(values, bins=4, min=0, max=1)
-    )
-
-
 @pytest.mark.parametrize("limits", [{}, {"nan": 2.0, "posinf": 5.0, "neginf": -5.0}])
 def test_numbers_in_place_of_infinities(limits):
     values = torch.tensor([1.0, float("nan"), float("inf"), -float("inf"), -3.0])
@@ -108,7 +92,6 @@ def _operations(call, example):
     [
         (lambda values: torch.diff(values), "aten::diff"),
         (lambda values: values.diff(), "aten::diff"),
-        (lambda values: torch.histc(values, bins=4, min=0, max=3), "aten::histc"),
         (lambda values: values.nan_to_num(), "aten::nan_to_num"),
         (lambda values: values.long() // 2, "aten::floor_divide"),
     ],

@@ -21,6 +21,7 @@ from hwbench_pipeline.catalog.exporting import (
     exported_inputs,
     exported_outputs,
     exporter_named,
+    on_route,
 )
 
 TRACED_OPSET = 20
@@ -34,7 +35,8 @@ def write_onnx(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], route
     """
     with warnings.catch_warnings(), redirect_stdout(io.StringIO()):  # torch.onnx prints its steps
         warnings.simplefilter("ignore")  # tracing warns of every Python branch; the output is compared instead
-        return (_by_exporter if route == EXPORTED else _by_tracing)(model, inputs, path)
+        with on_route(route, model):
+            return (_by_exporter if route == EXPORTED else _by_tracing)(model, inputs, path)
 
 
 def _by_tracing(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], path: Path) -> Graph:

@@ -34,6 +34,7 @@ from hwbench_pipeline.catalog.exporting import (
     exported_outputs,
     exporter_named,
     graph_inputs,
+    on_route,
 )
 from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.hardware.environment import installed_version
@@ -78,7 +79,8 @@ class OpenvinoBackend:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # tracing warns of every Python branch; the output is compared instead
             inputs = graph_inputs(workload.model, workload.inputs)
-            graph = (_by_exporter if route == EXPORTED else _by_tracing)(workload.model, inputs)
+            with on_route(route, workload.model):
+                graph = (_by_exporter if route == EXPORTED else _by_tracing)(workload.model, inputs)
         converted, stored = graph.program, "as converted"
         if workload.precision in _COMPRESSED:
             converted, stored = _compressed(converted, workload.precision)
