@@ -40,12 +40,18 @@ class Graph:
     """A model as a runtime's graph.
 
     `inputs` are the tensors of the example call in the order of the graph's inputs, `outputs` the primary outputs' positions
-    among the graph's outputs by name.
+    among the graph's outputs by name. `replaced` names what a trace has in place of the model's own code (`traceable`).
     """
 
     program: Any
     inputs: tuple[torch.Tensor, ...]
     outputs: Mapping[str, int]
+    replaced: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> dict[str, list[str]]:
+        """What a row says of how the graph was made."""
+        return {"replaced_in_trace": list(self.replaced)} if self.replaced else {}
 
 
 def may_take(route: str | None, model: torch.nn.Module) -> bool:
@@ -115,6 +121,7 @@ class TracedForward(torch.nn.Module):
         self.model = model
         self.input_names = tuple(name for name in inputs if name not in CONSTANT_INPUTS)
         self.output_names: tuple[str, ...] = ()
+        self.replaced: set[str] = set()
         self.example_input = tuple(inputs[name] for name in self.input_names)
         self._fixed: dict[str, Any] = {name: inputs[name] for name in inputs if name in CONSTANT_INPUTS}
         self._fixed |= _without_cache(model)
@@ -128,7 +135,7 @@ class TracedForward(torch.nn.Module):
     def forward(self, *tensors: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """The primary outputs for these inputs, in the order of `output_names`."""
         named = dict(zip(self.input_names, tensors, strict=True))
-        with traceable_code(self.model):
+        with traceable_code(self.model, self.replaced):
             outputs = primary_output(self.model(**named, **self._fixed))
         self.output_names = tuple(outputs)
         return tuple(outputs.values())

@@ -82,14 +82,22 @@ def finite(
 
 
 def floored_quotient(dividend: torch.Tensor, divisor: Any) -> torch.Tensor:
-    """What `//` gives for whole numbers: OpenVINO 2026.4 rounds them towards zero, so -3 // 2 would be -1."""
-    if dividend.is_floating_point() or dividend.dim() == 0:
+    """What `//` gives for whole numbers.
+
+    OpenVINO 2026.4.1 rounds them towards zero (-3 // 2 gives -1), and `(mask.sum(-1) - 1) // 2 + 1` of a hundred ones to 51.
+    """
+    if not _holds_whole_numbers(dividend):
         original: torch.Tensor = _FLOOR_DIVIDE(dividend, divisor)
         return original
     towards_zero = torch.div(dividend, divisor, rounding_mode="trunc")
     rest = dividend - towards_zero * divisor
     quotient: torch.Tensor = towards_zero - (rest * divisor < 0).to(towards_zero.dtype)
     return quotient
+
+
+def _holds_whole_numbers(dividend: torch.Tensor, *_: Any) -> bool:
+    """Whether a quotient is computed anew: single numbers are extents of shapes, which runtimes divide right."""
+    return not dividend.is_floating_point() and dividend.dim() > 0
 
 
 def untraced(function: Any) -> Any:
@@ -157,10 +165,24 @@ def _replacements(model: torch.nn.Module) -> Iterator[tuple[Any, str, Any]]:
 
 
 @contextlib.contextmanager
-def traceable_code(model: torch.nn.Module) -> Iterator[None]:
-    """While tracing, the same in operations that can be traced and that runtimes have, in place of what is not."""
+def traceable_code(model: torch.nn.Module, called: set[str] | None = None) -> Iterator[None]:
+    """While tracing, the same in operations that can be traced and that runtimes have, in place of what is not.
+
+    `called` gets the names of what took an original's place and was called.
+    """
     with contextlib.ExitStack() as replaced:
         if torch._C._get_tracing_state() is not None:
             for owner, name, replacement in _replacements(model):
-                replaced.enter_context(mock.patch.object(owner, name, replacement))
+                noted = replacement if called is None else _noting(name, replacement, called)
+                replaced.enter_context(mock.patch.object(owner, name, noted))
         yield
+
+
+def _noting(name: str, replacement: Any, called: set[str]) -> Any:
+    @functools.wraps(replacement)
+    def noted(*arguments: Any, **named: Any) -> Any:
+        if replacement is not floored_quotient or _holds_whole_numbers(*arguments):
+            called.add(name.strip("_"))
+        return replacement(*arguments, **named)
+
+    return noted

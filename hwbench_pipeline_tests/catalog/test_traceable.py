@@ -114,6 +114,30 @@ def test_outside_of_a_trace_nothing_is_replaced():
         assert torch.diff is diff
 
 
+def test_what_was_replaced_and_called_is_named():
+    model = torch.nn.Identity()
+    called = set()
+
+    def forward(values):
+        with traceable.traceable_code(model, called):
+            return values.diff() // 2
+
+    torch.jit.trace(forward, torch.tensor([1, 4, 9]))
+    assert called == {"diff", "floordiv"}
+
+
+def test_extents_of_shapes_are_divided_as_ever():
+    model = torch.nn.Identity()
+    called = set()
+
+    def forward(values):
+        with traceable.traceable_code(model, called):
+            return values.sum() // 2
+
+    torch.jit.trace(forward, torch.tensor([1, 4, 9]))
+    assert called == set()
+
+
 def test_torch_is_as_it_was_after_a_trace():
     before = (torch.diff, torch.Tensor.diff, torch.Tensor.__floordiv__, torch.full_like, torch.Tensor.scatter)
     torch.jit.trace(_Uses(lambda values: values + 1), torch.ones(2))

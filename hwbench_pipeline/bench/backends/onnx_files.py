@@ -45,9 +45,8 @@ def _by_tracing(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], path
     torch.onnx.export(
         forward, forward.example_input, str(path), input_names=names, opset_version=TRACED_OPSET, dynamo=False
     )
-    return Graph(
-        str(path), _read_inputs(path, dict(zip(names, forward.example_input, strict=True))), forward.output_positions
-    )
+    taken = _read_inputs(path, dict(zip(names, forward.example_input, strict=True)))
+    return Graph(str(path), taken, forward.output_positions, tuple(sorted(forward.replaced)))
 
 
 def _read_inputs(path: Path, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:

@@ -75,6 +75,7 @@ class OnnxruntimeBackend:
                 "route": route,
                 "weights": "random",
                 **computed_outside(inputs, workload.inputs),
+                **graph.options,
             },
         )
         return OnnxruntimeForward(facts, session, graph, folder)

@@ -117,6 +117,7 @@ class OpenvinoBackend:
                 "stored_weights": stored,
                 "weights": "random",
                 **computed_outside(inputs, workload.inputs),
+                **graph.options,
             },
         )
         if workload.variant == LATENCY:
@@ -127,7 +128,7 @@ class OpenvinoBackend:
 def _by_tracing(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Graph:
     forward = TracedForward(model, inputs)
     program = ov.convert_model(forward, example_input=forward.example_input)
-    return Graph(program, forward.example_input, forward.output_positions)
+    return Graph(program, forward.example_input, forward.output_positions, tuple(sorted(forward.replaced)))
 
 
 def _by_exporter(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Graph:

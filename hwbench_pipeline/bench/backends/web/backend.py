@@ -129,6 +129,7 @@ class WebBackend:
                 "route": route,
                 "weights": "random",
                 **computed_outside(inputs, workload.inputs),
+                **graph.options,
             },
         )
 
