@@ -208,18 +208,20 @@ def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str
     facts = session.facts
     values["first_inference_ms"] = checked.first_inference_ms
     values["output_max_rel_error"] = checked.output_max_rel_error
-    report("memory")
-    memory, memory_ms = _timed(session.peak_memory)
-    # every call of the measured session warms it up, whatever else it is made for
-    warm_ms = [*checked.warm_ms, *[memory_ms / (memory.n_calls or 1)] * (memory.n_calls or 0)]
-    report("sample")
-    values |= _sample(plan, session, checked.call, warm_ms)
     found = Evidence()
-    if isinstance(session, DistantSession):
-        report("evidence")
-        found = session.evidence()
-        session.close()
-        values["flags"] = [*values["flags"], *found.flags]
+    with ExitStack() as at_the_end:
+        if isinstance(session, DistantSession):
+            at_the_end.callback(session.close)  # also where it fails: the next point starts a program of its own
+        report("memory")
+        memory, memory_ms = _timed(session.peak_memory)
+        # every call of the measured session warms it up, whatever else it is made for
+        warm_ms = [*checked.warm_ms, *[memory_ms / (memory.n_calls or 1)] * (memory.n_calls or 0)]
+        report("sample")
+        values |= _sample(plan, session, checked.call, warm_ms)
+        if isinstance(session, DistantSession):
+            report("evidence")
+            found = session.evidence()
+            values["flags"] = [*values["flags"], *found.flags]
     is_forward = point.scenario == "forward"
     return values | {
         "peak_memory_mb": memory.peak_memory_mb,

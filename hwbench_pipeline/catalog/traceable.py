@@ -74,11 +74,12 @@ def finite(
     values: torch.Tensor, nan: float = 0.0, posinf: float | None = None, neginf: float | None = None
 ) -> torch.Tensor:
     """What `torch.nan_to_num` gives, in comparisons."""
+    if not values.is_floating_point():
+        return values
     limits = torch.finfo(values.dtype)
-    values = torch.where(values != values, torch.full_like(values, nan), values)
-    return torch.clamp(
-        values, min=limits.min if neginf is None else neginf, max=limits.max if posinf is None else posinf
-    )
+    highest, lowest = limits.max if posinf is None else posinf, limits.min if neginf is None else neginf
+    values = values.masked_fill(values != values, nan)
+    return values.masked_fill(values == float("inf"), highest).masked_fill(values == -float("inf"), lowest)
 
 
 def floored_quotient(dividend: torch.Tensor, divisor: Any) -> torch.Tensor:

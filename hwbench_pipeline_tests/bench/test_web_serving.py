@@ -62,4 +62,4 @@ def test_nothing_else_is_taken(server, path):
 
 
 def test_it_listens_on_this_machine_only(server):
-    assert server.address.startswith("http://127.0.0.1:")
+    assert server._server.server_address[0] == "127.0.0.1"

@@ -47,7 +47,7 @@ def test_differences_of_a_higher_order_are_refused():
 
 @pytest.mark.parametrize("limits", [{}, {"nan": 2.0, "posinf": 5.0, "neginf": -5.0}])
 def test_numbers_in_place_of_infinities(limits):
-    values = torch.tensor([1.0, float("nan"), float("inf"), -float("inf"), -3.0])
+    values = torch.tensor([1.0, float("nan"), float("inf"), -float("inf"), -3.0, 7.0, -8.0])
     torch.testing.assert_close(traceable.finite(values, **limits), torch.nan_to_num(values, **limits))
 
 

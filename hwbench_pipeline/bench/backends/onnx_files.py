@@ -1,4 +1,4 @@
-"""A model as an ONNX file, by either of the ways to a graph: for ONNX Runtime on this host and in browsers.
+"""A model as an ONNX file, by any of the ways to a graph: for ONNX Runtime on this host and in browsers.
 
 Belongs here: torch's and transformers' ONNX exporters. Does not belong here: running the file.
 """

@@ -22,7 +22,7 @@ import torch
 from hwbench_pipeline.bench.backends.onnx_files import write_onnx
 from hwbench_pipeline.bench.backends.onnxruntime import outputs_of
 from hwbench_pipeline.bench.backends.protocol import Evidence, Session, SessionFacts, Workload
-from hwbench_pipeline.bench.backends.web.browser import BrowserPage, PageError
+from hwbench_pipeline.bench.backends.web.browser import BrowserPage
 from hwbench_pipeline.bench.backends.web.serving import PageServer
 from hwbench_pipeline.bench.judging import Array, largest_relative_error, require_right_output
 from hwbench_pipeline.bench.memory import CALLS, PeakMemory
@@ -168,20 +168,20 @@ class WebSession:
         self._n_calls = 0
         self._n_dispatched = 0
         served = _served(graph, Path(folder.name))
-        self._server = self._open.enter_context(PageServer(served))
-        self._page = self._open.enter_context(BrowserPage(browser, _FLAGS))
         try:
+            self._server = self._open.enter_context(PageServer(served))
+            self._page = self._open.enter_context(BrowserPage(browser, _FLAGS))
             self._page.open(self._server.address)
             self._asked = self._request(workload, graph, served)
             made = self._page.call("open", self._asked)
-        except PageError:
+            told = self._page.call("facts")
+        except BaseException:
             self.close()
             raise
-        told = self._page.call("facts")
         self.facts = SessionFacts(
             backend="onnxruntime-web",
             backend_version=told["version"],
-            compile_ms=made["session_ms"],
+            compile_ms=options["export_ms"] + made["session_ms"],
             threads_intra_op=told["threads"] if backend.hardware == "wasm" else None,
             options={
                 **options,
@@ -189,6 +189,7 @@ class WebSession:
                 "bundle": runtime.bundle,
                 "cross_origin_isolated": told["cross_origin_isolated"],
                 "page_load_ms": round(made["load_ms"], 1),
+                "session_ms": round(made["session_ms"], 1),
                 "provider": runtime.provider,
                 **({"device_type_asked": runtime.device} if runtime.device else {}),
             },
@@ -249,10 +250,12 @@ class WebSession:
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
-        for _ in range(CALLS):
-            self.run()
-        done.set()
-        watcher.join()
+        try:
+            for _ in range(CALLS):
+                self.run()
+        finally:
+            done.set()
+            watcher.join()
         own = self._page.call("memory")
         told = "" if own is None else f"; the page's own count (measureUserAgentSpecificMemory) is {own / 1e6:.0f} MB"
         method = (

@@ -87,7 +87,7 @@ class BrowserPage:
             return self._page.evaluate(f"(argument) => window.hwbench.{name}(argument)", argument)
         except Error as error:
             if self._has_crashed or "crashed" in str(error):
-                raise PageError("the tab's process died while it worked: killed, or out of memory") from error
+                raise PageError("the tab's process died while it worked; what ended it is not known") from error
             if not self._browser.is_connected():
                 raise PageError("the browser died while it worked") from error
             raise PageError(_first_line(error)) from error

@@ -71,8 +71,10 @@ class PageServer:
 
             def do_PUT(self) -> None:
                 folder, _, name = urlsplit(self.path).path.lstrip("/").partition("/")
-                length = int(self.headers.get("Content-Length") or 0)
-                if folder != "outputs" or not name.isdigit() or length > LARGEST_OUTPUT_BYTES:
+                told = self.headers.get("Content-Length") or "0"
+                is_output = folder == "outputs" and name.isascii() and name.isdigit()
+                length = int(told) if told.isascii() and told.isdigit() else LARGEST_OUTPUT_BYTES + 1
+                if not is_output or length > LARGEST_OUTPUT_BYTES:
                     self._answer(400, "text/plain", b"not an output")
                     return
                 outputs[int(name)] = self.rfile.read(length)
