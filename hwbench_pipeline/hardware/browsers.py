@@ -104,10 +104,15 @@ def web_runtime_version() -> str | None:
     return version if isinstance(version, str) else None
 
 
+def adapter_words(adapter: Mapping[str, Any]) -> str:
+    """What a WebGPU adapter says of itself, in its own words."""
+    told = [str(adapter[name]) for name in ("vendor", "architecture", "device", "description") if adapter.get(name)]
+    return " ".join(told) or "an adapter without a name"
+
+
 def adapter_name(adapter: Mapping[str, Any]) -> str:
     """What a WebGPU adapter is called: as it says, or the software's own name with `(CPU)` where it is software."""
-    told = [str(adapter[name]) for name in ("vendor", "architecture", "device", "description") if adapter.get(name)]
-    name = " ".join(told) or "an adapter without a name"
+    name = adapter_words(adapter)
     if not is_software_adapter(adapter):
         return name
     software = next((title for mark, title in _SOFTWARE_ADAPTERS.items() if mark in name.lower()), name)
@@ -116,8 +121,8 @@ def adapter_name(adapter: Mapping[str, Any]) -> str:
 
 def is_software_adapter(adapter: Mapping[str, Any]) -> bool:
     """Whether a WebGPU adapter's `info` is that of software on the CPU: it says so itself, or bears such a software's name."""
-    told = " ".join(str(adapter.get(name) or "") for name in ("vendor", "architecture", "device", "description"))
-    return bool(adapter.get("is_fallback")) or any(name in told.lower() for name in _SOFTWARE_ADAPTERS)
+    words = adapter_words(adapter).lower()
+    return bool(adapter.get("is_fallback")) or any(name in words for name in _SOFTWARE_ADAPTERS)
 
 
 def _known_places() -> list[Path]:

@@ -24,6 +24,7 @@ from hwbench_pipeline.hardware.browsers import (
     RUNTIME_FIX,
     BrowserSettingError,
     adapter_name,
+    adapter_words,
     browser_built_with_webnn,
     find_browser,
     is_software_adapter,
@@ -61,7 +62,7 @@ class Probe:
     the device's own memory, the host's for CPU platforms. `precisions` are those that ran when tried (torch) or that
     the device says it computes in (OpenVINO); None where nothing could be asked. `probed_at` is in UTC.
     `computes_on_host_cpu` says whether the CPU's peaks are its ceiling, `is_software` whether the device is a GPU played by
-    software on the CPU: what is measured there stands for no GPU.
+    software on the CPU: what is measured there stands for no GPU. `browser` is set where another than the usual one answered.
     """
 
     key: str
@@ -79,6 +80,7 @@ class Probe:
     probed_at: datetime
     computes_on_host_cpu: bool = False
     is_software: bool = False
+    browser: Path | None = None
 
 
 @dataclass
@@ -97,7 +99,7 @@ class _Answers:
     backend: str | None = None
     computes_on_host_cpu: bool = False
     is_software: bool = False
-    chosen: Path | None = None
+    browser: Path | None = None
 
     def note(self, question: str, answer: object) -> None:
         """Keep one question with its answer."""
@@ -106,7 +108,6 @@ class _Answers:
 
 _probes: dict[str, Probe] = {}
 _browser_answers: dict[str, dict[str, Any] | NoAnswerError] = {}
-_chosen_browsers: dict[str, Path] = {}
 _probing = threading.RLock()
 
 
@@ -158,8 +159,6 @@ def _probe_now(key: str) -> Probe:
         answers.reason = f"asking failed: {type(error).__name__}: {shortened(str(error))}"
         answers.absence = "failed"
         answers.note("asking", answers.reason)
-    if answers.chosen is not None:
-        _chosen_browsers[key] = answers.chosen
     return Probe(
         key=key,
         is_available=answers.reason is None,
@@ -176,6 +175,7 @@ def _probe_now(key: str) -> Probe:
         probed_at=datetime.now(UTC),
         computes_on_host_cpu=answers.computes_on_host_cpu,
         is_software=answers.is_software,
+        browser=answers.browser,
     )
 
 
@@ -348,11 +348,8 @@ def _probe_webgpu(answers: _Answers) -> None:
         answers.note("navigator.gpu.requestAdapter()", error)
         answers.reason = f"the browser offers no WebGPU adapter: {error}"
         return
-    told = [adapter[name] for name in ("vendor", "architecture", "device", "description") if adapter[name]]
-    answers.note(
-        "navigator.gpu.requestAdapter()",
-        f"{' '.join(told) or 'an adapter without a name'}, isFallbackAdapter {str(adapter['is_fallback']).lower()}",
-    )
+    is_fallback = str(adapter["is_fallback"]).lower()
+    answers.note("navigator.gpu.requestAdapter()", f"{adapter_words(adapter)}, isFallbackAdapter {is_fallback}")
     answers.device_name = adapter_name(adapter)
     answers.is_software = answers.computes_on_host_cpu = is_software_adapter(adapter)
     _note_runtime(answers)
@@ -374,7 +371,7 @@ def _probe_webnn(answers: _Answers) -> None:
         answers.reason = f"the browser computes no WebNN graph: {shortened(next(iter(errors.values())) or '')}"
         if working:
             answers.reason = None
-            answers.chosen = browser
+            answers.browser = browser
             break
     if not working or answer is None:
         if answer is not None:
@@ -413,10 +410,8 @@ def browser_of(key: str) -> Path | None:
 
     Raises `BrowserSettingError`.
     """
-    if key == "webnn":
-        probe(key)
-        return _chosen_browsers.get(key) or find_browser()
-    return find_browser()
+    chosen = probe(key).browser if key == "webnn" else None
+    return chosen or find_browser()
 
 
 def _ask_browser(answers: _Answers, browser: Path | None = None) -> dict[str, Any] | None:

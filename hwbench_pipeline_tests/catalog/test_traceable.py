@@ -114,28 +114,23 @@ def test_outside_of_a_trace_nothing_is_replaced():
         assert torch.diff is diff
 
 
-def test_what_was_replaced_and_called_is_named():
+@pytest.mark.parametrize(
+    ("call", "named"),
+    [
+        (lambda values: values.diff() // 2, {"diff", "floordiv"}),
+        (lambda values: values.sum() // 2, set()),  # as extents of shapes are, which are divided as ever
+    ],
+)
+def test_what_was_replaced_and_called_is_named(call, named):
     model = torch.nn.Identity()
     called = set()
 
     def forward(values):
         with traceable.traceable_code(model, called):
-            return values.diff() // 2
+            return call(values)
 
     torch.jit.trace(forward, torch.tensor([1, 4, 9]))
-    assert called == {"diff", "floordiv"}
-
-
-def test_extents_of_shapes_are_divided_as_ever():
-    model = torch.nn.Identity()
-    called = set()
-
-    def forward(values):
-        with traceable.traceable_code(model, called):
-            return values.sum() // 2
-
-    torch.jit.trace(forward, torch.tensor([1, 4, 9]))
-    assert called == set()
+    assert called == named
 
 
 def test_torch_is_as_it_was_after_a_trace():

@@ -33,7 +33,6 @@ def fresh(monkeypatch):
     """Nothing is known yet, and what the test learns is forgotten after it."""
     monkeypatch.setattr(probing, "_probes", {})
     monkeypatch.setattr(probing, "_browser_answers", {})
-    monkeypatch.setattr(probing, "_chosen_browsers", {})
 
 
 def fake_browser(path: Path, script: str) -> Path:

@@ -93,21 +93,15 @@ def _runtime_session(graph: Graph) -> Any:
 
 def outputs_of(graph: Graph) -> dict[str, Array]:
     """The primary outputs of one forward pass of a file, on this host."""
-    session = _runtime_session(graph)
-    names = [value.name for value in session.get_inputs()]
-    given = {name: np.ascontiguousarray(tensor.numpy()) for name, tensor in zip(names, graph.inputs, strict=True)}
-    values = session.run(None, given)
-    return {name: np.asarray(values[index], dtype=np.float32) for name, index in graph.outputs.items()}
+    return _BoundCall(_runtime_session(graph), graph).outputs()
 
 
-class OnnxruntimeForward:
-    """A forward pass, its inputs bound once."""
+class _BoundCall:
+    """A session with its inputs bound once."""
 
-    def __init__(self, facts: SessionFacts, session: Any, graph: Graph, folder: Any) -> None:
-        self.facts = facts
+    def __init__(self, session: Any, graph: Graph) -> None:
         self._session = session
         self._positions = graph.outputs
-        self._folder = folder
         self._binding = session.io_binding()
         for value, tensor in zip(session.get_inputs(), graph.inputs, strict=True):
             self._binding.bind_cpu_input(value.name, tensor.contiguous().numpy())
@@ -118,14 +112,23 @@ class OnnxruntimeForward:
         """One forward pass; returns when it is done."""
         self._session.run_with_iobinding(self._binding)
 
-    def sync(self) -> None:
-        """Nothing: the CPU provider returns finished."""
-
     def outputs(self) -> dict[str, Array]:
         """The primary outputs of one forward pass."""
         self.run()
         values = self._binding.copy_outputs_to_cpu()
         return {name: np.asarray(values[index], dtype=np.float32) for name, index in self._positions.items()}
+
+
+class OnnxruntimeForward(_BoundCall):
+    """A forward pass."""
+
+    def __init__(self, facts: SessionFacts, session: Any, graph: Graph, folder: Any) -> None:
+        super().__init__(session, graph)
+        self.facts = facts
+        self._folder = folder
+
+    def sync(self) -> None:
+        """Nothing: the CPU provider returns finished."""
 
     def peak_memory(self) -> PeakMemory:
         """The peak of the host's memory."""
