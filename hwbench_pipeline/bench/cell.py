@@ -21,6 +21,7 @@ from hwbench_pipeline.bench.backends.protocol import (
     Backend,
     DistantSession,
     Evidence,
+    ProgramFailedError,
     Session,
     StreamSession,
     TokenSession,
@@ -230,6 +231,7 @@ def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str
         "backend": facts.backend,
         "backend_version": facts.backend_version,
         "options": {**facts.options, **found.options},
+        "device_name": found.device_name,
         "libraries": {**facts.libraries, **libraries(plan.model)},
         "threads": [facts.threads_intra_op, facts.threads_inter_op],
         "compile_ms": facts.compile_ms,
@@ -262,7 +264,7 @@ def _checked(
             workload = _workload(plan, point, _load(plan, point, backend.attention), workload.variant)
         try:
             return _prepared(backend, replace(workload, route=route), plan, point, reference, report)
-        except UnsupportedError:
+        except (UnsupportedError, ProgramFailedError):
             raise
         except Exception as error:
             if len(routes) == 1:

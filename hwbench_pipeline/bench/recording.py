@@ -106,6 +106,7 @@ class Attempt:
         wall_s = values.get("wall_s")  # with several requests in flight they end more often than one takes
         call_s = mean_s if wall_s is None else wall_s / len(samples)
         tokens = values["tokens"]
+        device_name = values.get("device_name") or self.probe.device_name
         roofline = roofline_of(
             flops=values["flops"],
             n_streamed_parameters=model_facts(self.plan.model, point.model_size).n_streamed_parameters or 0,
@@ -114,6 +115,8 @@ class Attempt:
         )
         if point.scenario == "generate":
             roofline = None  # one call reads the weights once per token, and its operations are not counted
+        if device_name != self.probe.device_name:
+            roofline = None  # the peaks are those of the device that was probed
         fastest_ms = percentile(sorted(samples), 50) if wall_s is None else call_s * 1e3
         is_impossible = roofline is not None and roofline.is_beaten_by(fastest_ms)
         taken = (
@@ -152,6 +155,7 @@ class Attempt:
             provenance_reason=f"{len(samples)} timed calls by hwbench {hwbench_pipeline.__version__} in a process of "
             "their own; raw samples kept",
             status="ok",
+            device_name=device_name,
             precision=point.precision,
             batch_size=point.batch_size,
             sequence_length=sequence_length(self.plan.model, point),

@@ -14,7 +14,12 @@ from typing import Any
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.flop_counter import FlopCounterMode, conv_flop_count, sdpa_flop_count
+from torch.utils.flop_counter import (
+    FlopCounterMode,
+    conv_flop_count,
+    sdpa_backward_flop_count,
+    sdpa_flop_count,
+)
 
 from hwbench_pipeline.catalog.building import build_model
 from hwbench_pipeline.catalog.configs import model_config
@@ -38,8 +43,14 @@ class DependsOnValuesError(ValueError):
     """How much a model computes hangs on what its tensors hold: a loop that ends with a token, for example."""
 
 
+_MOST_CONDITIONS = 10_000
+"""A model asks for its layers, experts and items; more questions are a loop that waits for another answer."""
+_ERRORS_OF_CHECKS = (ValueError, AssertionError, RuntimeError)
+"""What a model raises for inputs that do not fit, by exact class: their subclasses in torch tell of missing data."""
+
+
 class _Conditions(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Answers where model code asks a tensor without data whether a condition holds; `were_asked` says whether it did.
+    """Answers where model code asks a tensor without data whether a condition holds; `n_asked` says how often it did.
 
     With the inputs of this catalog most hold: masks are all ones, and placeholders are as many as image features.
     """
@@ -47,7 +58,7 @@ class _Conditions(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __init__(self, *, hold: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._hold = hold
-        self.were_asked = False
+        self.n_asked = 0
 
     def __torch_dispatch__(
         self,
@@ -57,7 +68,9 @@ class _Conditions(TorchDispatchMode):  # type: ignore[no-untyped-call]
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
         if func is torch.ops.aten._local_scalar_dense.default and args[0].dtype is torch.bool:
-            self.were_asked = True
+            self.n_asked += 1
+            if self.n_asked > _MOST_CONDITIONS:
+                raise DependsOnValuesError(f"a loop goes on while a condition is {self._hold}")
             return self._hold
         return func(*args, **(kwargs or {}))
 
@@ -107,6 +120,19 @@ def _fused_attention_flops(
     return int(sdpa_flop_count(query, key, value))  # type: ignore[no-untyped-call]
 
 
+def _fused_attention_backward_flops(
+    gradient: Any,
+    query: Any,
+    key: Any,
+    value: Any,
+    *_arguments: Any,
+    out_shape: Any = None,  # noqa: ARG001 - torch passes it
+    **_settings: Any,
+) -> int:
+    """As torch counts its other kernels of it: the scores anew, and two products for each of the forward ones."""
+    return int(sdpa_backward_flop_count(gradient, query, key, value))  # type: ignore[no-untyped-call]
+
+
 def _fused_recurrence_flops(
     inputs: Any,
     input_weights: Any,
@@ -119,11 +145,18 @@ def _fused_recurrence_flops(
     return int(2 * math.prod(inputs[:-1]) * (math.prod(input_weights) + math.prod(hidden_weights)))
 
 
+def _fused_recurrence_backward_flops(*arguments: Any, out_shape: Any = None, **settings: Any) -> int:
+    """For each product of the forward layer one for the gradient of its input and one for that of its weights."""
+    return 2 * _fused_recurrence_flops(*arguments, out_shape=out_shape, **settings)
+
+
 _FORMULAS = {
     torch.ops.aten.convolution_backward: _convolution_backward_flops,
     torch.ops.aten._grouped_mm: _grouped_product_flops,
     torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: _fused_attention_flops,
+    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward: _fused_attention_backward_flops,
     torch.ops.aten.mkldnn_rnn_layer: _fused_recurrence_flops,
+    torch.ops.aten.mkldnn_rnn_layer_backward: _fused_recurrence_backward_flops,
 }
 
 
@@ -152,12 +185,16 @@ def _whatever_holds(count: Callable[[], int]) -> int:
     """
     with _Conditions(hold=True) as conditions:
         counted = count()
-    if conditions.were_asked:
+    if conditions.n_asked:
         try:
             with _Conditions(hold=False):
                 otherwise = count()
-        except Exception:  # noqa: BLE001 - the model's own check of its inputs: the condition has to hold
-            return counted
+        except Exception as error:
+            if type(error) in _ERRORS_OF_CHECKS:  # the model's own check of its inputs: the condition has to hold
+                return counted
+            raise DependsOnValuesError(
+                f"{counted} operations where its conditions hold, and where not: {type(error).__name__}: {error}"
+            ) from error
         if otherwise != counted:
             raise DependsOnValuesError(
                 f"{counted} operations or {otherwise}, as the values of its tensors will have it"
@@ -218,9 +255,16 @@ def count_flops(
     key = catalog_model(key).key
     inputs = make_inputs(key, model_config(key, size), batch_size=batch_size, sequence_length=sequence_length)
     failures: list[str] = []
+    has_to_run = False
     for name, way in _WAYS:
+        if has_to_run and way is not _on_cpu:
+            continue
         try:
             flops = way(key, size, inputs, training=training)
+        except DependsOnValuesError as error:
+            has_to_run = True
+            failures.append(f"{name}: {error}")
+            continue
         except Exception as error:  # noqa: BLE001 - any model code may fail on tensors without data
             failures.append(f"{name}: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
             continue

@@ -11,13 +11,15 @@ import contextlib
 import functools
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
 import torch
 
-_SOLVE_TRIANGULAR, _FLOOR_DIVIDE = torch.linalg.solve_triangular, torch.floor_divide
+_NUMBERS = ("fill_value", "value", "src")
+"""Names of arguments that are numbers; others take True and False as such."""
 _POSITIONS_OF_PATCHES = "transformers.vision_utils"
 
 
@@ -37,17 +39,12 @@ def unpad_by_whole_numbers(tensor: torch.Tensor, original_size: Any) -> torch.Te
     return tensor[:, :, padding : width - padding]
 
 
-def solved_by_products(
-    system: torch.Tensor, values: torch.Tensor, *, upper: bool, left: bool = True, unitriangular: bool = False
-) -> torch.Tensor:
+def solved_by_products(system: torch.Tensor, values: torch.Tensor, **_how: bool) -> torch.Tensor:
     """What `torch.linalg.solve_triangular` gives for a lower matrix with ones on its diagonal, in matrix products.
 
     1 + N with N strictly lower has the inverse (1 - N)(1 + N²)(1 + N⁴)…, which ends where the power reaches the matrix's
     width: N to that power is zero. Runtimes have no operation for the original.
     """
-    if upper or not left or not unitriangular:
-        solved: torch.Tensor = _SOLVE_TRIANGULAR(system, values, upper=upper, left=left, unitriangular=unitriangular)
-        return solved
     width = int(system.shape[-1])
     power = torch.tril(system, diagonal=-1)
     values = values - power @ values
@@ -57,6 +54,10 @@ def solved_by_products(
         values = values + power @ values
         covered *= 2
     return values
+
+
+def _is_unit_lower(*_: Any, upper: bool, left: bool = True, unitriangular: bool = False) -> bool:
+    return left and unitriangular and not upper
 
 
 def differences(values: torch.Tensor, n: int = 1, dim: int = -1, **beside: Any) -> torch.Tensor:
@@ -87,18 +88,15 @@ def floored_quotient(dividend: torch.Tensor, divisor: Any) -> torch.Tensor:
 
     OpenVINO 2026.4.1 rounds them towards zero (-3 // 2 gives -1), and `(mask.sum(-1) - 1) // 2 + 1` of a hundred ones to 51.
     """
-    if not _holds_whole_numbers(dividend):
-        original: torch.Tensor = _FLOOR_DIVIDE(dividend, divisor)
-        return original
     towards_zero = torch.div(dividend, divisor, rounding_mode="trunc")
     rest = dividend - towards_zero * divisor
     quotient: torch.Tensor = towards_zero - (rest * divisor < 0).to(towards_zero.dtype)
     return quotient
 
 
-def _holds_whole_numbers(dividend: torch.Tensor, *_: Any) -> bool:
+def _holds_whole_numbers(dividend: Any, *_: Any, **_named: Any) -> bool:
     """Whether a quotient is computed anew: single numbers are extents of shapes, which runtimes divide right."""
-    return not dividend.is_floating_point() and dividend.dim() > 0
+    return isinstance(dividend, torch.Tensor) and not dividend.is_floating_point() and dividend.dim() > 0
 
 
 def untraced(function: Any) -> Any:
@@ -122,9 +120,24 @@ def with_number(function: Any) -> Any:
 
     @functools.wraps(function)
     def called(*arguments: Any, **named: Any) -> Any:
-        return function(*(int(value) if isinstance(value, bool) else value for value in arguments), **named)
+        return function(
+            *(int(value) if isinstance(value, bool) else value for value in arguments),
+            **{
+                name: int(value) if name in _NUMBERS and isinstance(value, bool) else value
+                for name, value in named.items()
+            },
+        )
 
     return called
+
+
+def _has_truth_value(*arguments: Any, **named: Any) -> bool:
+    values = [*arguments, *(named[name] for name in _NUMBERS if name in named)]
+    return any(isinstance(value, bool) for value in values)
+
+
+def _always(*_: Any, **_named: Any) -> bool:
+    return True
 
 
 def broadcast_mask(mask_function: Any) -> Any:
@@ -142,27 +155,51 @@ def broadcast_mask(mask_function: Any) -> Any:
     return mask
 
 
-def _replacements(model: torch.nn.Module) -> Iterator[tuple[Any, str, Any]]:
-    """What tracing cannot follow or runtimes do not have: where it stands, under which name, and what takes its place."""
+@dataclass(frozen=True)
+class _Replacement:
+    """What tracing cannot follow or runtimes do not have, where it stands, and what takes its place for which arguments."""
+
+    owner: Any
+    name: str
+    function: Any
+    applies: Callable[..., bool] = _always
+
+    def in_place_of(self, original: Any, called: set[str] | None) -> Any:
+        """The original, except where the replacement applies; `called` gets its name then."""
+        if not callable(original) or isinstance(original, type):
+            return self.function
+
+        @functools.wraps(original)
+        def chosen(*arguments: Any, **named: Any) -> Any:
+            if not self.applies(*arguments, **named):
+                return original(*arguments, **named)
+            if called is not None:
+                called.add(self.name.strip("_"))
+            return self.function(*arguments, **named)
+
+        return chosen
+
+
+def _replacements(model: torch.nn.Module) -> Iterator[_Replacement]:
     for module in {sys.modules[type(part).__module__] for part in model.modules()}:
         if hasattr(module, "unpad_image"):
-            yield module, "unpad_image", unpad_by_whole_numbers
+            yield _Replacement(module, "unpad_image", unpad_by_whole_numbers)
         for name, function in list(vars(module).items()):
             # positions of patches follow from the sizes of images, which are constants of a graph
             if getattr(function, "__module__", None) == _POSITIONS_OF_PATCHES and name.startswith("get_vision_"):
-                yield module, name, untraced(function)
+                yield _Replacement(module, name, untraced(function))
     masks = importlib.import_module("transformers.masking_utils")
     if hasattr(masks, "_vmap_expansion_sdpa"):
-        yield masks, "_vmap_expansion_sdpa", broadcast_mask
-        yield masks, "TransformGetItemToIndex", contextlib.nullcontext  # which is for vmap
-    yield torch.linalg, "solve_triangular", solved_by_products
+        yield _Replacement(masks, "_vmap_expansion_sdpa", broadcast_mask)
+        yield _Replacement(masks, "TransformGetItemToIndex", contextlib.nullcontext)  # which is for vmap
+    yield _Replacement(torch.linalg, "solve_triangular", solved_by_products, _is_unit_lower)
     for owner in (torch, torch.Tensor):
-        yield owner, "diff", differences
-        yield owner, "nan_to_num", finite
-        yield owner, "scatter", with_number(owner.scatter)
-    yield torch, "floor_divide", floored_quotient
-    yield torch.Tensor, "__floordiv__", floored_quotient
-    yield torch, "full_like", with_number(torch.full_like)
+        yield _Replacement(owner, "diff", differences)
+        yield _Replacement(owner, "nan_to_num", finite)
+        yield _Replacement(owner, "scatter", with_number(owner.scatter), _has_truth_value)
+    yield _Replacement(torch, "floor_divide", floored_quotient, _holds_whole_numbers)
+    yield _Replacement(torch.Tensor, "__floordiv__", floored_quotient, _holds_whole_numbers)
+    yield _Replacement(torch, "full_like", with_number(torch.full_like), _has_truth_value)
 
 
 @contextlib.contextmanager
@@ -173,17 +210,8 @@ def traceable_code(model: torch.nn.Module, called: set[str] | None = None) -> It
     """
     with contextlib.ExitStack() as replaced:
         if torch._C._get_tracing_state() is not None:
-            for owner, name, replacement in _replacements(model):
-                noted = replacement if called is None else _noting(name, replacement, called)
-                replaced.enter_context(mock.patch.object(owner, name, noted))
+            for replacement in _replacements(model):
+                original = getattr(replacement.owner, replacement.name)
+                chosen = replacement.in_place_of(original, called)
+                replaced.enter_context(mock.patch.object(replacement.owner, replacement.name, chosen))
         yield
-
-
-def _noting(name: str, replacement: Any, called: set[str]) -> Any:
-    @functools.wraps(replacement)
-    def noted(*arguments: Any, **named: Any) -> Any:
-        if replacement is not floored_quotient or _holds_whole_numbers(*arguments):
-            called.add(name.strip("_"))
-        return replacement(*arguments, **named)
-
-    return noted

@@ -44,29 +44,41 @@ def load_average_1m() -> float | None:
 class OthersMeter:
     """How many cores other processes kept busy, on average, between entering and leaving the context.
 
-    `busy_cores` is set on leaving. This process's own CPU time and what the hypervisor stole are taken out. Unlike the
-    load average it does not remember a benchmark that has just ended.
+    `busy_cores` is set on leaving. The CPU time of this process and of those that it started and that still run (a
+    browser, for example), and what the hypervisor stole, are taken out. Unlike the load average it does not remember a
+    benchmark that has just ended.
     """
 
     def __init__(self) -> None:
         self.busy_cores = 0.0
 
     def __enter__(self) -> OthersMeter:
+        self._own_before_s = _own_cpu_s()
         self._before = psutil.cpu_times()
-        self._began, self._own_before_s = time.monotonic(), time.process_time()
+        self._began = time.monotonic()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        own_s = time.process_time() - self._own_before_s
         elapsed_s = time.monotonic() - self._began
         after = psutil.cpu_times()
+        own_s = sum(max(0.0, s - self._own_before_s.get(pid, 0.0)) for pid, s in _own_cpu_s().items())
         not_others_s = sum(
             getattr(after, name, 0.0) - getattr(self._before, name, 0.0) for name in ("idle", "iowait", "steal")
         )
         total_s = _total_s(after) - _total_s(self._before)
         self.busy_cores = max(0.0, total_s - not_others_s - own_s) / max(elapsed_s, 1e-9)
+
+
+def _own_cpu_s() -> dict[int, float]:
+    """CPU seconds of this process and of each that it started, by their pids."""
+    spent = {os.getpid(): time.process_time()}
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            times = child.cpu_times()
+            spent[child.pid] = times.user + times.system
+    return spent
 
 
 def is_loaded(others_busy_cores: float, cores: int) -> bool:

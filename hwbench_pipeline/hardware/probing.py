@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -382,8 +382,15 @@ def _probe_webnn(answers: _Answers) -> None:
     used = answer["webnn_devices"][working[0]]
     answers.note("its devices", ", ".join(used) if used else "not told")
     answers.computes_on_host_cpu = used == ["cpu"]
-    answers.device_name = cpu_name() if used == ["cpu"] else f"WebNN ({', '.join(used) if used else 'device not told'})"
+    answers.device_name = webnn_device_name(used)
     _note_runtime(answers)
+
+
+def webnn_device_name(used: Sequence[str] | None) -> str:
+    """What computes a WebNN graph, by the kinds of devices that the browser says the graph uses."""
+    if list(used or ()) == ["cpu"]:
+        return cpu_name() or "the host's CPU"
+    return f"WebNN ({', '.join(used) if used else 'device not told'})"
 
 
 def _probe_wasm(answers: _Answers) -> None:

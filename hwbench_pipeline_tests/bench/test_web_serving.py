@@ -55,6 +55,13 @@ def test_nothing_else_is_served(server, path):
     assert status_of(server, path) == 404
 
 
+def test_a_page_of_another_name_gets_nothing(server):
+    """A foreign page whose name was made to point here (DNS rebinding) asks under its own name."""
+    request = urllib.request.Request(server.address + "model.onnx", headers={"Host": "elsewhere.example"})
+    with pytest.raises(urllib.error.HTTPError, match="403"):
+        urllib.request.urlopen(request, timeout=10)
+
+
 @pytest.mark.parametrize("path", ["outputs/x", "outputs/-1", "model.onnx", "outputs/1/2"])
 def test_nothing_else_is_taken(server, path):
     assert status_of(server, path, b"bytes", "PUT") == 400

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import torch
 
 from hwbench_pipeline.catalog import flops as flops_module
 from hwbench_pipeline.catalog.configs import model_config
@@ -58,6 +59,23 @@ def test_kernels_that_only_the_cpu_has_are_counted(key: str) -> None:
     inputs = make_inputs(key, model_config(key, "tiny"), batch_size=1)
     real = flops_module._on_cpu(key, "tiny", inputs, training=False)
     assert flops_module._on_meta(key, "tiny", inputs, training=False) == real
+
+
+class _Attention(torch.nn.Module):
+    def forward(self, values):
+        return torch.nn.functional.scaled_dot_product_attention(values, values, values)
+
+
+class _Recurrence(torch.nn.LSTM):
+    def forward(self, values):
+        return super().forward(values[0])[0]
+
+
+@pytest.mark.parametrize(("model", "backward_per_forward"), [(_Attention(), 2.5), (_Recurrence(8, 8), 2)])
+def test_the_backward_pass_of_the_cpu_kernels_is_counted(model, backward_per_forward) -> None:
+    inputs = {"values": torch.randn(2, 4, 3, 8, requires_grad=True)}
+    forward, both = (flops_module._call(model, inputs, training=training) for training in (False, True))
+    assert both == forward * (1 + backward_per_forward) > 0
 
 
 def test_a_loop_that_ends_by_a_value_is_not_counted_without_values() -> None:

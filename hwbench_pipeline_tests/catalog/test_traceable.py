@@ -11,18 +11,12 @@ from hwbench_pipeline.catalog.traceable import solved_by_products
 
 
 @pytest.mark.parametrize("width", [1, 2, 3, 16, 50, 64])
-def test_a_triangular_system_issolved_by_products(width):
+def test_a_triangular_system_is_solved_by_products(width):
     generator = torch.Generator().manual_seed(width)
     system = torch.tril(torch.randn(2, 3, width, width, generator=generator, dtype=torch.float64)) / width**0.5
     values = torch.randn(2, 3, width, 5, generator=generator, dtype=torch.float64)
     expected = torch.linalg.solve_triangular(system, values, upper=False, unitriangular=True)
     torch.testing.assert_close(solved_by_products(system, values, upper=False, unitriangular=True), expected)
-
-
-def test_another_system_is_left_to_torch():
-    system, values = torch.triu(torch.ones(3, 3)), torch.ones(3, 2)
-    expected = torch.linalg.solve_triangular(system, values, upper=True)
-    torch.testing.assert_close(solved_by_products(system, values, upper=True), expected)
 
 
 @pytest.mark.parametrize("dim", [0, -1])
@@ -114,11 +108,23 @@ def test_outside_of_a_trace_nothing_is_replaced():
         assert torch.diff is diff
 
 
+def _solved(values, *, upper):
+    system = torch.eye(3) + values.float()
+    return torch.linalg.solve_triangular(system, system, upper=upper, unitriangular=True)
+
+
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 @pytest.mark.parametrize(
     ("call", "named"),
     [
         (lambda values: values.diff() // 2, {"diff", "floordiv"}),
         (lambda values: values.sum() // 2, set()),  # as extents of shapes are, which are divided as ever
+        (lambda values: torch.full_like(values, True), {"full_like"}),  # noqa: FBT003
+        (lambda values: torch.full_like(values, fill_value=True), {"full_like"}),
+        (lambda values: torch.full_like(values, 2), set()),
+        (lambda values: torch.zeros(3).scatter(0, values // values, 1.0), {"floordiv"}),
+        (lambda values: _solved(values, upper=False), {"solve_triangular"}),
+        (lambda values: _solved(values, upper=True), set()),
     ],
 )
 def test_what_was_replaced_and_called_is_named(call, named):

@@ -135,10 +135,18 @@ class StreamSession(Session, Protocol):
 
 @dataclass(frozen=True)
 class Evidence:
-    """What ran the calls of a session, found out afterwards: options and validity flags that the row gets beside the others."""
+    """What ran the calls of a session, found out afterwards: options and validity flags that the row gets beside the others.
+
+    `device_name` is the device's own name, None where nothing but the platform's probe told one.
+    """
 
     options: Mapping[str, Any] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
+    device_name: str | None = None
+
+
+class ProgramFailedError(Exception):
+    """The program that a distant session works in did not start, or has ended: another route to a graph would not mend that."""
 
 
 @runtime_checkable

@@ -28,9 +28,9 @@ from hwbench_pipeline.bench.judging import Array, largest_relative_error, requir
 from hwbench_pipeline.bench.memory import CALLS, PeakMemory
 from hwbench_pipeline.bench.plan import WEB_VARIANTS
 from hwbench_pipeline.catalog.exporting import ROUTES, TRACED, Graph, TracedForward, computed_outside, graph_inputs
-from hwbench_pipeline.hardware.browsers import RUNTIME_FIX, is_software_adapter, web_runtime_version
+from hwbench_pipeline.hardware.browsers import RUNTIME_FIX, adapter_name, is_software_adapter, web_runtime_version
 from hwbench_pipeline.hardware.devices import UnsupportedError
-from hwbench_pipeline.hardware.probing import browser_of
+from hwbench_pipeline.hardware.probing import browser_of, webnn_device_name
 from hwbench_pipeline.hardware.web_questions import BROWSER_FLAGS
 
 _FILE = "model.onnx"
@@ -49,6 +49,8 @@ _FLAGS = (
 )
 _PLACED = re.compile(r"placed on \[(\w+)\]\.? Number of nodes: (\d+)")
 _POLL_S = 0.02
+_PAGE_MEMORY_WAIT_MS = 3_000
+"""A browser's `measureUserAgentSpecificMemory` waits a minute for threads that the runtime keeps waiting, and then leaves them out."""
 _CPU_PROVIDERS = ("CPUExecutionProvider",)
 
 
@@ -241,12 +243,12 @@ class WebSession:
 
     def peak_memory(self) -> PeakMemory:
         """The peak of what the browser's processes hold, asked for again and again while the calls run."""
-        peaks = [self._page.memory_mb()]
+        held = [self._page.memory()]
         done = threading.Event()
 
         def watch() -> None:
             while not done.wait(_POLL_S):
-                peaks.append(self._page.memory_mb())
+                held.append(self._page.memory())
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
@@ -256,13 +258,13 @@ class WebSession:
         finally:
             done.set()
             watcher.join()
-        own = self._page.call("memory")
-        told = "" if own is None else f"; the page's own count (measureUserAgentSpecificMemory) is {own / 1e6:.0f} MB"
+        peak = max(held, key=lambda memory: memory.total_mb)
+        resident = f" (resident size of {peak.n_resident}, which tell no share)" if peak.n_resident else ""
         method = (
-            f"proportional set size of all processes of the browser, polled over {CALLS} calls apart from the timed ones: the "
-            f"browser itself, the runtime, weights and activations{told}"
+            f"proportional set size of all processes of the browser{resident}, polled over {CALLS} calls apart from the timed "
+            "ones: the browser itself, the runtime, weights and activations"
         )
-        return PeakMemory(max(peaks), method, n_calls=CALLS)
+        return PeakMemory(peak.total_mb, method, n_calls=CALLS)
 
     def evidence(self) -> Evidence:
         """What ran the calls so far: the adapter or devices, dispatches of a call, and nodes by execution provider.
@@ -277,23 +279,28 @@ class WebSession:
             )
         told = self._page.call("facts")
         placed = self._placement()
-        options: dict[str, Any] = {"nodes_by_provider": placed} if placed else {}
+        options: dict[str, Any] = {"nodes_by_provider": placed or "not told"}
         options["wasm_file"] = told["wasm_file"]  # its name says whether it has threads and SIMD
         flags = []
         if self._is_counted:
             options["dispatches_per_call"] = round(self._n_dispatched / max(self._n_calls, 1), 1)
-        adapter = told.get("adapter")
+        own_bytes = self._page.call("memory", _PAGE_MEMORY_WAIT_MS)
+        options["page_memory_mb"] = "not told" if own_bytes is None else round(own_bytes / 1e6, 1)
+        device_name = None
         if self._hardware == "webgpu":
+            adapter = told.get("adapter")
             options["adapter"] = adapter
+            device_name = adapter_name(adapter or {})
             if adapter is None or is_software_adapter(adapter):
                 flags.append("software_adapter")
         used = told["webnn_devices"]
         if self._hardware == "webnn":
             options |= {"devices_used": used or "not told", "webnn_graphs": told["webnn_graphs"]}
+            device_name = webnn_device_name(used)
         on_another = self._runtime.device in ("gpu", "npu") and used == ["cpu"]
         if on_another or (self._is_counted and any(name in placed for name in _CPU_PROVIDERS)):
             flags.append("cpu_fallback")
-        return Evidence(options, tuple(flags))
+        return Evidence(options, tuple(flags), device_name)
 
     def close(self) -> None:
         """End the browser and the server, and remove the files."""

@@ -13,17 +13,40 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
+from hwbench_pipeline.bench.backends.protocol import ProgramFailedError
+
+_LOG = "stderr.txt"
 PAGE_TIMEOUT_MS = 30_000
 """For the browser to start and the empty page to load; what the page then does is watched from outside of the cell."""
 
+_MEMORY_WORDS = ("out of memory", "OOM (", "allocation failed", "could not allocate memory")
+"""By which Chromium's log and a page's errors tell that memory ran out."""
+
 
 class PageError(Exception):
-    """What a page's own code raised, or that the page, its tab or its browser has died."""
+    """What a page's own code raised."""
+
+
+class BrowserFailedError(PageError, ProgramFailedError):
+    """The browser did not start, its page did not load, or its tab or itself has ended."""
+
+
+@dataclass(frozen=True)
+class BrowserMemory:
+    """Memory of a browser's processes in MB (1e6 bytes), each page of memory shared out among those that have it.
+
+    Of `n_resident` processes the system tells no such share (macOS, Windows, a sandboxed process of another owner): they
+    count with their resident size, shared pages in each.
+    """
+
+    total_mb: float
+    n_resident: int
 
 
 class BrowserPage:
@@ -46,7 +69,7 @@ class BrowserPage:
         is_root = hasattr(os, "geteuid") and os.geteuid() == 0
         try:
             self._browser = self._playwright.chromium.launch(
-                executable_path=str(_leashed(self._executable, Path(self._folder.name))),
+                executable_path=str(_wrapped(self._executable, Path(self._folder.name))),
                 args=list(self._flags),
                 chromium_sandbox=not is_root,  # Chromium refuses to start its sandbox as root
                 timeout=PAGE_TIMEOUT_MS,
@@ -55,7 +78,7 @@ class BrowserPage:
             self._page = self._browser.new_page()
         except Error as error:
             self.__exit__()
-            raise PageError(f"the browser {self._executable} did not start: {_first_line(error)}") from error
+            raise BrowserFailedError(f"the browser {self._executable} did not start: {_first_line(error)}") from error
         self._page.on("console", lambda message: self.console.append(message.text))
         self._page.on("crash", self._note_crash)
         return self
@@ -70,14 +93,14 @@ class BrowserPage:
         self._folder.cleanup()
 
     def open(self, address: str) -> None:
-        """Load the page and wait for its own script. Raises `PageError`."""
+        """Load the page and wait for its own script. Raises `BrowserFailedError`."""
         from playwright.sync_api import Error
 
         try:
             self._page.goto(address, timeout=PAGE_TIMEOUT_MS)
             self._page.wait_for_function("() => window.hwbench", timeout=PAGE_TIMEOUT_MS)
         except Error as error:
-            raise PageError(f"the page {address} did not load: {_first_line(error)}") from error
+            raise BrowserFailedError(f"the page {address} did not load: {_first_line(error)}") from error
 
     def call(self, name: str, argument: object = None) -> Any:
         """What a function of the page's `window.hwbench` gives. Raises `PageError` with what it said."""
@@ -87,43 +110,63 @@ class BrowserPage:
             return self._page.evaluate(f"(argument) => window.hwbench.{name}(argument)", argument)
         except Error as error:
             if self._has_crashed or "crashed" in str(error):
-                raise PageError("the tab's process died while it worked; what ended it is not known") from error
+                raise BrowserFailedError(f"the tab's process died while it worked{self._cause()}") from error
             if not self._browser.is_connected():
-                raise PageError("the browser died while it worked") from error
-            raise PageError(_first_line(error)) from error
+                raise BrowserFailedError(f"the browser died while it worked{self._cause()}") from error
+            said = _first_line(error)
+            if any(words in said for words in _MEMORY_WORDS):
+                said = f"out of memory in the page: {said}"
+            raise PageError(said) from error
 
-    def memory_mb(self) -> float:
-        """What the browser's processes hold together in MB: each page of memory shared out among those that have it.
-
-        Where the system tells no such share (macOS, Windows) it is the resident size, shared pages counted in each.
-        """
-        total = 0
+    def memory(self) -> BrowserMemory:
+        """What the browser's processes hold together."""
+        total, n_resident = 0, 0
         for driver in psutil.Process().children():
             if driver.pid in self._before:
                 continue
             with suppress(psutil.Error):
                 for process in driver.children(recursive=True):
-                    with suppress(psutil.Error):
-                        held = process.memory_full_info()
-                        total += getattr(held, "pss", held.rss)
-        return total / 1e6
+                    share = _proportional_bytes(process)
+                    if share is None:
+                        n_resident += 1
+                        with suppress(psutil.Error):
+                            share = process.memory_info().rss
+                    total += share or 0
+        return BrowserMemory(total / 1e6, n_resident)
 
     def _note_crash(self, *_: object) -> None:
         self._has_crashed = True
 
+    def _cause(self) -> str:
+        """What the browser's own log says of a death: that memory ran out, or nothing."""
+        with suppress(OSError):
+            log = (Path(self._folder.name) / _LOG).read_text(encoding="utf-8", errors="replace")
+            for line in reversed(log.splitlines()):
+                if any(words in line for words in _MEMORY_WORDS):
+                    return f": out of memory ({line.rpartition('] ')[2].strip()[:200]})"
+        return "; what ended it is not known"
 
-def _leashed(executable: Path, folder: Path) -> Path:
-    """A way to start the browser by which it ends with who started it, however that ends; itself where the system has none.
+
+def _proportional_bytes(process: psutil.Process) -> int | None:
+    with suppress(psutil.Error):
+        return getattr(process.memory_full_info(), "pss", None)
+    return None
+
+
+def _wrapped(executable: Path, folder: Path) -> Path:
+    """A script that starts the browser with its log in the folder, and on Linux so that it ends with who started it.
 
     Playwright puts a browser into a group of its own, which outlives a cell that was killed; a page that hangs then computes on.
+    The browser itself where a script cannot be started: on Windows, and where the temporary folder is mounted `noexec`.
     """
-    leash = shutil.which("setpriv") if sys.platform == "linux" else None
-    if leash is None:
+    if os.name != "posix":
         return executable
+    leash = shutil.which("setpriv") if sys.platform == "linux" else None
+    command = [*([leash, "--pdeathsig", "KILL"] if leash else []), str(executable)]
     script = folder / executable.name
-    script.write_text(f'#!/bin/sh\nexec {shlex.quote(leash)} --pdeathsig KILL {shlex.quote(str(executable))} "$@"\n')
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@" 2>{shlex.quote(str(folder / _LOG))}\n')
     script.chmod(0o755)
-    return script
+    return script if os.access(script, os.X_OK) else executable
 
 
 def _first_line(error: Exception) -> str:

@@ -54,11 +54,20 @@ class PageServer:
         self._server.server_close()
 
     def _handler(self) -> type[http.server.BaseHTTPRequestHandler]:
-        files, outputs = self._files, self.outputs
+        files, outputs, server = self._files, self.outputs, self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             # no connection outlives its answer, so a server that has ended answers nothing more
             protocol_version = "HTTP/1.0"
+
+            def parse_request(self) -> bool:
+                """Refuses a request under another name than the server's own: a foreign page's, whose name points here."""
+                if not super().parse_request():
+                    return False
+                if self.headers.get("Host") != urlsplit(server.address).netloc:
+                    self._answer(403, "text/plain", b"not this server")
+                    return False
+                return True
 
             def do_GET(self) -> None:
                 path = unquote(urlsplit(self.path).path).lstrip("/") or "index.html"
