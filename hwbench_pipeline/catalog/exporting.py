@@ -122,10 +122,15 @@ class TracedForward(torch.nn.Module):
         self.input_names = tuple(name for name in inputs if name not in CONSTANT_INPUTS)
         self.output_names: tuple[str, ...] = ()
         self.replaced: set[str] = set()
-        self.example_input = tuple(inputs[name] for name in self.input_names)
+        self.example_input = self.tensors_of(inputs)
         self._fixed: dict[str, Any] = {name: inputs[name] for name in inputs if name in CONSTANT_INPUTS}
         self._fixed |= _without_cache(model)
         self.eval()
+
+    @staticmethod
+    def tensors_of(inputs: Mapping[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
+        """The tensors of a call that a trace has for inputs, in their order."""
+        return tuple(tensor for name, tensor in inputs.items() if name not in CONSTANT_INPUTS)
 
     @property
     def output_positions(self) -> dict[str, int]:

@@ -14,8 +14,8 @@ def hanging_page(job, emit):
     """A page whose calls never end: its only thread is in a loop."""
     own = (PAGE_FOLDER / "session.js").read_bytes()
     served = web._served
-    web._served = lambda graph, folder: {
-        **served(graph, folder),
+    web._served = lambda export: {
+        **served(export),
         "session.js": own + b"\nwindow.hwbench.run = () => { for (;;) {} };\n",
     }
     cell.run_job(job, emit)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 
@@ -15,6 +15,7 @@ import torch
 
 from hwbench_pipeline.catalog.exporting import (
     EXPORTED,
+    TRACED,
     Graph,
     TracedForward,
     exported,
@@ -39,28 +40,48 @@ def write_onnx(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], route
             return (_by_exporter if route == EXPORTED else _by_tracing)(model, inputs, path)
 
 
-def _by_tracing(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], path: Path) -> Graph:
-    forward = TracedForward(model, inputs)
-    names = [f"input.{index}" for index in range(len(forward.example_input))]
-    torch.onnx.export(
-        forward, forward.example_input, str(path), input_names=names, opset_version=TRACED_OPSET, dynamo=False
-    )
-    taken = _read_inputs(path, dict(zip(names, forward.example_input, strict=True)))
-    return Graph(str(path), taken, forward.output_positions, tuple(sorted(forward.replaced)))
+def graph_of_file(
+    path: Path,
+    inputs: Mapping[str, torch.Tensor],
+    route: str,
+    outputs: Mapping[str, int],
+    replaced: Sequence[str] = (),
+) -> Graph:
+    """A file that `write_onnx` wrote earlier as a graph, with the tensors of a call in the order of its inputs.
 
-
-def _read_inputs(path: Path, inputs: dict[str, torch.Tensor]) -> tuple[torch.Tensor, ...]:
-    """The inputs that the graph has: those that it does not read are left out of it."""
+    A traced graph leaves out the inputs that it does not read. Raises ValueError for an input that the call does not have.
+    """
     import onnx
 
-    model = onnx.load(str(path), load_external_data=False)
-    return tuple(inputs[value.name] for value in model.graph.input)
+    names = [value.name for value in onnx.load(str(path), load_external_data=False).graph.input]
+    if route == EXPORTED:
+        taken = exported_inputs(names, inputs)
+    else:
+        by_name = dict(zip(_traced_names(inputs), TracedForward.tensors_of(inputs), strict=True))
+        taken = tuple(by_name[name] for name in names)
+    return Graph(str(path), taken, outputs, tuple(replaced))
+
+
+def _traced_names(inputs: Mapping[str, torch.Tensor]) -> list[str]:
+    return [f"input.{index}" for index in range(len(TracedForward.tensors_of(inputs)))]
+
+
+def _by_tracing(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], path: Path) -> Graph:
+    forward = TracedForward(model, inputs)
+    torch.onnx.export(
+        forward,
+        forward.example_input,
+        str(path),
+        input_names=_traced_names(inputs),
+        opset_version=TRACED_OPSET,
+        dynamo=False,
+    )
+    return graph_of_file(path, inputs, TRACED, forward.output_positions, sorted(forward.replaced))
 
 
 def _by_exporter(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], path: Path) -> Graph:
     exporter = exporter_named("OnnxExporter")
     program, metadata = exported(exporter, model, inputs)
     exporter.save_program(program, path)
-    taken = exported_inputs([value.name for value in program.graph.inputs], inputs)
     floating = [value.dtype is not None and value.dtype.is_floating_point() for value in program.graph.outputs]
-    return Graph(str(path), taken, exported_outputs(metadata, floating))
+    return graph_of_file(path, inputs, EXPORTED, exported_outputs(metadata, floating))

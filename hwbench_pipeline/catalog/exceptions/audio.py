@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from hwbench_pipeline.catalog.exceptions.declaring import Exceptional, Inputs, MakeInputs
+from hwbench_pipeline.catalog.exceptions.declaring import NARROW_MIMI, Exceptional, Inputs, MakeInputs
 
 SAMPLES_HEARD = 16_000
 """Samples of a sound that a model goes on from."""
@@ -177,15 +177,9 @@ _ENCODEC_32KHZ = {
     "hidden_size": 128,
     "use_causal_conv": False,
 }
-_NARROW_MIMI = {
-    "hidden_size": 128,
-    "num_hidden_layers": 2,
-    "intermediate_size": 512,
-    "num_attention_heads": 2,
-    "num_key_value_heads": 2,
-    "num_filters": 16,
-    "upsample_groups": 128,
-}
+_NARROW_DAC = {"encoder_hidden_size": 16, "decoder_hidden_size": 256}
+_WIDE_DAC = "the channels of its DAC double with every stage, which takes more than a second to build"
+_NARROW_CONFORMER = {"encoder_linear_units": 384, "decoder_linear_units": 384}
 
 EXCEPTIONS: dict[str, Exceptional] = {
     "clap": Exceptional(
@@ -201,11 +195,31 @@ EXCEPTIONS: dict[str, Exceptional] = {
     ),
     "csm": Exceptional(
         why="the sound heard before stands in the text by a token per frame, and where it ends is told; its codec "
-        "takes seconds for a sound unless it is narrow",
-        tiny={"codec_config": _NARROW_MIMI},
+        "takes seconds for a sound unless it is narrow, as do the embeddings of its 32 codebooks",
+        tiny={
+            "codec_config": NARROW_MIMI,
+            "hidden_size": 256,
+            "num_attention_heads": 4,
+            "num_key_value_heads": 2,
+            "depth_decoder_config": {"backbone_hidden_size": 256, "intermediate_size": 512},
+        },
         inputs=_spoken_context,
     ),
+    "dac": Exceptional(
+        why="its channels double with every stage, which the rules leave as they are; it takes seconds to build unless "
+        "it begins with few",
+        tiny=_NARROW_DAC,
+    ),
     "dia": Exceptional(why="its decoder takes a code for every channel at every step", inputs=_dialogue),
+    "fastspeech2_conformer": Exceptional(
+        why="convolutions three steps long between widths of 384 and 1536 take a second to build",
+        tiny=_NARROW_CONFORMER,
+    ),
+    "fastspeech2_conformer_with_hifigan": Exceptional(
+        why="convolutions three steps long between widths of 384 and 1536, and the vocoder's 512 channels, take more than a "
+        "second to build",
+        tiny={"model_config": _NARROW_CONFORMER, "vocoder_config": {"upsample_initial_channel": 128}},
+    ),
     "granite_speech": Exceptional(
         why=_GRANITE_DISAGREES,
         kept=frozenset({"output_dim"}),
@@ -230,6 +244,10 @@ EXCEPTIONS: dict[str, Exceptional] = {
         why="the decoder reads a number of key and value heads that its default configuration lacks: as many as heads",
         reference={"num_key_value_heads": 8},
     ),
+    "muse_spark_audio": Exceptional(
+        why="the widths of its stages stand in a list, and those of the default take seconds to build",
+        tiny={"hidden_sizes": (64, 128, 256, 512), "out_hidden_size": 1024},
+    ),
     "musicgen": Exceptional(
         why="the default codec makes fewer codebooks than the decoder reads: facebook/encodec_32khz, as in "
         "facebook/musicgen-small; the decoder knows as many codes as the codec writes",
@@ -253,6 +271,8 @@ EXCEPTIONS: dict[str, Exceptional] = {
         tiny={"encoder_hidden_size": 8},
         inputs=_mel_of_sound,
     ),
+    "pe_audio": Exceptional(why=_WIDE_DAC, tiny={"audio_config": {"dac_config": _NARROW_DAC}}),
+    "pe_audio_encoder": Exceptional(why=_WIDE_DAC, tiny={"dac_config": _NARROW_DAC}),
     "pocket_tts_audio_tokenizer_decoder": Exceptional(
         why="it takes latents and no sound", inputs=_channels_first("latents", "hidden_size", 25)
     ),

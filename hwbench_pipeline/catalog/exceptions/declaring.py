@@ -1,4 +1,7 @@
-"""How an exception is declared. Belongs here: the types that the modules beside this one fill. No values."""
+"""How an exception is declared.
+
+Belongs here: the types that the modules beside this one fill, and values that several of them share.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,18 @@ import torch
 Values = Mapping[str, Any]
 Inputs = dict[str, torch.Tensor]
 MakeInputs = Callable[[Any, int, int, torch.Generator, Inputs], Inputs]
+
+
+NARROW_MIMI: Values = {
+    "hidden_size": 128,
+    "num_hidden_layers": 2,
+    "intermediate_size": 512,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 2,
+    "num_filters": 16,
+    "upsample_groups": 128,
+}
+"""A Mimi codec that a tiny model of sound decodes with: its channels double with every stage, which no rule shrinks."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from hwbench_pipeline.catalog.exceptions.declaring import Exceptional, Inputs
+from hwbench_pipeline.catalog.exceptions.declaring import NARROW_MIMI, Exceptional, Inputs
 
 
 def _trajectories(config: Any, batch: int, length: int, generator: torch.Generator, inputs: Inputs) -> Inputs:
@@ -141,15 +141,21 @@ EXCEPTIONS: dict[str, Exceptional] = {
         reference={"moe_intermediate_size": 1408},
     ),
     "diffusion_gemma": Exceptional(
-        why="the default leaves the experts of its layers open: 128 of them 704 wide, eight at once; "
+        why="the default leaves the experts of its layers open: 128 of them 704 wide, eight at once; it has six layers "
+        "whose products, each four times as wide, would take a second to build; "
         "its forward pass hands images on unnamed, and draws a canvas by chance where none is given",
         reference={"text_config": {"num_experts": 128, "top_k_experts": 8, "moe_intermediate_size": 704}},
+        tiny={"text_config": {"intermediate_size": 512}},
         inputs=_canvas_beside_image,
     ),
     "esm": Exceptional(
         why="the default leaves open the vocabulary and the tokens of padding and mask, which the embeddings read; "
         "those of facebook/esm2_t6_8M_UR50D",
         reference={"vocab_size": 33, "mask_token_id": 32, "pad_token_id": 1},
+    ),
+    "evolla": Exceptional(
+        why="the width of a head follows from text and protein together, and a text model 1024 wide takes a second to build",
+        tiny={"hidden_size": 256, "intermediate_size": 896, "num_attention_heads": 4, "num_key_value_heads": 2},
     ),
     "falcon": Exceptional(
         why="71 heads have no divisor to shrink by",
@@ -159,7 +165,9 @@ EXCEPTIONS: dict[str, Exceptional] = {
         why="it reads the places of marks and the kinds of questions beside its one prompt", inputs=_marked_questions
     ),
     "kyutai_speech_to_text": Exceptional(
-        why="every step holds a text token and the codes of the sound", inputs=_codes_of_both
+        why="every step holds a text token and the codes of the sound; its codec takes a second to build unless it is narrow",
+        tiny={"codec_config": NARROW_MIMI},
+        inputs=_codes_of_both,
     ),
     "lfm2_moe": Exceptional(
         why="the default leaves the kinds of its layers open; those of LiquidAI/LFM2-8B-A1B",
@@ -168,6 +176,10 @@ EXCEPTIONS: dict[str, Exceptional] = {
     "lilt": Exceptional(
         why="six parts of a box's place share the width, which must therefore be a multiple of 6",
         tiny={"hidden_size": 192, "num_attention_heads": 2, "intermediate_size": 768},
+    ),
+    "llama4_text": Exceptional(
+        why="8 experts of 8192 channels and products of 16384 take seconds to build",
+        tiny={"intermediate_size": 512, "intermediate_size_mlp": 1024},
     ),
     "lxmert": Exceptional(
         why="it reads features of the regions of an image that another model found, no pixels, and boxes are 4 wide",

@@ -161,12 +161,18 @@ EXCEPTIONS: dict[str, Exceptional] = {
     "table-transformer": Exceptional(_NO_TIMM, reference={"backbone_config": _resnet(1, 2, 3, 4)}),
     "omdet-turbo": Exceptional(
         "the default backbone is the Swin of timm, which is not installed; that of transformers stands for it and "
-        "normalises its features itself; 900 queries on images of 640 take seconds, so the tiny model has fewer",
+        "normalises its features itself; 900 queries on images of 640 take seconds, so the tiny model has fewer, and half the "
+        "channels in its backbone",
         reference={
             "apply_layernorm_after_vision_backbone": False,
             "backbone_config": {"model_type": "swin", "image_size": 640, "out_indices": [2, 3, 4]},
         },
-        tiny={"image_size": 320, "backbone_config": {"image_size": 320}, "num_queries": 100},
+        tiny={
+            "image_size": 320,
+            "backbone_config": {"image_size": 320, "embed_dim": 48},
+            "encoder_in_channels": (96, 192, 384),
+            "num_queries": 100,
+        },
         inputs=_image_task_and_classes,
     ),
     "depth_pro": Exceptional(
@@ -311,9 +317,9 @@ EXCEPTIONS: dict[str, Exceptional] = {
         tiny={"image_size": [320, 320]},
     ),
     "tvp": Exceptional(
-        "48 frames of 448 pixels through a ResNet-50 take a minute, so the tiny model takes 4 of 224; transformers' "
-        "own code lays its column positions out for a batch of one only",
-        tiny={"num_frames": 4, "max_img_size": 224},
+        "48 frames of 448 pixels through a ResNet-50 take a minute, so the tiny model takes 4 of 224 through fewer "
+        "channels; transformers' own code lays its column positions out for a batch of one only",
+        tiny={"num_frames": 4, "max_img_size": 224, "backbone_config": {"hidden_sizes": [64, 128, 256, 512]}},
     ),
     "dpt": Exceptional(
         "its head of 256 channels at half the image's sides takes seconds on one core",
@@ -322,6 +328,10 @@ EXCEPTIONS: dict[str, Exceptional] = {
     "tipsv2_dpt": Exceptional(
         "its head of 256 channels at half the image's sides takes seconds on one core",
         tiny={"fusion_hidden_size": 64},
+    ),
+    "videomae": Exceptional(
+        "the positions of 16 frames are computed number by number, which takes more than a second to build",
+        tiny={"num_frames": 4},
     ),
     "zoedepth": Exceptional(
         "the width of its bottleneck is that of its head under a name of its own",

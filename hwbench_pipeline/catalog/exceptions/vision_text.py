@@ -277,12 +277,56 @@ EXCEPTIONS: dict[str, Exceptional] = {
         kept=frozenset({"indexer_n_heads"}),
     ),
     "align": Exceptional(
-        "pictures of 600 pixels go through 55 blocks of convolutions, which takes the tiny model many seconds",
-        tiny={"vision_config": {"image_size": 224}},
+        "pictures of 600 pixels go through 55 blocks of convolutions, which takes the tiny model many seconds; it has a "
+        "quarter of the channels and a block of each kind",
+        tiny={
+            "projection_dim": 160,
+            "vision_config": {"image_size": 224, "width_coefficient": 0.5, "depth_coefficient": 0.5, "hidden_dim": 640},
+        },
+    ),
+    "florence2": Exceptional(
+        "the widths of its stages stand in a list, and those of the default take more than a second to build",
+        tiny={
+            "vision_config": {"embed_dim": (32, 64, 128, 256), "num_heads": (1, 2, 4, 8), "num_groups": (1, 2, 4, 8)}
+        },
     ),
     "glm4v_moe": Exceptional(
         "96 heads do not divide the default width, and positions are split for heads of 128; those of zai-org/GLM-4.5V",
         reference={"text_config": {"head_dim": 128}},
+    ),
+    "idefics2": Exceptional(
+        "4 heads of its resampler have no divisor in common with the 12 of vision, and a text model 1024 wide takes more "
+        "than a second to build",
+        tiny={
+            "text_config": {
+                "hidden_size": 256,
+                "intermediate_size": 896,
+                "num_attention_heads": 4,
+                "num_key_value_heads": 2,
+                "head_dim": 64,
+            },
+            "perceiver_config": {"hidden_size": 256},
+        },
+    ),
+    "janus": Exceptional(
+        "the codebook and the channels of the image decoder, which no rule shrinks, take seconds to build",
+        tiny={
+            "vq_config": {
+                "num_embeddings": 1024,
+                "base_channels": 32,
+                "projection_dim": 256,
+                "image_token_embed_dim": 256,
+            }
+        },
+    ),
+    "minimax_m3_vl_text": Exceptional(
+        "its width is no multiple of its heads' channels, and a model 3072 wide takes seconds to build",
+        tiny={
+            "hidden_size": 256,
+            "intermediate_size": 256,
+            "dense_intermediate_size": 512,
+            "shared_intermediate_size": 256,
+        },
     ),
     "vipllava": Exceptional(
         "five layers of the vision tower are read beside each other, of which the tiny one has two and its input",
@@ -334,9 +378,13 @@ EXCEPTIONS: dict[str, Exceptional] = {
     "emu3": Exceptional(
         "the default has no names for the tokens that are image codes; the last ids of the vocabulary, which stays "
         "for them, "
-        "with fewer channels in the tiny model, whose encoder is all convolutions",
+        "with fewer channels in the tiny model, whose encoder is all convolutions, and its text model narrow for the "
+        "vocabulary's sake",
         reference=lambda: {"vocabulary_map": _emu3_codes(32768, 151854, 151846, 151847)},
-        tiny={"vq_config": {"base_channels": 32, "hidden_size": 128}},
+        tiny={
+            "vq_config": {"base_channels": 32, "hidden_size": 128},
+            "text_config": {"hidden_size": 64, "intermediate_size": 256},
+        },
         kept=frozenset({"vocab_size", "image_token_id"}),
         inputs=_emu3_inputs,
     ),
@@ -349,7 +397,10 @@ EXCEPTIONS: dict[str, Exceptional] = {
     "t5gemma2": Exceptional(
         _GEMMA3_WHY,
         reference={"encoder": {"model_type": "t5gemma2_encoder", "vision_config": _GEMMA3_VISION}},
-        tiny={"encoder": {"vision_config": {"image_size": 224}}},
+        tiny={
+            "encoder": {"vision_config": {"image_size": 224}, "text_config": {"intermediate_size": 512}},
+            "decoder": {"intermediate_size": 512},
+        },
     ),
     "hunyuan_vl": Exceptional(
         "the default leaves the channels of a head and their share for each of four positions open; "
@@ -453,7 +504,7 @@ EXCEPTIONS: dict[str, Exceptional] = {
         "the default vision width times the four patches that are merged is not the width that its projector reads; "
         "values of meta-llama/Llama-4-Scout-17B-16E",
         reference={"vision_config": {"hidden_size": 1408, "image_size": 336, "vision_output_dim": 4096}},
-        tiny={"vision_config": {"projector_input_dim": 512}},
+        tiny={"vision_config": {"projector_input_dim": 512}, "text_config": {"intermediate_size": 512}},
     ),
     "lighton_ocr": Exceptional(_PIXTRAL_WHY, tiny={"vision_config": {"image_size": 448}}),
     "mistral3": Exceptional(_PIXTRAL_WHY, tiny={"vision_config": {"image_size": 448}}),

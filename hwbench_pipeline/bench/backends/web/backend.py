@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-import tempfile
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,21 +17,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from hwbench_pipeline.bench.backends.onnx_files import write_onnx
-from hwbench_pipeline.bench.backends.onnxruntime import outputs_of
+from hwbench_pipeline.bench.backends.onnx_store import MODEL_FILE, KeptExport, kept_export
 from hwbench_pipeline.bench.backends.protocol import Evidence, Session, SessionFacts, Workload
 from hwbench_pipeline.bench.backends.web.browser import BrowserPage
 from hwbench_pipeline.bench.backends.web.serving import PageServer
-from hwbench_pipeline.bench.judging import Array, largest_relative_error, require_right_output
+from hwbench_pipeline.bench.judging import Array
 from hwbench_pipeline.bench.memory import CALLS, PeakMemory
 from hwbench_pipeline.bench.plan import WEB_VARIANTS
-from hwbench_pipeline.catalog.exporting import ROUTES, TRACED, Graph, TracedForward, computed_outside, graph_inputs
+from hwbench_pipeline.catalog.exporting import ROUTES, TRACED, Graph, computed_outside, graph_inputs
 from hwbench_pipeline.hardware.browsers import RUNTIME_FIX, adapter_name, is_software_adapter, web_runtime_version
 from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.hardware.probing import browser_of, webnn_device_name
 from hwbench_pipeline.hardware.web_questions import BROWSER_FLAGS
 
-_FILE = "model.onnx"
 _TYPES = {
     torch.float32: "float32",
     torch.float64: "float64",
@@ -97,7 +93,10 @@ class WebBackend:
         return WEB_VARIANTS[self.hardware]
 
     def prepare(self, workload: Workload) -> Session:
-        """Export, check the file on this host, open a browser, and make the session in its page."""
+        """Export, open a browser, and make the session in its page; `compile_ms` is the last alone.
+
+        The export comes from the store where it was made before; `export_ms` is what it took then.
+        """
         if workload.precision != "fp32":
             raise UnsupportedError(f"a page runs fp32 here, not {workload.precision}. Fix: --precision fp32")
         if workload.scenario != "forward":
@@ -110,42 +109,26 @@ class WebBackend:
             raise UnsupportedError("no browser is installed. Fix: install Chrome, Chromium or Edge")
         if web_runtime_version() is None:
             raise UnsupportedError(f"onnxruntime-web is not installed. Fix: {RUNTIME_FIX}")
-        folder = tempfile.TemporaryDirectory(prefix="hwbench-web-")
         route = workload.route or TRACED
-        begun = time.perf_counter()
         inputs = graph_inputs(workload.model, workload.inputs)
-        graph = write_onnx(workload.model, inputs, route, Path(folder.name) / _FILE)
-        export_ms = (time.perf_counter() - begun) * 1e3
-        _require_right_file(graph, workload.model, inputs)
+        export = kept_export(workload.model, inputs, route)
         return WebSession(
             self,
             workload,
-            graph,
+            export,
             _RUNTIMES[self.hardware, workload.variant],
-            folder,
             browser,
             {
                 "class": type(workload.model).__name__,
                 "attention": self.attention,
-                "export_ms": round(export_ms, 1),
+                "export_ms": round(export.export_ms, 1),
+                "export_sha256": export.sha256,
                 "route": route,
                 "weights": "random",
                 **computed_outside(inputs, workload.inputs),
-                **graph.options,
+                **export.graph.options,
             },
         )
-
-
-def _require_right_file(graph: Graph, model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> None:
-    """Compare the file's outputs on this host with torch's, so that a wrong export is no fault of a browser.
-
-    Raises `WrongOutputError`.
-    """
-    forward = TracedForward(model, inputs)
-    with torch.no_grad():
-        outputs = forward(*forward.example_input)
-    expected = {name: value.float().numpy() for name, value in zip(forward.output_names, outputs, strict=True)}
-    require_right_output(largest_relative_error(expected, outputs_of(graph)), "fp32")
 
 
 class WebSession:
@@ -155,21 +138,20 @@ class WebSession:
         self,
         backend: WebBackend,
         workload: Workload,
-        graph: Graph,
+        export: KeptExport,
         runtime: _Runtime,
-        folder: tempfile.TemporaryDirectory[str],
         browser: Path,
         options: Mapping[str, Any],
     ) -> None:
         self._hardware = backend.hardware
         self._runtime = runtime
-        self._folder = folder
+        graph = export.graph
         self._names = _names(graph)
         self._open = contextlib.ExitStack()
         self._is_counted = backend.hardware in ("webgpu", "webnn")
         self._n_calls = 0
         self._n_dispatched = 0
-        served = _served(graph, Path(folder.name))
+        served = _served(export)
         try:
             self._server = self._open.enter_context(PageServer(served))
             self._page = self._open.enter_context(BrowserPage(browser, _FLAGS))
@@ -183,7 +165,7 @@ class WebSession:
         self.facts = SessionFacts(
             backend="onnxruntime-web",
             backend_version=told["version"],
-            compile_ms=options["export_ms"] + made["session_ms"],
+            compile_ms=made["session_ms"],
             threads_intra_op=told["threads"] if backend.hardware == "wasm" else None,
             options={
                 **options,
@@ -204,9 +186,9 @@ class WebSession:
             "bundle": self._runtime.bundle,
             "providers": self._runtime.providers,
             "threads": torch.get_num_threads(),
-            "model": _FILE,
+            "model": MODEL_FILE,
             "external": [
-                {"path": name, "url": name} for name in served if name != _FILE and not name.startswith("inputs/")
+                {"path": name, "url": name} for name in served if name != MODEL_FILE and not name.startswith("inputs/")
             ],
             "inputs": [
                 {"name": name, "url": f"inputs/{index}", "type": _TYPES[tensor.dtype], "dims": list(tensor.shape)}
@@ -303,9 +285,8 @@ class WebSession:
         return Evidence(options, tuple(flags), device_name)
 
     def close(self) -> None:
-        """End the browser and the server, and remove the files."""
+        """End the browser and the server."""
         self._open.close()
-        self._folder.cleanup()
 
     def _dispatches(self) -> int:
         return int(self._page.call("dispatches")[self._hardware]) if self._is_counted else 0
@@ -319,9 +300,9 @@ class WebSession:
         return placed
 
 
-def _served(graph: Graph, folder: Path) -> dict[str, Path | bytes]:
-    files: dict[str, Path | bytes] = {path.name: path for path in folder.iterdir() if path.is_file()}
-    for index, tensor in enumerate(graph.inputs):
+def _served(export: KeptExport) -> dict[str, Path | bytes]:
+    files: dict[str, Path | bytes] = {path.name: path for path in export.files}
+    for index, tensor in enumerate(export.graph.inputs):
         files[f"inputs/{index}"] = np.ascontiguousarray(tensor.numpy()).tobytes()
     return files
 

@@ -1,0 +1,185 @@
+"""Exported ONNX files, kept by what is in them: a file that was made and checked once is not made again.
+
+Belongs here: what makes two exports the same, where they lie, and how long they stay. Does not belong here: making a file
+(`onnx_files`), or running it for a measurement.
+
+A file is kept only when ONNX Runtime on this host gives torch's outputs with it, so that a wrong export is no fault of the
+browser that runs it later.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from hwbench_pipeline.bench.backends.onnx_files import graph_of_file, write_onnx
+from hwbench_pipeline.bench.backends.onnxruntime import outputs_of
+from hwbench_pipeline.bench.judging import largest_relative_error, require_right_output
+from hwbench_pipeline.catalog import exporting, signal, traceable
+from hwbench_pipeline.catalog.exporting import Graph, TracedForward
+from hwbench_pipeline.hardware.environment import installed_version
+from hwbench_pipeline.state import state_folder
+
+STORE_VARIABLE = "HWBENCH_ONNX_STORE_GB"
+"""Environment variable that says how many GB (1e9 bytes) of files are kept; 0 keeps none beyond their use."""
+DEFAULT_STORE_GB = 20.0
+MODEL_FILE = "model.onnx"
+_FACTS_FILE = "export.json"
+_IN_USE_S = 3600.0
+"""A file that was asked for in the last hour may still be served to a page."""
+_EXPORTERS = ("torch", "transformers", "onnx", "onnxscript")
+
+
+@dataclass(frozen=True)
+class KeptExport:
+    """A file in the store.
+
+    `sha256` is the key: the hash of weights, configuration, inputs, route and exporters. `export_ms` is what making the
+    file took, when it was made. `output_max_rel_error` is that of ONNX Runtime on this host against torch.
+    """
+
+    graph: Graph
+    folder: Path
+    sha256: str
+    export_ms: float
+    output_max_rel_error: float
+    is_new: bool
+
+    @property
+    def files(self) -> list[Path]:
+        """The graph and the weights beside it."""
+        return [path for path in self.folder.iterdir() if path.name != _FACTS_FILE]
+
+
+class StoreSettingError(ValueError):
+    """HWBENCH_ONNX_STORE_GB is no number from 0 on."""
+
+
+def kept_export(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], route: str) -> KeptExport:
+    """The export of a model's forward pass on these inputs by one route: from the store, else made, checked and kept.
+
+    Raises `WrongOutputError` where the file's outputs are not torch's, `StoreSettingError`, and what the exporters raise.
+    """
+    limit_bytes = _limit_bytes()
+    sha256 = _content_sha256(model, inputs, route)
+    folder = _store_folder() / sha256
+    found = _recalled(folder, sha256, inputs, route)
+    if found is not None:
+        os.utime(folder)
+        return found
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
+    try:
+        began = time.perf_counter()
+        graph = write_onnx(model, inputs, route, draft / MODEL_FILE)
+        export_ms = (time.perf_counter() - began) * 1e3
+        error = _checked_error(graph, model, inputs)
+        facts = {
+            "outputs": dict(graph.outputs),
+            "replaced": list(graph.replaced),
+            "export_ms": round(export_ms, 1),
+            "output_max_rel_error": error,
+        }
+        (draft / _FACTS_FILE).write_text(json.dumps(facts), encoding="utf-8")
+        with suppress(OSError):  # another process has just kept the same
+            draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    _remove_oldest(folder, limit_bytes)
+    kept = _recalled(folder, sha256, inputs, route)
+    if kept is None:
+        raise OSError(f"the export in {folder} vanished as it was made. Fix: free space there, or set HWBENCH_STATE")
+    return KeptExport(kept.graph, folder, sha256, export_ms, error, is_new=True)
+
+
+def _store_folder() -> Path:
+    return state_folder() / "onnx"
+
+
+def _limit_bytes() -> float:
+    told = os.environ.get(STORE_VARIABLE)
+    try:
+        limit = DEFAULT_STORE_GB if told is None else float(told)
+    except ValueError:
+        limit = -1.0
+    if not limit >= 0:
+        raise StoreSettingError(f"{STORE_VARIABLE}={told} is no number from 0 on. Fix: {STORE_VARIABLE}=20")
+    return limit * 1e9
+
+
+def _recalled(folder: Path, sha256: str, inputs: Mapping[str, torch.Tensor], route: str) -> KeptExport | None:
+    """What a folder of the store holds; None where it holds no whole export."""
+    try:
+        facts = json.loads((folder / _FACTS_FILE).read_text(encoding="utf-8"))
+        graph = graph_of_file(folder / MODEL_FILE, inputs, route, facts["outputs"], facts["replaced"])
+        return KeptExport(graph, folder, sha256, facts["export_ms"], facts["output_max_rel_error"], is_new=False)
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _checked_error(graph: Graph, model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> float:
+    forward = TracedForward(model, inputs)
+    with torch.no_grad():
+        outputs = forward(*forward.example_input)
+    expected = {name: value.float().numpy() for name, value in zip(forward.output_names, outputs, strict=True)}
+    error = largest_relative_error(expected, outputs_of(graph))
+    require_right_output(error, "fp32")
+    return error
+
+
+def _content_sha256(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], route: str) -> str:
+    """Hash of all that an export follows from: weights and buffers, configuration, inputs, route, and the exporters."""
+    digest = hashlib.sha256(_code_sha256().encode())
+    for text in (type(model).__qualname__, str(getattr(model, "config", "")), route):
+        digest.update(text.encode() + b"\0")
+    for name, tensor in _tensors_of(model, inputs):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
+        digest.update(np.ascontiguousarray(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
+def _tensors_of(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> Iterator[tuple[str, torch.Tensor]]:
+    yield from model.named_parameters()
+    yield from model.named_buffers()
+    for name, value in inputs.items():
+        yield f"input {name}", torch.as_tensor(value)
+
+
+@cache
+def _code_sha256() -> str:
+    """Hash of the exporters' versions and of our own code around them."""
+    from hwbench_pipeline.bench.backends import onnx_files
+
+    digest = hashlib.sha256()
+    for module in (exporting, traceable, signal, onnx_files):
+        digest.update(Path(module.__file__).read_bytes())
+    versions: Any = {name: installed_version(name) for name in _EXPORTERS}
+    digest.update(json.dumps(versions, sort_keys=True).encode())
+    return digest.hexdigest()
+
+
+def _remove_oldest(kept: Path, limit_bytes: float) -> None:
+    """Keep the store within its limit: those that were asked for longest ago go first, never what may be in use."""
+    folders = [path for path in kept.parent.iterdir() if path.is_dir() and not path.name.startswith(".")]
+    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in folders}
+    total = sum(sizes.values())
+    for path in sorted(folders, key=lambda folder: folder.stat().st_mtime):
+        if total <= limit_bytes:
+            return
+        if path == kept or time.time() - path.stat().st_mtime < _IN_USE_S:
+            continue
+        shutil.rmtree(path, ignore_errors=True)
+        total -= sizes[path]
