@@ -111,6 +111,57 @@ def catalog_markdown(rows: Iterable[Row]) -> str:
     )
 
 
+def exports_markdown(rows: Iterable[Row]) -> str:
+    """Rows of core_models__onnx."""
+    return markdown_table(
+        ("size", "status", "route", "MB", "nodes", "opset", "error against torch", "export ms", "why not"),
+        (
+            (
+                row["model_size"],
+                row["status"],
+                row.get("route"),
+                significant(row["file_bytes"] / 1e6 if row.get("file_bytes") else None),
+                row.get("n_nodes"),
+                row.get("opset"),
+                significant(row.get("output_max_rel_error")),
+                significant(row.get("export_ms")),
+                row.get("error_message"),
+            )
+            for row in rows
+        ),
+    )
+
+
+def effects_markdown(rows: Iterable[Row]) -> str:
+    """Rows of core_bench__web_experiments."""
+    return markdown_table(
+        ("on", "device", "metric", "variant", "ms p50", "ratio", "interval", "verdict"),
+        (
+            (
+                f"{row['subject']}, {row['hardware']}",
+                row["device_name"],
+                row["metric"],
+                row["variant"],
+                significant(row["latency_ms_p50"]),
+                significant(row["ratio"]),
+                interval_text(row),
+                verdict_text(row),
+            )
+            for row in rows
+        ),
+    )
+
+
+def interval_text(row: Row) -> str | None:
+    """The interval of an effect's ratio; None where there is none."""
+    return None if row["ratio"] is None else f"{row['ratio_low']:.3f} to {row['ratio_high']:.3f}"
+
+
+def verdict_text(row: Row) -> str:
+    """The verdict on an effect, or what stands in its place."""
+    return str(row["verdict"] or row["error_message"] or "baseline")
+
+
 def hardware_markdown(rows: Iterable[Row]) -> str:
     """Rows of core_hardware."""
     return markdown_table(

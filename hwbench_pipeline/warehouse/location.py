@@ -61,6 +61,11 @@ def table_folder(warehouse: Path, table: Table) -> Path:
     return warehouse / table.name
 
 
+def part_file(warehouse: Path, table: Table, part: str) -> Path:
+    """The file of one part of a table; `/` in the part's name is percent-encoded."""
+    return table_folder(warehouse, table) / f"{quote(part, safe='')}.parquet"
+
+
 def database_file(warehouse: Path) -> Path:
     """The consolidated DuckDB file."""
     return warehouse / DATABASE_NAME

@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from hwbench_pipeline.schema.arrow import arrow_table
 from hwbench_pipeline.schema.table import Row, Table
 from hwbench_pipeline.schema.tables import CORE_BENCH__ENVIRONMENTS
-from hwbench_pipeline.warehouse.location import Cell, table_file, table_folder
+from hwbench_pipeline.warehouse.location import Cell, part_file, table_file, table_folder
 
 _TEMPORARY = re.compile(
     r"\..+\.(?:(?P<host>[0-9a-f]{8})-(?P<process>[0-9]{1,9})-[0-9a-f]{12}|[0-9a-f]{32})\.tmp(?:\.wal)?"
@@ -133,6 +133,11 @@ def write_parquet(data: pa.Table, path: Path) -> Path:
 def write_table(warehouse: Path, table: Table, rows: Sequence[Row]) -> Path:
     """Write a whole table. Raises `SchemaError` with every problem before anything is written."""
     return write_parquet(arrow_table(table, rows), table_file(warehouse, table))
+
+
+def write_part(warehouse: Path, table: Table, part: str, rows: Sequence[Row]) -> Path:
+    """Write one part of a table anew, whose rows no other part has. Raises `SchemaError` before anything is written."""
+    return write_parquet(arrow_table(table, rows), part_file(warehouse, table, part))
 
 
 def write_run(warehouse: Path, table: Table, cell: Cell, run_id: str, rows: Sequence[Row]) -> Path:

@@ -151,7 +151,7 @@ GPUDevice.prototype.createShaderModule = function (asked) {
 """
     served = web._served
     own = (PAGE_FOLDER / "session.js").read_bytes()
-    monkeypatch.setattr(web, "_served", lambda graph, folder: {**served(graph, folder), "session.js": wrong + own})
+    monkeypatch.setattr(web, "_served", lambda export: {**served(export), "session.js": wrong + own})
     with opened("webgpu", bert) as session:
         session.timed_run()
         with pytest.raises(WrongOutputError, match="differs from the torch fp32 reference"):

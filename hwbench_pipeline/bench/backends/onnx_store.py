@@ -22,7 +22,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from hwbench_pipeline.bench.backends.onnx_files import graph_of_file, write_onnx
@@ -80,6 +79,7 @@ def kept_export(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], rout
     if found is not None:
         os.utime(folder)
         return found
+    shutil.rmtree(folder, ignore_errors=True)  # what is there is not whole
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
     try:
@@ -147,7 +147,7 @@ def _content_sha256(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], 
         digest.update(text.encode() + b"\0")
     for name, tensor in _tensors_of(model, inputs):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
-        digest.update(np.ascontiguousarray(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()))
+        digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -165,7 +165,7 @@ def _code_sha256() -> str:
 
     digest = hashlib.sha256()
     for module in (exporting, traceable, signal, onnx_files):
-        digest.update(Path(module.__file__).read_bytes())
+        digest.update(Path(str(module.__file__)).read_bytes())
     versions: Any = {name: installed_version(name) for name in _EXPORTERS}
     digest.update(json.dumps(versions, sort_keys=True).encode())
     return digest.hexdigest()

@@ -1,7 +1,8 @@
-"""Benchmark executions, partitioned by hardware × model: one asset for inference, one for training."""
+"""Benchmark executions, partitioned by hardware × model: one asset for inference, one for training; and experiments in a
+browser."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,14 +16,23 @@ from hwbench_pipeline.bench.isolation import shared_processes
 from hwbench_pipeline.bench.pace import pace_text
 from hwbench_pipeline.bench.plan import ALL_VARIANTS, PRECISIONS, CellPlan, Point, Sampling, sweep, variants_on
 from hwbench_pipeline.bench.storing import TABLE_OF_MODE, store_execution
+from hwbench_pipeline.bench.web_experiments.running import Asked, run_experiments
 from hwbench_pipeline.catalog.configs import SIZES
 from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata, image
 from hwbench_pipeline.orchestration.partitions import cell_of, grid
 from hwbench_pipeline.orchestration.resources import WarehouseResource
 from hwbench_pipeline.reports.plots import latency_plot
-from hwbench_pipeline.reports.tables import results_markdown
+from hwbench_pipeline.reports.tables import effects_markdown, results_markdown
 from hwbench_pipeline.schema.table import Table
-from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING, CORE_HARDWARE, CORE_MODELS
+from hwbench_pipeline.schema.tables import (
+    CORE_BENCH__INFERENCE,
+    CORE_BENCH__TRAINING,
+    CORE_BENCH__WEB_EXPERIMENTS,
+    CORE_HARDWARE,
+    CORE_MODELS,
+    CORE_MODELS__ONNX,
+)
+from hwbench_pipeline.schema.tables.web_experiments import EXPERIMENTS
 
 
 class BenchConfig(dg.Config):
@@ -139,12 +149,12 @@ def measured_cells(
         yield key, {**execution_metadata(execution), "cell_s": cell_s, "file": dg.MetadataValue.path(path)}
 
 
-def _bench_asset(table: Table, mode: str) -> dg.AssetsDefinition:
+def _bench_asset(table: Table, mode: str, depends_on: Sequence[str] = ()) -> dg.AssetsDefinition:
     @dg.asset(
         name=table.name,
         description=table.description,
         partitions_def=grid,
-        deps=[CORE_MODELS.name, CORE_HARDWARE.name],
+        deps=[CORE_MODELS.name, CORE_HARDWARE.name, *depends_on],
         group_name="bench",
         kinds={"pytorch", "openvino", "parquet"},
         owners=OWNERS,
@@ -160,6 +170,34 @@ def _bench_asset(table: Table, mode: str) -> dg.AssetsDefinition:
     return bench
 
 
-core_bench__inference = _bench_asset(CORE_BENCH__INFERENCE, "inference")
+class ExperimentConfig(dg.Config):
+    """How much of each experiment is run."""
+
+    n_rounds: int = Field(default=12, ge=6, description="Samples of each variant.")
+    model_size: str = Field(default="tiny", description="tiny, reference.")
+
+
+@dg.asset(
+    name=CORE_BENCH__WEB_EXPERIMENTS.name,
+    description=CORE_BENCH__WEB_EXPERIMENTS.description,
+    deps=[CORE_HARDWARE.name],
+    group_name="bench",
+    kinds={"javascript", "parquet"},
+    owners=OWNERS,
+    code_version=code_version(CORE_BENCH__WEB_EXPERIMENTS),
+    metadata=definition_metadata(CORE_BENCH__WEB_EXPERIMENTS),
+)
+def core_bench__web_experiments(
+    context: dg.AssetExecutionContext, config: ExperimentConfig, warehouse: WarehouseResource
+) -> dg.MaterializeResult:
+    """Try the claims about browsers on this machine's. What cannot be tried is recorded with the reason."""
+    asked = Asked(n_rounds=config.n_rounds, size=config.model_size)
+    rows = run_experiments(warehouse.path, EXPERIMENTS, asked, on_step=context.log.info)
+    return dg.MaterializeResult(
+        metadata={"dagster/row_count": len(rows), "effects": dg.MetadataValue.md(effects_markdown(rows))}
+    )
+
+
+core_bench__inference = _bench_asset(CORE_BENCH__INFERENCE, "inference", [CORE_MODELS__ONNX.name])
 core_bench__training = _bench_asset(CORE_BENCH__TRAINING, "training")
 BENCH_ASSET_OF_MODE = {mode: dg.AssetKey(table.name) for mode, table in TABLE_OF_MODE.items()}

@@ -1,16 +1,20 @@
-"""What can be measured and on what: the model catalog and the hardware of this host."""
+"""What can be measured and on what: the model catalog, the hardware of this host, and the files that browsers run."""
 
 import dagster as dg
+from pydantic import Field
 
 from hwbench_pipeline.bench.deriving import make_known
+from hwbench_pipeline.bench.isolation import CellProcesses
+from hwbench_pipeline.bench.onnx_export import export_models
 from hwbench_pipeline.catalog.entries import catalog_keys
 from hwbench_pipeline.catalog.names import model_keys
 from hwbench_pipeline.catalog.storing import write_models
 from hwbench_pipeline.hardware.storing import write_hardware
 from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata
+from hwbench_pipeline.orchestration.partitions import model_partitions
 from hwbench_pipeline.orchestration.resources import WarehouseResource
-from hwbench_pipeline.reports.tables import catalog_markdown, hardware_markdown, models_markdown
-from hwbench_pipeline.schema.tables import CORE_HARDWARE, CORE_MODELS
+from hwbench_pipeline.reports.tables import catalog_markdown, exports_markdown, hardware_markdown, models_markdown
+from hwbench_pipeline.schema.tables import CORE_HARDWARE, CORE_MODELS, CORE_MODELS__ONNX
 
 
 @dg.asset(
@@ -55,3 +59,47 @@ def core_hardware(context: dg.AssetExecutionContext, warehouse: WarehouseResourc
             "hardware": dg.MetadataValue.md(hardware_markdown(rows)),
         }
     )
+
+
+class OnnxExportConfig(dg.Config):
+    """What is exported of a model."""
+
+    model_sizes: list[str] = Field(
+        default=["tiny"], description="tiny, reference. A reference size may take minutes and gigabytes."
+    )
+
+
+@dg.asset(
+    name=CORE_MODELS__ONNX.name,
+    description=CORE_MODELS__ONNX.description,
+    partitions_def=model_partitions,
+    deps=[CORE_MODELS.name],
+    group_name="catalog",
+    kinds={"onnx", "parquet"},
+    owners=OWNERS,
+    code_version=code_version(CORE_MODELS__ONNX),
+    metadata=definition_metadata(CORE_MODELS__ONNX),
+)
+def core_models__onnx(
+    context: dg.AssetExecutionContext, config: OnnxExportConfig, warehouse: WarehouseResource
+) -> None:
+    """Export the models of this run. One that cannot be exported is recorded with the reason."""
+    with CellProcesses("hwbench_pipeline.bench.onnx_export:run_job") as processes:
+        for model in context.partition_keys:
+            context.log.info("%s: exporting", model)
+            rows = export_models(
+                warehouse.path,
+                model,
+                config.model_sizes,
+                processes,
+                on_phase=lambda size, route: context.log.info("%s: %s", size, route),
+            )
+            context.add_asset_metadata(
+                {
+                    "dagster/partition_row_count": len(rows),
+                    "n_exported": sum(row["status"] == "ok" for row in rows),
+                    "exports": dg.MetadataValue.md(exports_markdown(rows)),
+                },
+                asset_key=CORE_MODELS__ONNX.name,
+                partition_key=model,
+            )

@@ -12,6 +12,7 @@ from hwbench_pipeline.schema.tables.catalog import (
     CORE_HARDWARE,
     CORE_LEGACY__ENVIRONMENTS,
     CORE_MODELS,
+    CORE_MODELS__ONNX,
     OUT__ENVIRONMENTS,
 )
 from hwbench_pipeline.schema.tables.coverage import OUT__COVERAGE
@@ -32,11 +33,13 @@ from hwbench_pipeline.schema.tables.results import (
     CORE_LEGACY__RESULTS,
     OUT__RESULTS,
 )
+from hwbench_pipeline.schema.tables.web_experiments import CORE_BENCH__WEB_EXPERIMENTS
 
 __all__ = [
     "CORE_BENCH__ENVIRONMENTS",
     "CORE_BENCH__INFERENCE",
     "CORE_BENCH__TRAINING",
+    "CORE_BENCH__WEB_EXPERIMENTS",
     "CORE_HARDWARE",
     "CORE_IMPORTS__ENVIRONMENTS",
     "CORE_IMPORTS__RESULTS",
@@ -45,6 +48,7 @@ __all__ = [
     "CORE_LEGACY__RESULTS",
     "CORE_LEGACY__SOURCES",
     "CORE_MODELS",
+    "CORE_MODELS__ONNX",
     "CORE_PREDICTION__FEATURES",
     "OUT__COVERAGE",
     "OUT__ENVIRONMENTS",
@@ -69,9 +73,11 @@ TABLES: tuple[Table, ...] = (
     CORE_IMPORTS__ENVIRONMENTS,
     CORE_MODELS,
     CORE_HARDWARE,
+    CORE_MODELS__ONNX,
     CORE_BENCH__INFERENCE,
     CORE_BENCH__TRAINING,
     CORE_BENCH__ENVIRONMENTS,
+    CORE_BENCH__WEB_EXPERIMENTS,
     OUT__RESULTS,
     OUT__ENVIRONMENTS,
     OUT__COVERAGE,

@@ -81,6 +81,70 @@ CORE_MODELS = Table(
 )
 
 
+def _export_says_why_not(row: Row) -> str | None:
+    has_file = row.get("export_sha256") is not None
+    if (row["status"] == "ok") != has_file:
+        return f"its status is {row['status']}, and there is {'a' if has_file else 'no'} file"
+    return None if has_file or row.get("error_message") else "there is no file, and no reason"
+
+
+CORE_MODELS__ONNX = Table(
+    "core_models__onnx",
+    "The ONNX files that browsers run: one row per model and size, with the file, or with what each route to one said.",
+    (
+        Column("model", STRING, "Catalog key, the partition.", nullable=False),
+        Column("model_size", STRING, "tiny or reference.", nullable=False, allowed=MODEL_SIZES),
+        Column("model_id", STRING, "As in core_models.", nullable=False),
+        Column("config_sha256", STRING, "Hash of the exact configuration; NULL where it cannot be built."),
+        Column(
+            "status",
+            STRING,
+            "ok where there is a file whose outputs are torch's.",
+            nullable=False,
+            allowed=("ok", "failed"),
+        ),
+        Column(
+            "error_class", STRING, "WrongOutputError where a file was made and gave other outputs, else NoRouteError."
+        ),
+        Column("error_message", STRING, "What each route said."),
+        Column("route", STRING, "The way to the graph: torch's tracing exporter or transformers' own."),
+        Column(
+            "export_sha256",
+            STRING,
+            "The file's key in the store: hash of weights, configuration, inputs, route and exporters.",
+        ),
+        Column("file", STRING, "Where it lay when it was written."),
+        Column("file_bytes", INT64, "The graph and the weights beside it.", unit="B", above=0),
+        Column("opset", INT64, "Version of the ONNX operators.", above=0),
+        Column("n_nodes", INT64, "Operations in the graph.", above=0),
+        Column("input_names", ColumnType.LIST_STRING, "The graph's inputs, in order."),
+        Column("output_names", ColumnType.LIST_STRING, "The graph's outputs, in order."),
+        Column("input_shape", STRING, "Dimensions of the call that it was made with, which it is fixed to."),
+        Column(
+            "replaced_in_trace",
+            ColumnType.LIST_STRING,
+            "Code of the model that the graph holds in other operations than its own.",
+        ),
+        Column("export_ms", FLOAT64, "What making the file took, when it was made.", unit="ms", above=0),
+        Column(
+            "output_max_rel_error",
+            FLOAT64,
+            "Largest difference of ONNX Runtime's outputs on the CPU from torch's, over the largest value.",
+        ),
+        Column("exported_at", ColumnType.TIMESTAMP, "When it was made, or found made, UTC.", nullable=False),
+    ),
+    ("model", "model_size"),
+    (
+        RowRule(
+            "export_says_why_not",
+            "A row has a file, or says why there is none.",
+            "return what the exporters said as the error message",
+            _export_says_why_not,
+        ),
+    ),
+)
+
+
 def _absence_says_why(row: Row) -> str | None:
     return None if row["is_available"] or row.get("reason") else "it is absent without a reason"
 

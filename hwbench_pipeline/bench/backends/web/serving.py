@@ -23,7 +23,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
-_PAGE_FILES = ("index.html", "session.js")
+_PAGE_FILES = ("index.html", "session.js", "experiments.html", "experiments.js")
 _TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".wasm": "application/wasm", ".html": "text/html"}
 LARGEST_OUTPUT_BYTES = 2_000_000_000
 """A page that sends more is not believed."""

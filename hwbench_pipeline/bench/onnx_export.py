@@ -1,0 +1,122 @@
+"""Exporting catalog models to ONNX, each in a process of its own, and the rows that say what came of it.
+
+Belongs here: trying the routes of a model and size one after the other, and the rows of core_models__onnx. Does not belong
+here: the exporters (`bench.backends.onnx_files`), or where the files lie (`bench.backends.onnx_store`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from hwbench_pipeline.bench.isolation import CellProcesses, Limits
+from hwbench_pipeline.catalog.facts import model_facts
+from hwbench_pipeline.schema.table import Row
+from hwbench_pipeline.schema.tables import CORE_MODELS__ONNX
+from hwbench_pipeline.warehouse.writing import write_part
+
+PHASE_TIMEOUT_S = 600.0
+"""For one route of one model: transformers' exporter takes minutes for some."""
+ATTENTION = "eager"
+"""What a browser's models are built with: it traces where others do not."""
+_TOLD = 400
+
+
+def run_job(job: Mapping[str, Any], emit: Callable[[Mapping[str, Any]], object]) -> None:
+    """Export one model at one size by the first route whose file gives torch's outputs; emits `exported`, or `failed` per route."""
+    from hwbench_pipeline.bench.backends.onnx_store import kept_export
+    from hwbench_pipeline.catalog.building import build_model
+    from hwbench_pipeline.catalog.exporting import ROUTES, graph_inputs, may_take
+    from hwbench_pipeline.catalog.inputs import input_shape_text, make_inputs
+
+    for route in ROUTES:
+        emit({"event": "phase", "route": route})
+        try:
+            # built for each route: an export that failed half-way may leave the model changed
+            model = build_model(job["model"], job["size"], seed=job["seed"], attn_implementation=ATTENTION)
+            if not may_take(route, model):
+                continue
+            config: Any = model.config
+            given = make_inputs(job["model"], config, batch_size=1, seed=job["seed"])
+            export = kept_export(model, graph_inputs(model, given), route)
+        except Exception as error:  # noqa: BLE001 - the next route may do; if none does, this is the row
+            emit({"event": "failed", "route": route, "error_class": type(error).__name__, "message": _told(error)})
+            continue
+        emit({"event": "exported", "route": route, "input_shape": input_shape_text(given), **_described(export)})
+        return
+
+
+def _told(error: Exception) -> str:
+    return " ".join(str(error).split())[:_TOLD] or type(error).__name__
+
+
+def _described(export: Any) -> dict[str, Any]:
+    import onnx
+
+    model = onnx.load(export.graph.program, load_external_data=False)
+    opset = next((found.version for found in model.opset_import if found.domain in ("", "ai.onnx")), None)
+    return {
+        "export_sha256": export.sha256,
+        "file": export.graph.program,
+        "file_bytes": sum(path.stat().st_size for path in export.files),
+        "opset": opset,
+        "n_nodes": len(model.graph.node),
+        "input_names": [value.name for value in model.graph.input],
+        "output_names": [value.name for value in model.graph.output],
+        "replaced_in_trace": list(export.graph.replaced),
+        "export_ms": export.export_ms,
+        "output_max_rel_error": export.output_max_rel_error,
+    }
+
+
+def export_models(
+    warehouse: Path,
+    model: str,
+    sizes: Sequence[str],
+    processes: CellProcesses,
+    *,
+    seed: int = 0,
+    on_phase: Callable[[str, str], object] = lambda *_: None,
+) -> list[Row]:
+    """Export one model at these sizes and write its rows; `on_phase` is told each size and route as it begins.
+
+    A size that no route could export is a row with the reason. Raises `IsolationError` where no process can be started.
+    """
+    rows: list[Row] = []
+    for size in sizes:
+
+        def hear(event: Mapping[str, Any], size: str = size) -> None:
+            if event["event"] == "phase":
+                on_phase(size, event["route"])
+
+        outcome = processes.run({"model": model, "size": size, "seed": seed}, Limits(PHASE_TIMEOUT_S), on_event=hear)
+        facts = model_facts(model, size)
+        rows.append(
+            {
+                "model": model,
+                "model_size": size,
+                "model_id": facts.model_id,
+                "config_sha256": facts.config_sha256,
+                "exported_at": datetime.now(UTC),
+                **_values(outcome.events, outcome.limit or f"its process ended with exit code {outcome.exit_code}"),
+            }
+        )
+    write_part(warehouse, CORE_MODELS__ONNX, model, rows)
+    return rows
+
+
+def _values(events: Sequence[Mapping[str, Any]], death: str) -> dict[str, Any]:
+    """The columns of a row that the process's events give; `death` is how it ended where it told nothing at the end."""
+    for event in events:
+        if event["event"] == "exported":
+            return {"status": "ok", **{name: value for name, value in event.items() if name != "event"}}
+    failures = [event for event in events if event["event"] == "failed"]
+    tried = [event["route"] for event in events if event["event"] == "phase"]
+    told = [f"{event['route']}: {event['error_class']}: {event['message']}" for event in failures]
+    if (tried and tried[-1] not in {event["route"] for event in failures}) or not failures:
+        told.append(f"{tried[-1] if tried else 'starting'}: {death}")
+    classes = {event["error_class"] for event in failures}
+    error_class = "WrongOutputError" if "WrongOutputError" in classes else "NoRouteError"
+    return {"status": "failed", "error_class": error_class, "error_message": "; ".join(told)}
