@@ -66,11 +66,13 @@ lint: $(VENV)/.dev ## Formatting, lint and types, mended where that can be done
 docs: $(VENV)/.pipeline ## The generated pages of docs/
 	$(BIN)/python -m hwbench_pipeline.schema.markdown > docs/tables.md
 	$(BIN)/python -m hwbench_pipeline.reports.breadth data/coverage docs
+	$(BIN)/python -m hwbench_pipeline.reports.web_experiments data/measured/web-experiments.parquet docs/web-experiments.html
 
 catalog: $(VENV)/.dev ## Try every architecture anew, after a change of the catalog's rules (quarter of an hour)
 	$(BIN)/python -m hwbench_pipeline.bench.deriving
 
 bench: $(VENV)/.dev ## The performance benchmarks (minutes; prints ratios)
+	-npm ci --silent --ignore-scripts --prefix hwbench_pipeline_tests/benchmarks/transformers_js
 	$(BIN)/python -m pytest hwbench_pipeline_tests/benchmarks -m benchmark -s
 
 clean: ## The virtual environment and caches; never measurements, which nothing can make again

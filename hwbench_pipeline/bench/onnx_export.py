@@ -13,8 +13,10 @@ from typing import Any
 
 from hwbench_pipeline.bench.isolation import CellProcesses, Limits
 from hwbench_pipeline.catalog.facts import model_facts
+from hwbench_pipeline.hardware.host_lock import host_lock
 from hwbench_pipeline.schema.table import Row
 from hwbench_pipeline.schema.tables import CORE_MODELS__ONNX
+from hwbench_pipeline.warehouse.reading import read_rows
 from hwbench_pipeline.warehouse.writing import write_part
 
 PHASE_TIMEOUT_S = 600.0
@@ -32,17 +34,21 @@ def run_job(job: Mapping[str, Any], emit: Callable[[Mapping[str, Any]], object])
     from hwbench_pipeline.catalog.inputs import input_shape_text, make_inputs
 
     for route in ROUTES:
-        emit({"event": "phase", "route": route})
+        step = "building it"
         try:
             # built for each route: an export that failed half-way may leave the model changed
             model = build_model(job["model"], job["size"], seed=job["seed"], attn_implementation=ATTENTION)
             if not may_take(route, model):
                 continue
+            step = route
+            emit({"event": "phase", "route": route})
             config: Any = model.config
             given = make_inputs(job["model"], config, batch_size=1, seed=job["seed"])
             export = kept_export(model, graph_inputs(model, given), route)
         except Exception as error:  # noqa: BLE001 - the next route may do; if none does, this is the row
-            emit({"event": "failed", "route": route, "error_class": type(error).__name__, "message": _told(error)})
+            emit({"event": "failed", "route": step, "error_class": type(error).__name__, "message": _told(error)})
+            if step != route:
+                return
             continue
         emit({"event": "exported", "route": route, "input_shape": input_shape_text(given), **_described(export)})
         return
@@ -79,8 +85,10 @@ def export_models(
     *,
     seed: int = 0,
     on_phase: Callable[[str, str], object] = lambda *_: None,
+    on_wait: Callable[[str], None] | None = None,
 ) -> list[Row]:
-    """Export one model at these sizes and write its rows; `on_phase` is told each size and route as it begins.
+    """Export one model at these sizes and write its rows beside those of other sizes; `on_phase` is told each size and route
+    as it begins, `on_wait` what it waits for: nothing else is measured meanwhile.
 
     A size that no route could export is a row with the reason. Raises `IsolationError` where no process can be started.
     """
@@ -91,7 +99,10 @@ def export_models(
             if event["event"] == "phase":
                 on_phase(size, event["route"])
 
-        outcome = processes.run({"model": model, "size": size, "seed": seed}, Limits(PHASE_TIMEOUT_S), on_event=hear)
+        with host_lock(holder=f"hwbench export of {model}", on_wait=on_wait, timeout_s=None):
+            outcome = processes.run(
+                {"model": model, "size": size, "seed": seed}, Limits(PHASE_TIMEOUT_S), on_event=hear
+            )
         facts = model_facts(model, size)
         rows.append(
             {
@@ -103,7 +114,9 @@ def export_models(
                 **_values(outcome.events, outcome.limit or f"its process ended with exit code {outcome.exit_code}"),
             }
         )
-    write_part(warehouse, CORE_MODELS__ONNX, model, rows)
+    stored, _ = read_rows(warehouse, CORE_MODELS__ONNX)
+    others = [row for row in stored if row["model"] == model and row["model_size"] not in sizes]
+    write_part(warehouse, CORE_MODELS__ONNX, model, [*rows, *others])
     return rows
 
 

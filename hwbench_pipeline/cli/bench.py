@@ -98,9 +98,18 @@ def run(
             "--min-duration",
             metavar="S",
             min=0,
-            help="Seconds of sampling at least, ten samples besides; half of it, and no more than three times it, warms up.",
+            help="Seconds of sampling at least; half of it, and no more than three times it, warms up.",
         ),
     ] = Sampling.min_duration_s,
+    min_samples: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            min=1,
+            help="Timed calls at least, and up to three before them to warm up. Fewer than ten are flagged few_samples: enough "
+            "to know what runs.",
+        ),
+    ] = Sampling.min_samples,
     resume: Annotated[
         bool,
         typer.Option(
@@ -173,6 +182,8 @@ def run(
         for key in keys
     }
     rules = Sampling(
+        min_warmup=min(Sampling.min_warmup, min_samples),
+        min_samples=min_samples,
         min_duration_s=min_duration_s,
         min_warmup_s=min_duration_s / 2,
         max_warmup_s=min_duration_s * 3,

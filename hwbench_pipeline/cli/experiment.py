@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from hwbench_pipeline.cli.failing import WrongCallError
 from hwbench_pipeline.cli.options import JsonOption, WarehouseOption, listed_choices
 from hwbench_pipeline.cli.output import json_rows, output, print_json, progress, say, table
 from hwbench_pipeline.schema.tables.web_experiments import EXPERIMENTS
@@ -34,7 +35,10 @@ def run(
 ) -> None:
     """Run experiments and print what they show."""
     names = listed_choices("--only", only, EXPERIMENTS) if only else EXPERIMENTS
-    (one_size,) = listed_choices("--size", size, ("tiny", "reference"))[:1]
+    sizes = listed_choices("--size", size, ("tiny", "reference"))
+    if len(sizes) != 1:
+        raise WrongCallError(f"--size {size!r}: takes one size. Fix: --size tiny")
+    (one_size,) = sizes
 
     from hwbench_pipeline.bench.web_experiments.running import Asked, run_experiments
     from hwbench_pipeline.reports.tables import interval_text, significant, verdict_text

@@ -29,6 +29,7 @@ _OWN_ERRORS = {
     "HostBusyError": WORK_FAILED,
     "IsolationError": WORK_FAILED,
     "BrowserSettingError": WRONG_CALL,
+    "StoreSettingError": WRONG_CALL,
     "DemoError": WORK_FAILED,
     "ExportError": WORK_FAILED,
     "PredictorFileError": WORK_FAILED,

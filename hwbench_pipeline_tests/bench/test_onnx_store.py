@@ -77,12 +77,15 @@ def test_a_wrong_file_is_not_kept(monkeypatch, tmp_path):
     assert list((tmp_path / "onnx").iterdir()) == []
 
 
-@pytest.mark.parametrize("damage", ["cut facts", "no model", "no facts"])
+@pytest.mark.parametrize("damage", ["cut facts", "no model", "no facts", "cut model", "empty model"])
 def test_half_an_export_is_made_anew(damage):
     model, inputs = bert()
     made = kept_export(model, inputs, TRACED)
     if damage == "cut facts":
         (made.folder / "export.json").write_text('{"outputs": {"log')
+    elif damage.endswith("cut model") or damage.startswith("empty"):
+        whole = (made.folder / "model.onnx").read_bytes()
+        (made.folder / "model.onnx").write_bytes(whole[: len(whole) // 2] if damage == "cut model" else b"")
     else:
         (made.folder / ("model.onnx" if damage == "no model" else "export.json")).unlink()
     again = kept_export(model, inputs, TRACED)
@@ -98,6 +101,32 @@ def test_the_store_stays_within_its_limit_and_keeps_what_may_be_in_use(monkeypat
     os.utime(exports[0].folder, (long_ago, long_ago))
     last = kept_export(*bert(2), TRACED)
     assert [export.folder.is_dir() for export in (*exports, last)] == [False, True, True]
+
+
+def test_what_a_killed_export_left_goes(tmp_path):
+    left = tmp_path / "onnx" / ".draft-killed"
+    left.mkdir(parents=True)
+    (left / "model.onnx").write_bytes(b"half")
+    long_ago = time.time() - 2 * onnx_store._IN_USE_S
+    os.utime(left, (long_ago, long_ago))
+    kept_export(*bert(), TRACED)
+    assert not left.exists()
+
+
+class _Doubled(torch.nn.Module):
+    def __init__(self, model):
+        super().__init__()
+        self.model, self.config = model, model.config
+
+    def forward(self, **inputs):
+        return self.model(**inputs)
+
+
+def test_the_code_of_a_model_is_part_of_what_is_kept(monkeypatch):
+    model, inputs = bert()
+    before = onnx_store._content_sha256(_Doubled(model), inputs, TRACED)
+    monkeypatch.setattr(onnx_store, "_source_of", lambda module: b"edited" if module == __name__ else b"")
+    assert onnx_store._content_sha256(_Doubled(model), inputs, TRACED) != before
 
 
 @pytest.mark.parametrize("value", ["much", "-1", "nan"])
@@ -122,6 +151,7 @@ def test_rows_of_models_that_can_and_cannot_be_exported(monkeypatch, tmp_path):
     assert kept["export_ms"] == pytest.approx(bert_row["export_ms"], abs=1)
     assert other_row["status"] == "failed"
     assert "ImportError" in other_row["error_message"]
+    assert "exit code" not in other_row["error_message"]
     stored, unreadable = read_rows(tmp_path, CORE_MODELS__ONNX)
     assert {row["model"] for row in stored} == {"bert", "layoutlmv2"}
     assert not unreadable
@@ -138,4 +168,6 @@ def test_a_process_that_ends_is_the_reason_of_its_route(tmp_path):
     with CellProcesses("hwbench_pipeline_tests.bench.test_onnx_store:planted_death") as processes:
         (row,) = export_models(tmp_path, "bert", ["tiny"], processes)
     require_valid(CORE_MODELS__ONNX, [row])
+    stored, _ = read_rows(tmp_path, CORE_MODELS__ONNX)
+    assert len(stored) == 1
     assert row["error_message"] == (f"{TRACED}: ValueError: no trace; {EXPORTED}: its process ended with exit code 3")

@@ -14,7 +14,7 @@ from transformers.audio_utils import spectrogram
 
 from hwbench_pipeline.bench.backends.web.browser import BrowserPage
 from hwbench_pipeline.bench.backends.web.serving import PageServer
-from hwbench_pipeline.bench.web_experiments import audio_kernel, shader_compilation
+from hwbench_pipeline.bench.web_experiments import audio_kernel, running, shader_compilation
 from hwbench_pipeline.bench.web_experiments.comparing import FASTER, NOT_SHOWN, SLOWER, WRONG, effect, samples_in_turns
 from hwbench_pipeline.bench.web_experiments.running import Asked, run_experiments
 from hwbench_pipeline.hardware.browsers import find_browser, web_runtime_version
@@ -133,7 +133,9 @@ def test_cold_precompiled_and_warm_sessions():
     if not probe("webgpu").is_available:
         pytest.skip(f"webgpu: {probe('webgpu').reason}")
     found = shader_compilation.compare(shader_compilation.workload_of("bert", "tiny"), 1)
-    for samples in found.values():
+    assert found.evidence.options["dispatches_per_call"] >= 1
+    assert " " in found.browser
+    for samples in found.samples_ms.values():
         assert {name: len(values) for name, values in samples.items()} == dict.fromkeys(
             (
                 shader_compilation.COLD,
@@ -144,7 +146,7 @@ def test_cold_precompiled_and_warm_sessions():
             1,
         )
     first, whole = (
-        found[name] for name in (shader_compilation.FIRST_CALL_MS, shader_compilation.UNTIL_FIRST_RESULT_MS)
+        found.samples_ms[name] for name in (shader_compilation.FIRST_CALL_MS, shader_compilation.UNTIL_FIRST_RESULT_MS)
     )
     assert all(whole[name][0] > first[name][0] > 0 for name in first)
 
@@ -156,6 +158,17 @@ def test_components_are_loaded_both_ways(tmp_path):
     measured = [row for row in rows if row["samples_ms"] is not None]
     assert {row["hardware"] for row in measured} >= {"wasm"}
     assert {row["hardware"] for row in rows} == {"wasm", "webgpu"}
+
+
+def test_nothing_is_concluded_where_the_baseline_differs_from_itself():
+    run = running._Run("r", Asked(), print, datetime.now(UTC), [])
+    base = noisy(10, 12, 0)
+    samples = {"one": base, "one again": [2 * value for value in base], "other": [value / 2 for value in base]}
+    run.add_samples("audio_workgroups", "a sound", "wasm", "ms", "one", samples, control="one again")
+    require_valid(CORE_BENCH__WEB_EXPERIMENTS, run.rows)
+    other = next(row for row in run.rows if row["variant"] == "other")
+    assert (other["verdict"], other["ratio"]) == (None, None)
+    assert "the baseline differed from itself (2.000 to 2.000)" in other["error_message"]
 
 
 def test_what_cannot_be_tried_is_a_row_with_the_reason(tmp_path, monkeypatch):

@@ -30,6 +30,7 @@ from hwbench_pipeline.hardware.web_questions import BROWSER_FLAGS
 PLACE = Path(__file__).with_name("transformers_js")
 MODULES = PLACE / "node_modules"
 ROUNDS, CALLS_PER_ROUND, WARMUP = 30, 5, 10
+WITHIN = 1.1
 
 pytestmark = [
     pytest.mark.benchmark,
@@ -61,7 +62,8 @@ def opened_by_transformers_js(stack, session, runtime, bundle, config):
     server = stack.enter_context(PageServer(served))
     page = stack.enter_context(BrowserPage(find_browser(), BROWSER_FLAGS))
     page.open(f"{server.address}side.html")
-    page.call("open", {"inputs": session._asked["inputs"], "threads": torch.get_num_threads()})
+    told = page.call("open", {"inputs": session._asked["inputs"], "threads": torch.get_num_threads()})
+    assert told["threads"] == session.facts.threads_intra_op
     return page
 
 
@@ -109,3 +111,6 @@ def test_the_same_file_takes_as_long(key, size, capsys):
             p50 = statistics.median(samples[name])
             print(f"  {name:39s} p50 {p50:8.3f} ms, hwbench : it = {ours / p50:.3f}, outputs differ by {error:.1g}")
     assert all(error < 1e-3 for error in errors.values())
+    same_runtime = statistics.median(samples["transformers.js on our onnxruntime-web"])
+    assert ours < WITHIN * same_runtime
+    assert same_runtime < WITHIN * ours

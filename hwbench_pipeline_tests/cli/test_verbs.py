@@ -490,6 +490,25 @@ def test_one_real_measurement_from_the_call_to_the_database(program, call, tmp_p
     assert "measured" not in covered["cells_by_state"]["inference"]
 
 
+def test_fewer_samples_tell_what_runs_and_are_flagged(call, tmp_path):
+    asked = (
+        "bench",
+        "--model",
+        "bert",
+        "--hardware",
+        "cpu",
+        "--size",
+        "tiny",
+        "--min-duration",
+        "0",
+        "--min-samples",
+        "2",
+    )
+    (row,) = call(*asked, "--warehouse", tmp_path, "--json").document["rows"]
+    assert (row["status"], row["n_samples"]) == ("ok", 2)
+    assert "few_samples" in row["flags"]
+
+
 def test_models_of_one_configuration_or_of_none_are_rows_of_their_own(call, tmp_path):
     """gpt-sw3 is gpt2 by another name; of the other two no configuration can be built: nothing in a point tells them apart."""
     path = tmp_path / "b.json.gz"

@@ -15,7 +15,7 @@ import hwbench_pipeline
 from hwbench_pipeline.definitions import build_defs, defs
 from hwbench_pipeline.orchestration.checks import CHECK_NAME, RECONCILIATION_NAME, records_reconcile
 from hwbench_pipeline.orchestration.metadata import code_version, column_schema
-from hwbench_pipeline.orchestration.partitions import grid
+from hwbench_pipeline.orchestration.partitions import grid, model_partitions
 from hwbench_pipeline.orchestration.resources import WarehouseResource
 from hwbench_pipeline.schema.tables import CORE_BENCH__ENVIRONMENTS, TABLES
 
@@ -34,6 +34,7 @@ GROUPS = {
     "imports": {"raw_imports__files", "core_imports__results", "core_imports__environments"},
     "catalog": {"core_models", "core_hardware"},
     "bench": GRID_ASSETS,
+    "web": {"core_models__onnx", "core_bench__web_experiments"},
     "results": {"out__results", "out__environments", "out__coverage"},
     "prediction": {
         "core_prediction__features",
@@ -55,7 +56,9 @@ PARENTS = {
     "core_imports__environments": {"raw_imports__files"},
     "core_models": set(),
     "core_hardware": set(),
-    "core_bench__inference": CATALOG,
+    "core_models__onnx": {"core_models"},
+    "core_bench__web_experiments": {"core_hardware"},
+    "core_bench__inference": {*CATALOG, "core_models__onnx"},
     "core_bench__training": CATALOG,
     "out__results": {"core_legacy__results", "core_imports__results", *GRID_ASSETS},
     "out__environments": {"out__results", "core_legacy__environments", "core_imports__environments"},
@@ -140,9 +143,16 @@ def test_the_checks_of_the_grid_are_partitioned_and_no_other(checks):
         assert defs.resolve_asset_graph().get(key).partitions_def == (grid if name in GRID_ASSETS else None), name
 
 
-def test_the_grid_is_the_partitioning_of_the_bench_assets_and_of_no_other(nodes):
-    assert {name for name, node in nodes.items() if node.partitions_def is not None} == GRID_ASSETS
-    assert all(nodes[name].partitions_def == grid for name in GRID_ASSETS)
+def test_the_grid_is_the_partitioning_of_the_bench_assets_and_its_models_that_of_the_exports(nodes):
+    found = {name: node.partitions_def for name, node in nodes.items() if node.partitions_def is not None}
+    assert found == {**dict.fromkeys(GRID_ASSETS, grid), "core_models__onnx": model_partitions}
+
+
+def test_a_cell_depends_on_the_export_of_its_own_model():
+    """Dagster infers the mapping from the model dimension; were it all partitions, one export would stale every cell."""
+    grid_asset, exports = (dg.AssetKey(name) for name in ("core_bench__inference", "core_models__onnx"))
+    mapping = defs.resolve_asset_graph().get_partition_mapping(grid_asset, exports)
+    assert isinstance(mapping, dg.MultiToSingleDimensionPartitionMapping)
 
 
 def test_the_lineage_is_as_designed(nodes):

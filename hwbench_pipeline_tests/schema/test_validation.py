@@ -11,10 +11,12 @@ from hwbench_pipeline.schema.arrow import arrow_table
 from hwbench_pipeline.schema.table import Column, ColumnType, Table
 from hwbench_pipeline.schema.tables import (
     CORE_BENCH__INFERENCE,
+    CORE_BENCH__WEB_EXPERIMENTS,
     CORE_HARDWARE,
     CORE_IMPORTS__RESULTS,
     CORE_LEGACY__QUARANTINE,
     CORE_LEGACY__SOURCES,
+    CORE_MODELS__ONNX,
     OUT__COVERAGE,
     OUT__PREDICTION_SCORES,
     OUT__PREDICTIONS,
@@ -280,6 +282,19 @@ def test_rules_wait_until_the_types_are_right():
     assert set(problems) == {"status", "latency_ms_min"}
 
 
+EXPORT = {"model": "bert", "model_size": "tiny", "model_id": "bert-tiny", "exported_at": rows.STARTED}
+EXPERIMENT = {
+    "run_id": "run",
+    "experiment": "audio_workgroups",
+    "subject": "a sound",
+    "hardware": "webgpu",
+    "device_name": "a GPU",
+    "metric": "spectrogram_ms",
+    "variant": "64x1x1",
+    "n_rounds": 0,
+    "harness_version": "0",
+    "started_at": rows.STARTED,
+}
 OTHER_RULES = [
     (
         CORE_IMPORTS__RESULTS,
@@ -312,6 +327,10 @@ OTHER_RULES = [
     (OUT__COVERAGE, rows.coverage("failed"), "state_has_evidence", "n_failed is 0"),
     (OUT__COVERAGE, rows.coverage("unsupported"), "state_has_evidence", "n_unsupported is 0"),
     (OUT__COVERAGE, rows.coverage("no_hardware"), "state_has_evidence", "n_no_hardware is 0"),
+    (CORE_MODELS__ONNX, EXPORT | {"status": "ok"}, "export_says_why_not", "there is no file"),
+    (CORE_MODELS__ONNX, EXPORT | {"status": "failed"}, "export_says_why_not", "no reason"),
+    (CORE_BENCH__WEB_EXPERIMENTS, EXPERIMENT | {"verdict": "faster"}, "compared_or_why_not", "it has no ratio"),
+    (CORE_BENCH__WEB_EXPERIMENTS, EXPERIMENT, "compared_or_why_not", "no samples, and no reason"),
     (
         CORE_HARDWARE,
         {

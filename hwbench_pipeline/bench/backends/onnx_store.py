@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -33,13 +34,14 @@ from hwbench_pipeline.hardware.environment import installed_version
 from hwbench_pipeline.state import state_folder
 
 STORE_VARIABLE = "HWBENCH_ONNX_STORE_GB"
-"""Environment variable that says how many GB (1e9 bytes) of files are kept; 0 keeps none beyond their use."""
+"""Environment variable that says how many GB (1e9 bytes) of files are kept, besides those of the last hour."""
 DEFAULT_STORE_GB = 20.0
 MODEL_FILE = "model.onnx"
 _FACTS_FILE = "export.json"
+_DRAFT = ".draft-"
 _IN_USE_S = 3600.0
 """A file that was asked for in the last hour may still be served to a page."""
-_EXPORTERS = ("torch", "transformers", "onnx", "onnxscript")
+_EXPORTERS = ("torch", "transformers", "diffusers", "onnx", "onnxscript")
 
 
 @dataclass(frozen=True)
@@ -77,11 +79,11 @@ def kept_export(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], rout
     folder = _store_folder() / sha256
     found = _recalled(folder, sha256, inputs, route)
     if found is not None:
-        os.utime(folder)
+        with suppress(OSError):  # another process has just removed it as too old, which its reader will notice
+            os.utime(folder)
         return found
-    shutil.rmtree(folder, ignore_errors=True)  # what is there is not whole
     folder.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=".draft-", dir=folder.parent))
+    draft = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder.parent))
     try:
         began = time.perf_counter()
         graph = write_onnx(model, inputs, route, draft / MODEL_FILE)
@@ -92,10 +94,16 @@ def kept_export(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], rout
             "replaced": list(graph.replaced),
             "export_ms": round(export_ms, 1),
             "output_max_rel_error": error,
+            "bytes": {path.name: path.stat().st_size for path in draft.iterdir()},
         }
         (draft / _FACTS_FILE).write_text(json.dumps(facts), encoding="utf-8")
-        with suppress(OSError):  # another process has just kept the same
+        try:
             draft.rename(folder)
+        except OSError:  # another process has just kept the same, or what is there is not whole
+            if _recalled(folder, sha256, inputs, route) is None:
+                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):
+                    draft.rename(folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     _remove_oldest(folder, limit_bytes)
@@ -124,6 +132,8 @@ def _recalled(folder: Path, sha256: str, inputs: Mapping[str, torch.Tensor], rou
     """What a folder of the store holds; None where it holds no whole export."""
     try:
         facts = json.loads((folder / _FACTS_FILE).read_text(encoding="utf-8"))
+        if any((folder / name).stat().st_size != size for name, size in facts["bytes"].items()):
+            return None
         graph = graph_of_file(folder / MODEL_FILE, inputs, route, facts["outputs"], facts["replaced"])
         return KeptExport(graph, folder, sha256, facts["export_ms"], facts["output_max_rel_error"], is_new=False)
     except (OSError, ValueError, KeyError):
@@ -141,10 +151,15 @@ def _checked_error(graph: Graph, model: torch.nn.Module, inputs: Mapping[str, to
 
 
 def _content_sha256(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], route: str) -> str:
-    """Hash of all that an export follows from: weights and buffers, configuration, inputs, route, and the exporters."""
+    """Hash of all that an export follows from: weights and buffers, the model's code and configuration, inputs, route, and
+    the exporters."""
     digest = hashlib.sha256(_code_sha256().encode())
-    for text in (type(model).__qualname__, str(getattr(model, "config", "")), route):
+    config = getattr(model, "config", None)
+    attention = getattr(config, "_attn_implementation", None)
+    for text in (type(model).__qualname__, str(config), str(attention), route):
         digest.update(text.encode() + b"\0")
+    for module in sorted({type(part).__module__ for part in model.modules()}):
+        digest.update(module.encode() + _source_of(module))
     for name, tensor in _tensors_of(model, inputs):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\0".encode())
         digest.update(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().data)
@@ -156,6 +171,15 @@ def _tensors_of(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> I
     yield from model.named_buffers()
     for name, value in inputs.items():
         yield f"input {name}", torch.as_tensor(value)
+
+
+@cache
+def _source_of(module: str) -> bytes:
+    """The source of a model's module; nothing where it has no file, as in a session at a prompt."""
+    place = getattr(sys.modules.get(module), "__file__", None)
+    with suppress(OSError):
+        return Path(place).read_bytes() if place else b""
+    return b""
 
 
 @cache
@@ -172,14 +196,24 @@ def _code_sha256() -> str:
 
 
 def _remove_oldest(kept: Path, limit_bytes: float) -> None:
-    """Keep the store within its limit: those that were asked for longest ago go first, never what may be in use."""
-    folders = [path for path in kept.parent.iterdir() if path.is_dir() and not path.name.startswith(".")]
-    sizes = {path: sum(file.stat().st_size for file in path.iterdir()) for path in folders}
-    total = sum(sizes.values())
-    for path in sorted(folders, key=lambda folder: folder.stat().st_mtime):
+    """Keep the store within its limit: those that were asked for longest ago go first, never what may be in use.
+
+    What a killed export left half made goes too.
+    """
+    now = time.time()
+    found: list[tuple[float, int, Path]] = []
+    for path in kept.parent.iterdir():
+        with suppress(OSError):  # another process removes as well
+            since = path.stat().st_mtime
+            if path.name.startswith(_DRAFT) and now - since > _IN_USE_S:
+                shutil.rmtree(path, ignore_errors=True)
+            elif not path.name.startswith(_DRAFT):
+                found.append((since, sum(file.stat().st_size for file in path.iterdir()), path))
+    total = sum(size for _, size, _ in found)
+    for since, size, path in sorted(found):
         if total <= limit_bytes:
             return
-        if path == kept or time.time() - path.stat().st_mtime < _IN_USE_S:
+        if path == kept or now - since < _IN_USE_S:
             continue
         shutil.rmtree(path, ignore_errors=True)
-        total -= sizes[path]
+        total -= size

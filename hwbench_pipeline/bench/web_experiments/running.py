@@ -14,13 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from hwbench_pipeline.bench.backends.web.backend import NotOnDeviceError
 from hwbench_pipeline.bench.backends.web.browser import BrowserPage, PageError
 from hwbench_pipeline.bench.backends.web.serving import PageServer
+from hwbench_pipeline.bench.judging import WrongOutputError
 from hwbench_pipeline.bench.web_experiments import audio_kernel, component_loading, shader_compilation
-from hwbench_pipeline.bench.web_experiments.comparing import WRONG, effect
+from hwbench_pipeline.bench.web_experiments.comparing import NOT_SHOWN, WRONG, effect
 from hwbench_pipeline.hardware.browsers import adapter_name, is_software_adapter, web_runtime_version
 from hwbench_pipeline.hardware.condition import OthersMeter
+from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.hardware.environment import cpu_name, harness_version
+from hwbench_pipeline.hardware.host_lock import host_lock
 from hwbench_pipeline.hardware.probing import browser_of, probe
 from hwbench_pipeline.hardware.web_questions import BROWSER_FLAGS
 from hwbench_pipeline.schema.table import Row
@@ -46,7 +50,7 @@ class _Run:
 
     run_id: str
     asked: Asked
-    on_step: Callable[[str], object]
+    on_step: Callable[[str], None]
     started_at: datetime
     rows: list[Row]
 
@@ -59,7 +63,7 @@ class _Run:
             "subject": subject,
             "hardware": hardware,
             "device_name": found.device_name or "not told",
-            "is_software": found.is_software or False,
+            "is_software": found.is_software,
             "cpu_name": cpu_name(),
             "harness_version": harness_version(),
             "started_at": self.started_at,
@@ -75,30 +79,50 @@ class _Run:
         baseline: str,
         samples: Mapping[str, Sequence[float]],
         errors: Mapping[str, float] | None = None,
+        *,
+        control: str,
         **shared: Any,
     ) -> None:
-        """A row per variant. One that is among `errors` and has no samples gave a wrong output."""
+        """A row per variant. One that is among `errors` and has no samples gave a wrong output.
+
+        `control` is the baseline under another name: where the two differ nothing is concluded of the others.
+        """
         base = samples.get(baseline, ())
+        effects = {
+            name: effect(taken, base, n_comparisons=len(samples) - 1)
+            for name, taken in samples.items()
+            if base and name != baseline
+        }
+        of_control = effects.get(control)
+        no_conclusion = None
+        if not base:
+            no_conclusion = f"the baseline {baseline} gave a wrong output: there is nothing to compare with"
+        elif of_control is not None and of_control.verdict != NOT_SHOWN:
+            no_conclusion = f"the baseline differed from itself ({of_control.low:.3f} to {of_control.high:.3f}): nothing is concluded"
         for name in [*samples, *(set(errors or {}) - set(samples))]:
-            values: dict[str, Any] = {"metric": metric, "variant": name, "n_rounds": len(base), **shared}
+            values: dict[str, Any] = {
+                "metric": metric,
+                "variant": name,
+                "n_rounds": len(samples.get(name, ())),
+                **shared,
+            }
             values["output_max_rel_error"] = (errors or {}).get(name)
             if name not in samples:
-                values |= {"verdict": WRONG, "baseline": baseline, "n_rounds": 0}
+                values |= {"verdict": WRONG, "baseline": baseline}
             else:
                 values |= {"samples_ms": list(samples[name]), "latency_ms_p50": statistics.median(samples[name])}
-            if name in samples and name != baseline and not base:
-                values |= {
-                    "error_message": f"the baseline {baseline} gave a wrong output: there is nothing to compare with"
-                }
-            elif name in samples and name != baseline:
-                found = effect(samples[name], base, n_comparisons=len(samples) - 1)
-                values |= {
-                    "baseline": baseline,
-                    "ratio": found.ratio,
-                    "ratio_low": found.low,
-                    "ratio_high": found.high,
-                    "verdict": found.verdict,
-                }
+            if name in samples and name != baseline:
+                values["baseline"] = baseline
+                if no_conclusion is not None:
+                    values["error_message"] = no_conclusion
+                else:
+                    found = effects[name]
+                    values |= {
+                        "ratio": found.ratio,
+                        "ratio_low": found.low,
+                        "ratio_high": found.high,
+                        "verdict": found.verdict,
+                    }
             self.add(experiment, subject, hardware, **values)
 
     def add_failure(self, experiment: str, subject: str, hardware: str, metric: str, error: Exception) -> None:
@@ -112,13 +136,17 @@ def run_experiments(
     names: Sequence[str] = EXPERIMENTS,
     asked: Asked = Asked(),
     *,
-    on_step: Callable[[str], object] = lambda _: None,
+    on_step: Callable[[str], None] = lambda _: None,
 ) -> list[Row]:
-    """Run experiments one after the other and store their rows; `on_step` is told what begins."""
+    """Run experiments one after the other and store their rows after each; `on_step` is told what begins.
+
+    Nothing else is measured on this host meanwhile. Raises `StoreSettingError`, `WarehouseError`.
+    """
     run = _Run(uuid.uuid4().hex, asked, on_step, datetime.now(UTC), [])
     for name in names:
-        _RUN[name](run)
-    write_part(warehouse, CORE_BENCH__WEB_EXPERIMENTS, run.run_id, run.rows)
+        with host_lock(holder=f"hwbench experiment {name}", on_wait=on_step, timeout_s=None):
+            _RUN[name](run)
+        write_part(warehouse, CORE_BENCH__WEB_EXPERIMENTS, run.run_id, run.rows)
     return run.rows
 
 
@@ -133,7 +161,7 @@ def _audio_workgroups(run: _Run) -> None:
                 page.open(f"{server.address}{_PAGE}")
                 found = audio_kernel.sweep(server, page, seconds, run.asked.n_rounds)
                 told = f"{browser.name} {page.version}"
-        except (PageError, NotTriedError) as error:
+        except _REASONS as error:
             run.add_failure("audio_workgroups", subject, "webgpu", "spectrogram_ms", error)
             continue
         run.add_samples(
@@ -144,6 +172,7 @@ def _audio_workgroups(run: _Run) -> None:
             audio_kernel.BASELINE,
             found.samples_ms,
             found.max_rel_error,
+            control=audio_kernel.CONTROL,
             browser=told,
             others_busy_cores=others.busy_cores,
             device_name=adapter_name(found.adapter),
@@ -154,20 +183,20 @@ def _audio_workgroups(run: _Run) -> None:
 def _shader_precompilation(run: _Run) -> None:
     subject = f"{run.asked.shader_model} {run.asked.size}"
     try:
-        browser = _browser("webgpu")
+        _browser("webgpu")
         workload = shader_compilation.workload_of(run.asked.shader_model, run.asked.size)
-        with OthersMeter() as others:
-            found = shader_compilation.compare(
-                workload,
-                run.asked.n_rounds,
-                on_round=lambda number: run.on_step(
-                    f"{subject}: shaders cold, precompiled and warm, round {number + 1} of {run.asked.n_rounds}"
-                ),
-            )
-    except (PageError, NotTriedError) as error:
+        found = shader_compilation.compare(
+            workload,
+            run.asked.n_rounds,
+            on_round=lambda number: run.on_step(
+                f"{subject}: shaders cold, precompiled and warm, round {number + 1} of {run.asked.n_rounds}"
+            ),
+        )
+    except _REASONS as error:
         run.add_failure("shader_precompilation", subject, "webgpu", shader_compilation.FIRST_CALL_MS, error)
         return
-    for metric, samples in found.items():
+    adapter = found.evidence.options["adapter"] or {}
+    for metric, samples in found.samples_ms.items():
         run.add_samples(
             "shader_precompilation",
             subject,
@@ -175,24 +204,26 @@ def _shader_precompilation(run: _Run) -> None:
             metric,
             shader_compilation.COLD,
             samples,
-            browser=browser.name,
+            control=shader_compilation.COLD_AGAIN,
+            browser=found.browser,
             backend_version=web_runtime_version(),
-            others_busy_cores=others.busy_cores,
+            device_name=found.evidence.device_name or "not told",
+            is_software=is_software_adapter(adapter),
         )
 
 
 def _component_loading(run: _Run) -> None:
     subject = f"the two towers of CLIP, {run.asked.size}"
-    files = component_loading.files_of(run.asked.size)
     for hardware in component_loading.PROVIDERS:
         run.on_step(f"{subject}: loaded one after the other and at once on {hardware}")
         try:
             browser = _browser(hardware)
+            files = component_loading.files_of(run.asked.size)
             with PageServer(files) as server, BrowserPage(browser, BROWSER_FLAGS) as page, OthersMeter() as others:
                 page.open(f"{server.address}{_PAGE}")
                 samples = component_loading.compare(page, hardware, run.asked.n_rounds)
                 told = f"{browser.name} {page.version}"
-        except (PageError, NotTriedError) as error:
+        except _REASONS as error:
             run.add_failure("component_loading", subject, hardware, "until_all_ready_ms", error)
             continue
         run.add_samples(
@@ -202,6 +233,7 @@ def _component_loading(run: _Run) -> None:
             "until_all_ready_ms",
             component_loading.IN_TURN,
             samples,
+            control=component_loading.IN_TURN_AGAIN,
             browser=told,
             backend_version=web_runtime_version(),
             others_busy_cores=others.busy_cores,
@@ -219,6 +251,16 @@ def _browser(hardware: str) -> Path:
         raise NotTriedError(found.reason or "no browser")
     return browser
 
+
+_REASONS = (
+    PageError,
+    NotTriedError,
+    UnsupportedError,
+    NotOnDeviceError,
+    WrongOutputError,
+    audio_kernel.WrongKernelNotFoundError,
+)
+"""What keeps an experiment from saying anything, and becomes its row."""
 
 _RUN: Mapping[str, Callable[[_Run], None]] = {
     "audio_workgroups": _audio_workgroups,

@@ -176,12 +176,18 @@ class ExperimentConfig(dg.Config):
     n_rounds: int = Field(default=12, ge=6, description="Samples of each variant.")
     model_size: str = Field(default="tiny", description="tiny, reference.")
 
+    @model_validator(mode="after")
+    def _size_is_one(self) -> Self:
+        if self.model_size not in SIZES:
+            raise ValueError(f"model_size {self.model_size!r}: takes {', '.join(SIZES)}. Fix: model_size: tiny")
+        return self
+
 
 @dg.asset(
     name=CORE_BENCH__WEB_EXPERIMENTS.name,
     description=CORE_BENCH__WEB_EXPERIMENTS.description,
     deps=[CORE_HARDWARE.name],
-    group_name="bench",
+    group_name="web",
     kinds={"javascript", "parquet"},
     owners=OWNERS,
     code_version=code_version(CORE_BENCH__WEB_EXPERIMENTS),

@@ -1,11 +1,14 @@
 """What can be measured and on what: the model catalog, the hardware of this host, and the files that browsers run."""
 
+from typing import Self
+
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from hwbench_pipeline.bench.deriving import make_known
 from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.onnx_export import export_models
+from hwbench_pipeline.catalog.configs import SIZES
 from hwbench_pipeline.catalog.entries import catalog_keys
 from hwbench_pipeline.catalog.names import model_keys
 from hwbench_pipeline.catalog.storing import write_models
@@ -68,13 +71,19 @@ class OnnxExportConfig(dg.Config):
         default=["tiny"], description="tiny, reference. A reference size may take minutes and gigabytes."
     )
 
+    @model_validator(mode="after")
+    def _sizes_are_some(self) -> Self:
+        if not self.model_sizes or not set(self.model_sizes) <= set(SIZES):
+            raise ValueError(f"model_sizes {self.model_sizes}: takes {', '.join(SIZES)}. Fix: model_sizes: [tiny]")
+        return self
+
 
 @dg.asset(
     name=CORE_MODELS__ONNX.name,
     description=CORE_MODELS__ONNX.description,
     partitions_def=model_partitions,
     deps=[CORE_MODELS.name],
-    group_name="catalog",
+    group_name="web",
     kinds={"onnx", "parquet"},
     owners=OWNERS,
     code_version=code_version(CORE_MODELS__ONNX),
@@ -93,6 +102,7 @@ def core_models__onnx(
                 config.model_sizes,
                 processes,
                 on_phase=lambda size, route: context.log.info("%s: %s", size, route),
+                on_wait=context.log.warning,
             )
             context.add_asset_metadata(
                 {

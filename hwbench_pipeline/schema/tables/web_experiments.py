@@ -28,7 +28,9 @@ CORE_BENCH__WEB_EXPERIMENTS = Table(
         Column("subject", STRING, "On what: a sound of some length, a model, components.", nullable=False),
         Column("hardware", STRING, "Hardware key: webgpu or wasm.", nullable=False),
         Column("device_name", STRING, "What computed; software on the CPU says so.", nullable=False),
-        Column("is_software", ColumnType.BOOL, "Whether software on the CPU played the GPU.", nullable=False),
+        Column(
+            "is_software", ColumnType.BOOL, "Whether software on the CPU played the GPU; NULL where nothing is known."
+        ),
         Column("metric", STRING, "What was timed.", nullable=False),
         Column("variant", STRING, "The variant.", nullable=False),
         Column("baseline", STRING, "What it is compared with; NULL for the baseline itself."),

@@ -22,6 +22,8 @@ import psutil
 from hwbench_pipeline.bench.backends.protocol import ProgramFailedError
 
 _LOG = "stderr.txt"
+_NO_DRIVER_CACHES = {"MESA_SHADER_CACHE_DISABLE": "1", "__GL_SHADER_DISK_CACHE": "0"}
+"""A first inference compiles its shaders here as on a machine that never ran the model: drivers keep them beside the browser."""
 PAGE_TIMEOUT_MS = 30_000
 """For the browser to start and the empty page to load; what the page then does is watched from outside of the cell."""
 
@@ -73,6 +75,7 @@ class BrowserPage:
                 args=list(self._flags),
                 chromium_sandbox=not is_root,  # Chromium refuses to start its sandbox as root
                 timeout=PAGE_TIMEOUT_MS,
+                env={**os.environ, **_NO_DRIVER_CACHES},
             )
             self.version = self._browser.version
             self._page = self._browser.new_page()

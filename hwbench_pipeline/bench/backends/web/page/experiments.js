@@ -59,6 +59,7 @@ function filled(bytes, usage) {
 async function prepareKernels(asked) {
   const adapter = await navigator.gpu.requestAdapter({powerPreference: "high-performance"});
   device = await adapter.requestDevice();
+  device.lost.then(({message}) => { failure ??= message || "the device was lost"; });
   device.addEventListener("uncapturederror", ({error}) => { failure ??= error.message; });
   extents = asked;
   const {n_frames, n_bins, n_fft, hop, n_mels} = asked;
@@ -140,6 +141,7 @@ let ort;
 async function loadComponents({bundle, providers, threads, models, at_once}) {
   ort ??= await import(`/ort/${bundle}`);
   Object.assign(ort.env.wasm, {wasmPaths: "/ort/", numThreads: threads});
+  ort.env.webgpu.powerPreference = "high-performance";
   ort.env.logLevel = "error";
   const load = async (url) => ort.InferenceSession.create(await bytesOf(url), {executionProviders: providers});
   const sessions = [];

@@ -40,6 +40,8 @@ async function bytesOf(url) {
 // Load the runtime and the model and make the session. `asked` is what backend.py sends.
 async function open(asked) {
   document.getElementById("state").textContent = asked.title;
+  await session?.release();  // never two models in memory, and no part of making the next
+  session = null;
   const begun = performance.now();
   ort = await import(`/ort/${asked.bundle}`);
   ort.env.wasm.wasmPaths = "/ort/";
@@ -50,7 +52,6 @@ async function open(asked) {
   const beside = [];
   for (const file of asked.external) beside.push({path: file.path, data: await bytesOf(file.url)});
   const loaded = performance.now();
-  await session?.release();  // never two models in memory
   const options = {executionProviders: asked.providers, graphOptimizationLevel: "all", logSeverityLevel: 4};
   if (beside.length) options.externalData = beside;
   if (asked.verbose) Object.assign(options, {logSeverityLevel: 0, logVerbosityLevel: 1});
