@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import math
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,6 +26,8 @@ from hwbench_pipeline.reports.web_experiments import experiments_page
 from hwbench_pipeline.schema.tables import CORE_BENCH__WEB_EXPERIMENTS
 from hwbench_pipeline.schema.validation import require_valid
 from hwbench_pipeline.warehouse.reading import read_rows
+
+PROJECT = Path(__file__).parents[2]
 
 needs_browser = pytest.mark.skipif(
     find_browser() is None or importlib.util.find_spec("playwright") is None or web_runtime_version() is None,
@@ -207,3 +211,9 @@ def test_the_page_shows_effects_and_what_failed():
     assert "software plays the GPU" in text
     assert "a &lt;b&gt;sound" in text
     assert "PageError: no &lt;adapter&gt;" in text
+
+
+def test_the_published_report_is_that_of_the_published_rows():
+    rows = pq.read_table(PROJECT / "data/measured/web-experiments.parquet").to_pylist()
+    require_valid(CORE_BENCH__WEB_EXPERIMENTS, rows)
+    assert (PROJECT / "docs/web-experiments.html").read_text(encoding="utf-8") == experiments_page(rows)
