@@ -25,7 +25,7 @@ CLAIMS: Mapping[str, str] = {
 }
 """What the system before this one said without a measurement."""
 
-_WIDTH, _MARGIN = 360, 14
+_WIDTH, _MARGIN = 320, 18
 
 
 def experiments_page(rows: Sequence[Row]) -> str:
