@@ -1,6 +1,6 @@
 """Our page beside transformers.js, on the same ONNX file in the same browser's WebAssembly, in one run.
 
-Each tool has a browser of its own, and calls alternate in small blocks. transformers.js runs twice: with the onnxruntime-web
+Each tool has a page of its own, and calls alternate in small blocks. transformers.js runs twice: with the onnxruntime-web
 that our page pins, which shows what either harness adds, and with the one that it ships with.
 `make bench` installs it: `npm ci --prefix hwbench_pipeline_tests/benchmarks/transformers_js`.
 """
@@ -18,14 +18,12 @@ import torch
 
 from hwbench_pipeline.bench.backends import backend_for
 from hwbench_pipeline.bench.backends.protocol import Workload
-from hwbench_pipeline.bench.backends.web.browser import BrowserPage
 from hwbench_pipeline.bench.backends.web.serving import PageServer
 from hwbench_pipeline.bench.judging import largest_relative_error
 from hwbench_pipeline.catalog.building import build_model
 from hwbench_pipeline.catalog.exporting import TRACED
 from hwbench_pipeline.catalog.inputs import make_inputs
 from hwbench_pipeline.hardware.browsers import RUNTIME_FOLDER, find_browser, web_runtime_version
-from hwbench_pipeline.hardware.web_questions import BROWSER_FLAGS
 
 PLACE = Path(__file__).with_name("transformers_js")
 MODULES = PLACE / "node_modules"
@@ -57,11 +55,22 @@ def served_to_transformers_js(session, runtime: Path, bundle: str, config: str) 
     }
 
 
+class Tab:
+    """A further page in the browser of our own session: Playwright's sync interface takes one browser at a time."""
+
+    def __init__(self, session, address):
+        self._page = session._page._browser.new_page()
+        self._page.goto(address)
+        self._page.wait_for_function("() => window.hwbench")
+
+    def call(self, name, argument=None):
+        return self._page.evaluate(f"(argument) => window.hwbench.{name}(argument)", argument)
+
+
 def opened_by_transformers_js(stack, session, runtime, bundle, config):
     served = served_to_transformers_js(session, runtime, bundle, config)
     server = stack.enter_context(PageServer(served))
-    page = stack.enter_context(BrowserPage(find_browser(), BROWSER_FLAGS))
-    page.open(f"{server.address}side.html")
+    page = Tab(session, f"{server.address}side.html")
     told = page.call("open", {"inputs": session._asked["inputs"], "threads": torch.get_num_threads()})
     assert told["threads"] == session.facts.threads_intra_op
     return page
