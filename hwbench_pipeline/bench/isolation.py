@@ -212,9 +212,8 @@ class CellProcesses:
             watch = _Watch(files, limits, on_event)
             try:
                 exit_code, reason = run(request, watch)
-            except BaseException:  # Ctrl-C: the cell is ended by now, and what it finished is not lost
+            finally:  # what came since the last look; after Ctrl-C too, when the cell is ended by now
                 watch.tell_new()
-                raise
             ended_by, limit = reason or (None, "")
             return ProcessOutcome(_read_events(files.events), exit_code, _tail(files.log), ended_by, limit)
 

@@ -16,28 +16,27 @@ from hwbench_pipeline.catalog.facts import model_facts
 from hwbench_pipeline.hardware.host_lock import host_lock
 from hwbench_pipeline.schema.table import Row
 from hwbench_pipeline.schema.tables import CORE_MODELS__ONNX
-from hwbench_pipeline.warehouse.reading import read_rows
+from hwbench_pipeline.warehouse.reading import read_part
 from hwbench_pipeline.warehouse.writing import write_part
 
 PHASE_TIMEOUT_S = 600.0
 """For one route of one model: transformers' exporter takes minutes for some."""
-ATTENTION = "eager"
-"""What a browser's models are built with: it traces where others do not."""
 _TOLD = 400
 
 
 def run_job(job: Mapping[str, Any], emit: Callable[[Mapping[str, Any]], object]) -> None:
     """Export one model at one size by the first route whose file gives torch's outputs; emits `exported`, or `failed` per route."""
     from hwbench_pipeline.bench.backends.onnx_store import kept_export
+    from hwbench_pipeline.bench.backends.web.backend import WebBackend
     from hwbench_pipeline.catalog.building import build_model
-    from hwbench_pipeline.catalog.exporting import ROUTES, graph_inputs, may_take
+    from hwbench_pipeline.catalog.exporting import graph_inputs, may_take
     from hwbench_pipeline.catalog.inputs import input_shape_text, make_inputs
 
-    for route in ROUTES:
+    for route in WebBackend.routes:
         step = "building it"
         try:
             # built for each route: an export that failed half-way may leave the model changed
-            model = build_model(job["model"], job["size"], seed=job["seed"], attn_implementation=ATTENTION)
+            model = build_model(job["model"], job["size"], seed=job["seed"], attn_implementation=WebBackend.attention)
             if not may_take(route, model):
                 continue
             step = route
@@ -114,8 +113,8 @@ def export_models(
                 **_values(outcome.events, outcome.limit or f"its process ended with exit code {outcome.exit_code}"),
             }
         )
-    stored, _ = read_rows(warehouse, CORE_MODELS__ONNX)
-    others = [row for row in stored if row["model"] == model and row["model_size"] not in sizes]
+    stored, _ = read_part(warehouse, CORE_MODELS__ONNX, model)
+    others = [row for row in stored if row["model_size"] not in sizes]
     write_part(warehouse, CORE_MODELS__ONNX, model, [*rows, *others])
     return rows
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hwbench_pipeline.cli.failing import WrongCallError
-from hwbench_pipeline.cli.options import JsonOption, WarehouseOption, listed_choices
+from hwbench_pipeline.cli.options import SIZES, JsonOption, WarehouseOption, listed_choices
 from hwbench_pipeline.cli.output import json_rows, output, print_json, progress, say, table
 from hwbench_pipeline.schema.tables.web_experiments import EXPERIMENTS
 
@@ -35,7 +35,7 @@ def run(
 ) -> None:
     """Run experiments and print what they show."""
     names = listed_choices("--only", only, EXPERIMENTS) if only else EXPERIMENTS
-    sizes = listed_choices("--size", size, ("tiny", "reference"))
+    sizes = listed_choices("--size", size, SIZES)
     if len(sizes) != 1:
         raise WrongCallError(f"--size {size!r}: takes one size. Fix: --size tiny")
     (one_size,) = sizes

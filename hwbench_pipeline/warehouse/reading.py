@@ -22,7 +22,7 @@ from hwbench_pipeline.schema.arrow import arrow_schema, typed_pandas
 from hwbench_pipeline.schema.duckdb_sql import cast_columns, identifier, literal
 from hwbench_pipeline.schema.table import Table
 from hwbench_pipeline.schema.tables import TABLES, table_named
-from hwbench_pipeline.warehouse.location import Cell, table_file, table_folder
+from hwbench_pipeline.warehouse.location import Cell, part_file, table_file, table_folder
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,12 @@ def select_table(
     Returns the SQL and the files that had to be left out. A table without files gives no rows.
     Columns that older files lack are NULL.
     """
-    paths = table_files(warehouse, table, cell)
+    return _select(connection, table, table_files(warehouse, table, cell))
+
+
+def _select(
+    connection: duckdb.DuckDBPyConnection, table: Table, paths: Sequence[Path]
+) -> tuple[str, list[UnreadableFile]]:
     unreadable = find_unreadable(table, paths)
     bad = {file.path for file in unreadable}
     good = [path for path in paths if path not in bad]
@@ -170,8 +175,12 @@ def register_tables(
 
 def read_arrow(warehouse: Path, table: Table, cell: Cell | None = None) -> tuple[pa.Table, list[UnreadableFile]]:
     """A table, or one cell of it, as pyarrow with exactly the schema's types, and the files left out."""
+    return _read(table, table_files(warehouse, table, cell))
+
+
+def _read(table: Table, paths: Sequence[Path]) -> tuple[pa.Table, list[UnreadableFile]]:
     with connect() as connection:
-        sql, unreadable = select_table(connection, warehouse, table, cell)
+        sql, unreadable = _select(connection, table, paths)
         return connection.sql(sql).to_arrow_table().cast(_nullable(arrow_schema(table))), unreadable
 
 
@@ -185,6 +194,13 @@ def read_rows(
 ) -> tuple[list[dict[str, Any]], list[UnreadableFile]]:
     """A table, or one cell of it, as Python rows, and the files left out."""
     data, unreadable = read_arrow(warehouse, table, cell)
+    return data.to_pylist(), unreadable
+
+
+def read_part(warehouse: Path, table: Table, part: str) -> tuple[list[dict[str, Any]], list[UnreadableFile]]:
+    """One part of a table that `write_part` wrote, as Python rows, and the file if it was left out; none if it is not there."""
+    path = part_file(warehouse, table, part)
+    data, unreadable = _read(table, [path] if path.exists() else [])
     return data.to_pylist(), unreadable
 
 

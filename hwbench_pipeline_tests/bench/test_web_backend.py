@@ -133,7 +133,7 @@ def test_a_model_runs_and_the_row_proves_where(bert, hardware, variant, provider
 
 def test_a_silent_fall_back_to_the_cpu_is_found_out(bert, monkeypatch):
     needs("webgpu")
-    monkeypatch.setitem(web._RUNTIMES, ("webgpu", "native"), web._Runtime("ort.wasm.min.mjs", "wasm"))
+    monkeypatch.setitem(web.RUNTIMES, ("webgpu", "native"), web.Runtime("ort.wasm.min.mjs", "wasm"))
     with opened("webgpu", bert) as session:
         session.timed_run()
         require_right_output(largest_relative_error(bert[2], session.outputs()), "fp32")  # right, and not from there

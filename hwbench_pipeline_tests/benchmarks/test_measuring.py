@@ -11,12 +11,12 @@ import sys
 import time
 
 import pytest
-from scipy import stats
 
 from hwbench_pipeline.bench.engine import run_cell
 from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling
 from hwbench_pipeline.bench.statistics import percentile
+from hwbench_pipeline.bench.web_experiments.comparing import effect
 from hwbench_pipeline.hardware.peaks import known_peaks
 from hwbench_pipeline_tests.benchmarks.other_tools import TASKS, TOKENS, run_benchmark_app, run_loop, run_optimum
 from hwbench_pipeline_tests.exports.conftest import real_python  # noqa: F401 - the venv of optimum-benchmark
@@ -60,13 +60,12 @@ def measured(processes, hardware, size, sampling=SAMPLING, model="bert"):
 
 def told(name, ours, theirs):
     """The ratio ours : theirs of interleaved pairs, with the 95 % interval of its geometric mean (Student's t)."""
-    logs = [math.log(a / b) for a, b in zip(ours, theirs, strict=True)]
-    mean, error = statistics.mean(logs), stats.sem(logs)
-    reach = stats.t.ppf(0.975, len(logs) - 1) * error
-    ratio, low, high = (math.exp(value) for value in (mean, mean - reach, mean + reach))
+    found = effect(ours, theirs)
     listed = ", ".join(f"{a:.2f}:{b:.2f}" for a, b in zip(ours, theirs, strict=True))
-    print(f"\n{name}: {ratio:.3f} : 1, 95 % interval {low:.3f} to {high:.3f} over {len(logs)} pairs ({listed} ms)")
-    return ratio
+    print(
+        f"\n{name}: {found.ratio:.3f} : 1, 95 % interval {found.low:.3f} to {found.high:.3f} over {len(ours)} pairs ({listed} ms)"
+    )
+    return found.ratio
 
 
 @pytest.mark.parametrize("model", ["bert", "gpt2"])

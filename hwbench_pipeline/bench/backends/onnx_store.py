@@ -18,7 +18,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -107,10 +107,10 @@ def kept_export(model: torch.nn.Module, inputs: Mapping[str, torch.Tensor], rout
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     _remove_oldest(folder, limit_bytes)
-    kept = _recalled(folder, sha256, inputs, route)
-    if kept is None:
+    kept = folder / MODEL_FILE
+    if not kept.is_file():
         raise OSError(f"the export in {folder} vanished as it was made. Fix: free space there, or set HWBENCH_STATE")
-    return KeptExport(kept.graph, folder, sha256, export_ms, error, is_new=True)
+    return KeptExport(replace(graph, program=str(kept)), folder, sha256, export_ms, error, is_new=True)
 
 
 def _store_folder() -> Path:

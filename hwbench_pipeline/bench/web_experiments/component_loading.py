@@ -11,7 +11,9 @@ from typing import Any
 import torch
 
 from hwbench_pipeline.bench.backends.onnx_store import MODEL_FILE, kept_export
+from hwbench_pipeline.bench.backends.web.backend import RUNTIMES, WebBackend
 from hwbench_pipeline.bench.backends.web.browser import BrowserPage
+from hwbench_pipeline.bench.plan import WEB_VARIANTS
 from hwbench_pipeline.bench.web_experiments.comparing import samples_in_turns
 from hwbench_pipeline.catalog.building import build_model
 from hwbench_pipeline.catalog.exporting import TRACED, graph_inputs
@@ -20,8 +22,8 @@ from hwbench_pipeline.catalog.inputs import make_inputs
 COMPONENTS = ("clip_text_model", "clip_vision_model")
 """The two towers of CLIP, which are two files in every browser application of it."""
 IN_TURN, IN_TURN_AGAIN, AT_ONCE = "one after the other", "one after the other, again", "at once"
-PROVIDERS = {"wasm": ("ort.wasm.min.mjs", "wasm"), "webgpu": ("ort.webgpu.min.mjs", "webgpu")}
-"""By hardware key, the build of onnxruntime-web and its provider."""
+PLATFORMS = ("wasm", "webgpu")
+"""Hardware keys, each by the usual build of its runtime."""
 
 
 def files_of(size: str) -> dict[str, Path | bytes]:
@@ -31,7 +33,7 @@ def files_of(size: str) -> dict[str, Path | bytes]:
     """
     served: dict[str, Path | bytes] = {}
     for key in COMPONENTS:
-        model = build_model(key, size, seed=0, attn_implementation="eager")
+        model = build_model(key, size, seed=0, attn_implementation=WebBackend.attention)
         config: Any = model.config
         export = kept_export(model, graph_inputs(model, make_inputs(key, config, batch_size=1, seed=0)), TRACED)
         if len(export.files) != 1:
@@ -42,10 +44,10 @@ def files_of(size: str) -> dict[str, Path | bytes]:
 
 def compare(page: BrowserPage, hardware: str, n_rounds: int) -> dict[str, list[float]]:
     """Milliseconds until all components are ready, by variant. The page's server has to serve `files_of`. Raises `PageError`."""
-    bundle, provider = PROVIDERS[hardware]
+    runtime = RUNTIMES[hardware, WEB_VARIANTS[hardware][0]]
     asked = {
-        "bundle": bundle,
-        "providers": [provider],
+        "bundle": runtime.bundle,
+        "providers": runtime.providers,
         "threads": torch.get_num_threads(),
         "models": [f"components/{key}.onnx" for key in COMPONENTS],
     }

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import statistics
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -87,6 +88,7 @@ class _Run:
 
         `control` is the baseline under another name: where the two differ nothing is concluded of the others.
         """
+        errors = errors or {}
         base = samples.get(baseline, ())
         effects = {
             name: effect(taken, base, n_comparisons=len(samples) - 1)
@@ -99,14 +101,14 @@ class _Run:
             no_conclusion = f"the baseline {baseline} gave a wrong output: there is nothing to compare with"
         elif of_control is not None and of_control.verdict != NOT_SHOWN:
             no_conclusion = f"the baseline differed from itself ({of_control.low:.3f} to {of_control.high:.3f}): nothing is concluded"
-        for name in [*samples, *(set(errors or {}) - set(samples))]:
+        for name in [*samples, *(set(errors) - set(samples))]:
             values: dict[str, Any] = {
                 "metric": metric,
                 "variant": name,
                 "n_rounds": len(samples.get(name, ())),
                 **shared,
             }
-            values["output_max_rel_error"] = (errors or {}).get(name)
+            values["output_max_rel_error"] = errors.get(name)
             if name not in samples:
                 values |= {"verdict": WRONG, "baseline": baseline}
             else:
@@ -155,12 +157,8 @@ def _audio_workgroups(run: _Run) -> None:
         subject = f"log-mel spectrogram of {seconds:g} s"
         run.on_step(f"{subject}: workgroup sizes")
         try:
-            files = dict(audio_kernel.files_for(seconds))
-            browser = _browser("webgpu")
-            with PageServer(files) as server, BrowserPage(browser, BROWSER_FLAGS) as page, OthersMeter() as others:
-                page.open(f"{server.address}{_PAGE}")
-                found = audio_kernel.sweep(server, page, seconds, run.asked.n_rounds)
-                told = f"{browser.name} {page.version}"
+            with _opened("webgpu", dict(audio_kernel.files_for(seconds))) as opened:
+                found = audio_kernel.sweep(opened.server, opened.page, seconds, run.asked.n_rounds)
         except _REASONS as error:
             run.add_failure("audio_workgroups", subject, "webgpu", "spectrogram_ms", error)
             continue
@@ -173,8 +171,8 @@ def _audio_workgroups(run: _Run) -> None:
             found.samples_ms,
             found.max_rel_error,
             control=audio_kernel.CONTROL,
-            browser=told,
-            others_busy_cores=others.busy_cores,
+            browser=opened.page.browser,
+            others_busy_cores=opened.others.busy_cores,
             device_name=adapter_name(found.adapter),
             is_software=is_software_adapter(found.adapter),
         )
@@ -214,15 +212,12 @@ def _shader_precompilation(run: _Run) -> None:
 
 def _component_loading(run: _Run) -> None:
     subject = f"the two towers of CLIP, {run.asked.size}"
-    for hardware in component_loading.PROVIDERS:
+    for hardware in component_loading.PLATFORMS:
         run.on_step(f"{subject}: loaded one after the other and at once on {hardware}")
         try:
-            browser = _browser(hardware)
-            files = component_loading.files_of(run.asked.size)
-            with PageServer(files) as server, BrowserPage(browser, BROWSER_FLAGS) as page, OthersMeter() as others:
-                page.open(f"{server.address}{_PAGE}")
-                samples = component_loading.compare(page, hardware, run.asked.n_rounds)
-                told = f"{browser.name} {page.version}"
+            _browser(hardware)  # before the exports, which take longer
+            with _opened(hardware, component_loading.files_of(run.asked.size)) as opened:
+                samples = component_loading.compare(opened.page, hardware, run.asked.n_rounds)
         except _REASONS as error:
             run.add_failure("component_loading", subject, hardware, "until_all_ready_ms", error)
             continue
@@ -234,9 +229,9 @@ def _component_loading(run: _Run) -> None:
             component_loading.IN_TURN,
             samples,
             control=component_loading.IN_TURN_AGAIN,
-            browser=told,
+            browser=opened.page.browser,
             backend_version=web_runtime_version(),
-            others_busy_cores=others.busy_cores,
+            others_busy_cores=opened.others.busy_cores,
         )
 
 
@@ -250,6 +245,23 @@ def _browser(hardware: str) -> Path:
     if browser is None:
         raise NotTriedError(found.reason or "no browser")
     return browser
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """An experiment's page with its server, and what else the machine did while it was open, known once it is closed."""
+
+    server: PageServer
+    page: BrowserPage
+    others: OthersMeter
+
+
+@contextmanager
+def _opened(hardware: str, files: Mapping[str, Path | bytes]) -> Iterator[_Opened]:
+    browser = _browser(hardware)
+    with PageServer(files) as server, BrowserPage(browser, BROWSER_FLAGS) as page, OthersMeter() as others:
+        page.open(f"{server.address}{_PAGE}")
+        yield _Opened(server, page, others)
 
 
 _REASONS = (

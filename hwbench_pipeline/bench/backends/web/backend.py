@@ -51,7 +51,7 @@ _CPU_PROVIDERS = ("CPUExecutionProvider",)
 
 
 @dataclass(frozen=True)
-class _Runtime:
+class Runtime:
     """A build of onnxruntime-web and the execution provider asked of it."""
 
     bundle: str
@@ -64,13 +64,13 @@ class _Runtime:
         return [self.provider if self.device is None else {"name": self.provider, "deviceType": self.device}]
 
 
-_RUNTIMES: Mapping[tuple[str, str], _Runtime] = {
-    ("wasm", "wasm"): _Runtime("ort.wasm.min.mjs", "wasm"),
-    ("webgpu", "native"): _Runtime("ort.webgpu.min.mjs", "webgpu"),
-    ("webgpu", "jsep"): _Runtime("ort.all.min.mjs", "webgpu"),
-    ("webnn", "webnn-cpu"): _Runtime("ort.all.min.mjs", "webnn", "cpu"),
-    ("webnn", "webnn-gpu"): _Runtime("ort.all.min.mjs", "webnn", "gpu"),
-    ("webnn", "webnn-npu"): _Runtime("ort.all.min.mjs", "webnn", "npu"),
+RUNTIMES: Mapping[tuple[str, str], Runtime] = {
+    ("wasm", "wasm"): Runtime("ort.wasm.min.mjs", "wasm"),
+    ("webgpu", "native"): Runtime("ort.webgpu.min.mjs", "webgpu"),
+    ("webgpu", "jsep"): Runtime("ort.all.min.mjs", "webgpu"),
+    ("webnn", "webnn-cpu"): Runtime("ort.all.min.mjs", "webnn", "cpu"),
+    ("webnn", "webnn-gpu"): Runtime("ort.all.min.mjs", "webnn", "gpu"),
+    ("webnn", "webnn-npu"): Runtime("ort.all.min.mjs", "webnn", "npu"),
 }
 """By hardware key and variant. The native WebGPU provider is ONNX Runtime's own in C++, JSEP the older one in JavaScript."""
 
@@ -116,7 +116,7 @@ class WebBackend:
             self,
             workload,
             export,
-            _RUNTIMES[self.hardware, workload.variant],
+            RUNTIMES[self.hardware, workload.variant],
             browser,
             {
                 "class": type(workload.model).__name__,
@@ -142,7 +142,7 @@ class WebSession:
         backend: WebBackend,
         workload: Workload,
         export: KeptExport,
-        runtime: _Runtime,
+        runtime: Runtime,
         browser: Path,
         options: Mapping[str, Any],
     ) -> None:
@@ -173,7 +173,7 @@ class WebSession:
             threads_intra_op=told["threads"] if backend.hardware == "wasm" else None,
             options={
                 **options,
-                "browser": f"{browser.name} {self._page.version}",
+                "browser": self._page.browser,
                 "bundle": runtime.bundle,
                 "cross_origin_isolated": told["cross_origin_isolated"],
                 "page_load_ms": round(made["load_ms"], 1),

@@ -63,6 +63,11 @@ class BrowserPage:
         self._folder = tempfile.TemporaryDirectory(prefix="hwbench-browser-", ignore_cleanup_errors=True)
         self._has_crashed = False
 
+    @property
+    def browser(self) -> str:
+        """The browser's name and version."""
+        return f"{self._executable.name} {self.version}"
+
     def __enter__(self) -> BrowserPage:
         from playwright.sync_api import Error, sync_playwright
 

@@ -23,7 +23,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
 }
-_PAGE_FILES = ("index.html", "session.js", "experiments.html", "experiments.js")
+_PAGE_SUFFIXES = (".html", ".js")
 _TYPES = {".mjs": "text/javascript", ".js": "text/javascript", ".wasm": "application/wasm", ".html": "text/html"}
 LARGEST_OUTPUT_BYTES = 2_000_000_000
 """A page that sends more is not believed."""
@@ -105,7 +105,7 @@ class PageServer:
 
 
 def _own_files() -> dict[str, Path]:
-    served = {name: PAGE_FOLDER / name for name in _PAGE_FILES}
+    served = {path.name: path for path in PAGE_FOLDER.iterdir() if path.suffix in _PAGE_SUFFIXES}
     if RUNTIME_FOLDER.is_dir():
         wanted = (path for path in (RUNTIME_FOLDER / "dist").iterdir() if path.suffix in (".mjs", ".wasm"))
         served |= {f"ort/{path.name}": path for path in wanted}

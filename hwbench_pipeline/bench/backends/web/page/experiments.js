@@ -3,6 +3,8 @@
 // Belongs here: what must happen inside the browser. Which variants, how often, and what their times show is decided by
 // `bench/web_experiments`.
 
+import {bytesOf} from "./fetching.js";
+
 // One thread per frame and frequency, then one per frame and mel. `late` is for the kernel that is wrong on purpose.
 const shader = (size, late) => `
 struct Extents { n_frames: u32, n_bins: u32, n_fft: u32, hop: u32, n_mels: u32 }
@@ -42,12 +44,6 @@ let device, extents, buffers, kernels, failure;
 
 function requireNoFailure() {
   if (failure) throw new Error(`WebGPU: ${failure}`);
-}
-
-async function bytesOf(url) {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url}: ${answer.status} ${answer.statusText}`);
-  return new Uint8Array(await answer.arrayBuffer());
 }
 
 function filled(bytes, usage) {

@@ -3,6 +3,8 @@
 // Belongs here: what must happen inside the browser. Does not belong here: which model, how often, and what the numbers are
 // worth, which the Python side decides (`backend.py`); it calls the functions of `window.hwbench`.
 
+import {bytesOf} from "./fetching.js";
+
 const TYPED = {
   float32: Float32Array, float64: Float64Array, float16: Uint16Array, int64: BigInt64Array, int32: Int32Array,
   uint8: Uint8Array, int8: Int8Array, bool: Uint8Array,
@@ -30,12 +32,6 @@ if (build) MLGraphBuilder.prototype.build = async function (...given) {
 };
 
 let ort, session, inputs, fetches;
-
-async function bytesOf(url) {
-  const answer = await fetch(url);
-  if (!answer.ok) throw new Error(`${url}: ${answer.status} ${answer.statusText}`);
-  return new Uint8Array(await answer.arrayBuffer());
-}
 
 // Load the runtime and the model and make the session. `asked` is what backend.py sends.
 async function open(asked) {
