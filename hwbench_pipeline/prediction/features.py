@@ -13,7 +13,7 @@ from typing import Any
 
 from hwbench_pipeline.prediction.reasons import counted_lines
 from hwbench_pipeline.schema.table import Row
-from hwbench_pipeline.schema.tables.prediction import CORE_PREDICTION__FEATURES
+from hwbench_pipeline.schema.tables.prediction import CORE_PREDICTION__FEATURES, OUT__PREDICTIONS
 from hwbench_pipeline.schema.tables.results import MODES
 from hwbench_pipeline.schema.validation import require_valid
 
@@ -134,7 +134,7 @@ def grid_points(
     """The points of the grid that nobody measured, and why some have no features.
 
     Every size of every catalog model × available hardware × mode (training where the hardware supports it) × fp32 ×
-    batch size 1, 8 and 32, at the model's default sequence length. A point that any run of ours measured, however it
+    batch size 1, 8 and 32, at the model's default sequence length; a configuration of both sizes once. A point that any run of ours measured, however it
     was flagged, is not predicted. Operations come from a result of ours that counted them for the same configuration,
     mode and sequence length where there is one, else from the catalog: times the batch size, and
     `TRAINING_FLOPS_FACTOR` for training.
@@ -142,6 +142,7 @@ def grid_points(
     Returns rows with the point columns of out__predictions, and lines `<count> grid points left out: <reason>`.
     """
     measured = {_point_key(row) for row in results if is_own_measurement(row)}
+    taken: set[tuple[Any, ...]] = set()
     counted = _counted_flops_per_item(results)
     hardware_by_key = {row["hardware"]: row for row in hardware}
     rows: list[dict[str, Any]] = []
@@ -160,8 +161,10 @@ def grid_points(
             "precision": precision,
             "batch_size": batch_size,
         }
-        if _point_key(candidate) in measured:
+        key = OUT__PREDICTIONS.key_of(candidate)
+        if _point_key(candidate) in measured or key in taken:
             continue
+        taken.add(key)  # a configuration that is a model's tiny and its reference size is one point
         reason = why_no_roofline(device["hardware"], device.get("device_name"), precision, hardware_by_key)
         per_item = counted.get((model["config_sha256"], mode, candidate["sequence_length"]))
         if per_item is None and model.get("flops") is not None:

@@ -109,6 +109,14 @@ def test_grid_holds_what_nobody_measured(models, hardware, results):
     assert _count(reasons) == len(models) * 3
 
 
+def test_a_configuration_of_both_sizes_is_one_point(models, hardware):
+    """Some architectures are so small by default that their tiny size is the reference one."""
+    tiny = next(row for row in models if row["model_size"] == "tiny")
+    both, _ = grid_points([tiny, tiny | {"model_size": "reference"}], hardware, [])
+    alone, _ = grid_points([tiny], hardware, [])
+    assert both == alone != []
+
+
 def test_without_results_the_grid_is_whole(models, hardware):
     points, _ = grid_points(models, hardware, [])
     assert len(points) == len(models) * 9
