@@ -40,7 +40,7 @@ from hwbench_pipeline.bench.judging import (
     require_right_output,
 )
 from hwbench_pipeline.bench.memory import measure_peak
-from hwbench_pipeline.bench.plan import CellPlan, Point, variants_of
+from hwbench_pipeline.bench.plan import FROM_SOUND, CellPlan, Point, variants_of
 from hwbench_pipeline.bench.sampling import Clock, take_samples, take_stream, timed_ms
 from hwbench_pipeline.bench.statistics import percentile
 from hwbench_pipeline.bench.watching import MachineWatch
@@ -51,6 +51,7 @@ from hwbench_pipeline.catalog.diffusion import DIFFUSERS
 from hwbench_pipeline.catalog.exporting import may_take
 from hwbench_pipeline.catalog.flops import count_flops
 from hwbench_pipeline.catalog.inputs import forced_tokens, input_shape_text, items_and_tokens, make_inputs
+from hwbench_pipeline.catalog.sound import FromSound, NoSoundError
 from hwbench_pipeline.hardware import condition
 from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.training.step import TrainingStep
@@ -149,22 +150,40 @@ def _load(plan: CellPlan, point: Point, attention: str | None) -> _Loaded:
         use_cache=point.scenario == "generate",
     )
     load_ms = (time.perf_counter() - start) * 1e3
-    config: Any = model.config
-    inputs = make_inputs(
-        plan.model,
-        config,
-        batch_size=point.batch_size,
-        sequence_length=point.sequence_length,
-        seed=plan.seed,
-    )
+    n_parameters = count_parameters(model)
+    if point.sound_s is not None:
+        model = _from_sound(plan, point, model)
+    inputs = _inputs(plan, point, model, plan.seed)
     _, tokens = items_and_tokens(inputs)
     values = {
-        "n_parameters": count_parameters(model),
+        "n_parameters": n_parameters,
         "load_ms": load_ms,
         "input_shape": input_shape_text(inputs),
         "tokens": tokens,
     }
     return _Loaded(model, inputs, values)
+
+
+def _from_sound(plan: CellPlan, point: Point, model: torch.nn.Module) -> FromSound:
+    if point.precision != "fp32":  # other precisions would extract features in them too, which nobody does
+        raise UnsupportedError(f"{FROM_SOUND} runs in fp32 here, not {point.precision}. Fix: --precision fp32")
+    try:
+        return FromSound(plan.model, model)
+    except NoSoundError as error:
+        raise UnsupportedError(str(error)) from error
+
+
+def _inputs(plan: CellPlan, point: Point, model: torch.nn.Module, seed: int) -> dict[str, torch.Tensor]:
+    config: Any = model.config
+    inputs = make_inputs(
+        plan.model, config, batch_size=point.batch_size, sequence_length=point.sequence_length, seed=seed
+    )
+    if not isinstance(model, FromSound) or point.sound_s is None:
+        return inputs
+    try:
+        return model.inputs(inputs, point.sound_s, seed=seed)
+    except NoSoundError as error:
+        raise UnsupportedError(f"{plan.model} cannot be run from sound: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -203,6 +222,7 @@ def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str
     report("reference")
     reference = _reference(plan, point, workload)
     checked = _checked(backend, plan, point, workload, reference, report)
+    heard = workload.model.options if isinstance(workload.model, FromSound) else {}
     del workload, reference  # a backend that made its own copy of the weights is measured without torch's
     gc.collect()
     session = checked.session
@@ -223,20 +243,20 @@ def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str
             report("evidence")
             found = session.evidence()
             values["flags"] = [*values["flags"], *found.flags]
-    is_forward = point.scenario == "forward"
+    is_forward = point.scenario in ("forward", FROM_SOUND)
     return values | {
         "peak_memory_mb": memory.peak_memory_mb,
         "memory_method": memory.memory_method,
         "scenario": point.scenario,
         "backend": facts.backend,
         "backend_version": facts.backend_version,
-        "options": {**facts.options, **found.options},
+        "options": {**facts.options, **found.options, **heard},
         "device_name": found.device_name,
         "libraries": {**facts.libraries, **libraries(plan.model)},
         "threads": [facts.threads_intra_op, facts.threads_inter_op],
         "compile_ms": facts.compile_ms,
         "tokens": values["tokens"] if is_forward else point.batch_size * (point.new_tokens or 0),
-        "flops": _flops(plan, point, report) if is_forward else None,
+        "flops": _flops(plan, point, report) if point.scenario == "forward" else None,
     }
 
 
@@ -334,7 +354,8 @@ def _workload(plan: CellPlan, point: Point, loaded: _Loaded, variant: str) -> Wo
             raise UnsupportedError(f"{plan.model} generates no text. Fix: --scenario forward")
         config: Any = loaded.model.config
         forced = forced_tokens(config, point.batch_size, point.new_tokens or 1, seed=plan.seed)
-    return Workload(loaded.model, loaded.inputs, point.precision, variant, point.scenario, forced)
+    scenario = "forward" if point.scenario == FROM_SOUND else point.scenario
+    return Workload(loaded.model, loaded.inputs, point.precision, variant, scenario, forced)
 
 
 def _clock_of(session: Session | None) -> Clock:
@@ -468,16 +489,10 @@ def _require_repeatable(
 
 def _on_another_input(plan: CellPlan, point: Point, workload: Workload) -> Workload:
     """The workload on inputs, and where it generates on forced tokens, of another seed."""
-    config: Any = workload.model.config
-    inputs = make_inputs(
-        plan.model,
-        config,
-        batch_size=point.batch_size,
-        sequence_length=point.sequence_length,
-        seed=plan.seed + 1,
-    )
+    inputs = _inputs(plan, point, workload.model, plan.seed + 1)
     forced = None
     if workload.forced_tokens is not None:
+        config: Any = workload.model.config
         forced = forced_tokens(config, point.batch_size, workload.forced_tokens.shape[1], seed=plan.seed + 1)
     return replace(workload, inputs=inputs, forced_tokens=forced)
 

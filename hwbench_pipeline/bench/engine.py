@@ -289,6 +289,7 @@ def _distinct(plan: CellPlan) -> list[Point]:
             variant=None if point.variant == usual else point.variant,
             scenario="forward" if plan.mode == "training" else point.scenario,
             new_tokens=None if plan.mode == "training" else point.new_tokens,
+            sound_s=None if plan.mode == "training" else point.sound_s,
         )
         for point in plan.points
     )

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any
 
+from hwbench_pipeline.bench.backends.protocol import SCENARIOS
 from hwbench_pipeline.hardware.platforms import platform_of
 
 FLOATING_PRECISIONS = ("fp32", "bf16", "fp16")
@@ -38,6 +39,12 @@ ALL_VARIANTS: tuple[str, ...] = tuple(
 _FURTHER_BACKENDS: Mapping[str, tuple[str, ...]] = {"cpu": ("onnxruntime",)}
 """By hardware key, backends beside the usual one; a point asks for one by its variant."""
 
+FROM_SOUND = "from_sound"
+"""A scenario: a forward pass from the waveform on, feature extraction included."""
+POINT_SCENARIOS = (*SCENARIOS, FROM_SOUND)
+LONGEST_SOUND_S = 3600.0
+DEFAULT_SOUNDS_S = (1.0, 5.0, 15.0, 30.0)
+"""A word, a sentence, a passage, and the window that Whisper hears."""
 DEFAULT_NEW_TOKENS = 32
 """Enough steps for their median, few enough that a slow CPU makes them in seconds."""
 
@@ -47,8 +54,9 @@ class Point:
     """One thing to measure inside a cell.
 
     `sequence_length` is tokens per item; None takes the model's default, and stays None for models without text.
-    `scenario` is what one call is (`backends.protocol.SCENARIOS`), `variant` the way of the backend that runs it; None is
-    the backend's first. `new_tokens` are those that a generation makes.
+    `scenario` is what one call is (`POINT_SCENARIOS`), `variant` the way of the backend that runs it; None is
+    the backend's first. `new_tokens` are those that a generation makes, `sound_s` the seconds of the clip that a model hears
+    from the waveform on.
     """
 
     model_size: str = "tiny"
@@ -58,12 +66,14 @@ class Point:
     scenario: str = "forward"
     variant: str | None = None
     new_tokens: int | None = None
+    sound_s: float | None = None
 
     def __str__(self) -> str:
         length = f" × {self.sequence_length} tokens" if self.sequence_length else ""
         more = "".join(f", {name}" for name in (self.variant, self.scenario) if name not in (None, "forward"))
         generated = f" of {self.new_tokens} tokens" if self.new_tokens else ""
-        return f"{self.model_size} {self.precision} batch {self.batch_size}{length}{more}{generated}"
+        heard = f" of {self.sound_s:g} s" if self.sound_s else ""
+        return f"{self.model_size} {self.precision} batch {self.batch_size}{length}{more}{generated}{heard}"
 
 
 @dataclass(frozen=True)
@@ -136,10 +146,13 @@ def sweep(
     scenarios: Sequence[str] = ("forward",),
     variants: Sequence[str | None] = (None,),
     new_tokens: int = DEFAULT_NEW_TOKENS,
+    sounds_s: Sequence[float] = DEFAULT_SOUNDS_S,
 ) -> tuple[Point, ...]:
     """Every combination, smallest first, so that what may run out of memory comes last."""
     return tuple(
-        Point(size, precision, batch, length, scenario, variant, new_tokens if scenario == "generate" else None)
+        Point(
+            size, precision, batch, length, scenario, variant, new_tokens if scenario == "generate" else None, sound_s
+        )
         for size, precision, batch, length, scenario, variant in product(
             dict.fromkeys(model_sizes),
             dict.fromkeys(precisions),
@@ -148,6 +161,7 @@ def sweep(
             dict.fromkeys(scenarios),
             dict.fromkeys(variants),
         )
+        for sound_s in (sorted(set(sounds_s)) if scenario == FROM_SOUND else (None,))
     )
 
 

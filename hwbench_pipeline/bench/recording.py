@@ -93,6 +93,7 @@ class Attempt:
             precision=point.precision if point else None,
             batch_size=point.batch_size if point else None,
             sequence_length=sequence_length(self.plan.model, point) if point else None,
+            sound_s=point.sound_s if point else None,
         )
 
     def measured_row(
@@ -165,6 +166,8 @@ class Attempt:
             n_samples=len(samples),
             throughput_items_per_s=point.batch_size / call_s,
             tokens_per_s=tokens / call_s if tokens else None,
+            sound_s=point.sound_s,
+            real_time_factor=None if point.sound_s is None else call_s / (point.sound_s * point.batch_size),
             flags=[*values["flags"], *(["faster_than_roofline"] if is_impossible else [])],
             roofline_ms=None if roofline is None else roofline.least_ms,
             roofline_limb=None if roofline is None else roofline.limb,
@@ -182,6 +185,6 @@ def _scenario(plan: CellPlan, point: Point) -> str:
 
 def _asked_for(point: Point) -> str | None:
     """What names a point that gave no number apart from others of its precision, batch size and length."""
-    asked = {"new_tokens": point.new_tokens, "variant": point.variant}
+    asked = {"new_tokens": point.new_tokens, "variant": point.variant, "sound_s": point.sound_s}
     known = {name: value for name, value in asked.items() if value is not None}
     return canonical_json(known) if known else None

@@ -43,6 +43,7 @@ def is_recorded(warehouse: Path, plan: CellPlan) -> bool:
             "batch_size": point.batch_size,
             "sequence_length": point.sequence_length,
             "scenario": scenario,
+            "sound_s": point.sound_s,
         }
         named = {name: value for name, value in wanted.items() if value is not None}
         named["variant"] = None if point.variant == usual else point.variant

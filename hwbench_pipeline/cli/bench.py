@@ -8,8 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hwbench_pipeline.bench.backends.protocol import SCENARIOS
-from hwbench_pipeline.bench.plan import DEFAULT_NEW_TOKENS, PRECISIONS, Sampling, variants_on
+from hwbench_pipeline.bench.plan import (
+    DEFAULT_NEW_TOKENS,
+    DEFAULT_SOUNDS_S,
+    FROM_SOUND,
+    LONGEST_SOUND_S,
+    POINT_SCENARIOS,
+    PRECISIONS,
+    Sampling,
+    variants_on,
+)
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import (
     MODES,
@@ -23,6 +31,7 @@ from hwbench_pipeline.cli.options import (
     listed_choices,
     listed_hardware,
     listed_numbers,
+    listed_seconds,
     listed_variants,
     require_bundle_place,
     require_possible_lengths,
@@ -81,7 +90,11 @@ def run(
     ] = "fp32",
     scenario: Annotated[
         str,
-        typer.Option(metavar="S,…", help="forward, or generate: a prompt and new tokens with a key-value cache."),
+        typer.Option(
+            metavar="S,…",
+            help="forward; generate: a prompt and new tokens with a key-value cache; from_sound: a waveform, its feature "
+            "extraction, and the forward pass.",
+        ),
     ] = "forward",
     new_tokens: Annotated[
         int | None,
@@ -89,6 +102,14 @@ def run(
             metavar="N",
             min=1,
             help=f"With --scenario generate: tokens that a generation makes. Default: {DEFAULT_NEW_TOKENS}.",
+        ),
+    ] = None,
+    sound_seconds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S,…",
+            help=f"With --scenario {FROM_SOUND}: seconds of sound per item. Default: "
+            f"{','.join(f'{seconds:g}' for seconds in DEFAULT_SOUNDS_S)}.",
         ),
     ] = None,
     variant: VariantOption = None,
@@ -132,7 +153,7 @@ def run(
     modes = listed_choices("--mode", mode, MODES)
     sizes = listed_choices("--size", size, SIZES)
     precisions = listed_choices("--precision", precision, PRECISIONS)
-    scenarios = listed_choices("--scenario", scenario, SCENARIOS)
+    scenarios = listed_choices("--scenario", scenario, POINT_SCENARIOS)
     batch_sizes = listed_numbers("--batch-size", batch_size) or [1]
     sequence_lengths = listed_numbers("--sequence-length", sequence_length)
     models = chosen_models(model, category, all_models=all_models, parts=parts, from_hub=from_hub)
@@ -147,9 +168,14 @@ def run(
         raise WrongCallError(
             f"--new-tokens {new_tokens}: only a generation makes new tokens. Fix: add --scenario generate, or leave it out"
         )
-    if "generate" in scenarios and "inference" not in modes:
+    sounds_s = listed_seconds("--sound-seconds", sound_seconds, LONGEST_SOUND_S)
+    if sounds_s and FROM_SOUND not in scenarios:
         raise WrongCallError(
-            "--scenario generate: training runs training steps, whatever the scenario. Fix: --mode inference"
+            f"--sound-seconds {sound_seconds}: only {FROM_SOUND} hears. Fix: add --scenario {FROM_SOUND}, or leave it out"
+        )
+    if scenarios != ["forward"] and "inference" not in modes:
+        raise WrongCallError(
+            f"--scenario {scenario}: training runs training steps, whatever the scenario. Fix: --mode inference"
         )
     variants = listed_variants(variant, keys, modes)
     require_possible_lengths(models, sizes, sequence_lengths)
@@ -178,6 +204,7 @@ def run(
             scenarios=scenarios,
             variants=variants_on(key, variants),
             new_tokens=new_tokens or DEFAULT_NEW_TOKENS,
+            sounds_s=sounds_s or DEFAULT_SOUNDS_S,
         )
         for key in keys
     }
@@ -275,6 +302,8 @@ def run(
             "memory MB",
             "flags",
         )
+        from hwbench_pipeline.reports.tables import call_text
+
         console = output()
         console.print(
             table(
@@ -284,7 +313,7 @@ def run(
                         row["hardware"],
                         row["model"],
                         row["model_size"],
-                        " ".join(filter(None, (row.get("scenario") or row["mode"], row.get("variant")))),
+                        call_text(row),
                         row.get("precision"),
                         row.get("batch_size"),
                         row.get("sequence_length"),

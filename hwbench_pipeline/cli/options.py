@@ -99,6 +99,23 @@ def listed_numbers(option: str, text: str | None) -> list[int]:
     return numbers
 
 
+def listed_seconds(option: str, text: str | None, longest_s: float) -> list[float]:
+    """Seconds of a comma-separated option, more than 0 and no more than `longest_s`."""
+    seconds = []
+    for part in listed(option, text):
+        try:
+            value = float(part)
+        except ValueError:
+            value = 0.0
+        if not 0 < value <= longest_s:
+            raise WrongCallError(
+                f"{option} {part!r:.40}: takes seconds, more than 0 and to {longest_s:g} at most, separated by commas. "
+                f"Fix: {option} 1,5"
+            )
+        seconds.append(value)
+    return seconds
+
+
 def listed_choices(option: str, text: str | None, choices: Sequence[str]) -> list[str]:
     """Members of a comma-separated option that must be among the choices."""
     chosen = listed(option, text)

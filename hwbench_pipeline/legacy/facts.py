@@ -18,7 +18,8 @@ LEAST_NOISY_SAMPLES = 3
 TIMER_DIGITS = 9
 """From this many digits on, two timings agree only if they are one; fewer may be rounded to the same number."""
 
-_VALUES = (*(name for name in QUANTITY_COLUMNS if name != "samples_ms"), "load_ms")
+_FOLLOWS = ("samples_ms", "real_time_factor")
+_VALUES = (*(name for name in QUANTITY_COLUMNS if name not in _FOLLOWS), "load_ms")
 
 
 def fact_of(row: Mapping[str, Any]) -> str | None:

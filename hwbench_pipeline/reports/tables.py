@@ -39,6 +39,16 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     return "\n".join([line(head), line(["---"] * len(head)), *map(line, rows)])
 
 
+def call_text(row: Row) -> str:
+    """What one call of a row is, in words: its scenario, the seconds of sound and how they compare, and its variant."""
+    words = [row.get("scenario") or row["mode"], row.get("variant")]
+    if row.get("sound_s") is not None:
+        words.append(f"{row['sound_s']:g} s")
+    if row.get("real_time_factor") is not None:
+        words.append(f"(real-time factor {significant(row['real_time_factor'])})")
+    return " ".join(filter(None, words))
+
+
 def results_markdown(rows: Iterable[Row]) -> str:
     """Result rows: what was measured with its evidence, and what was not with the reason."""
     head = (
@@ -60,7 +70,7 @@ def results_markdown(rows: Iterable[Row]) -> str:
         (
             (
                 row["model_size"],
-                " ".join(filter(None, (row.get("scenario"), row.get("variant")))) or None,
+                call_text(row),
                 row.get("precision"),
                 row.get("batch_size"),
                 row.get("sequence_length"),

@@ -82,7 +82,7 @@ def test_every_round_has_every_variant_once_in_an_order_of_its_own():
 
 @pytest.mark.parametrize("seconds", [1.0, 5.0])
 def test_the_spectrogram_is_that_of_transformers(seconds):
-    sound = audio_kernel.rising_tone(seconds)
+    sound = audio_kernel.recording(seconds)
     theirs = spectrogram(
         sound,
         audio_kernel.window(),

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from hwbench_pipeline.bench.memory import PeakMemory
 
 SCENARIOS = ("forward", "generate")
-"""What one timed call of an inference session is: a forward pass; a generation of a fixed number of tokens."""
+"""What one timed call of an inference session is: a forward pass; a generation of a fixed number of tokens. A model from the
+waveform on is a forward pass to a session, of a module that begins with the feature extraction."""
 
 
 @dataclass(frozen=True)

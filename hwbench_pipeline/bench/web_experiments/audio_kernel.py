@@ -16,6 +16,7 @@ import numpy.typing as npt
 from hwbench_pipeline.bench.backends.web.browser import BrowserPage
 from hwbench_pipeline.bench.backends.web.serving import PageServer
 from hwbench_pipeline.bench.web_experiments.comparing import samples_in_turns
+from hwbench_pipeline.catalog.sound import rising_tone
 
 SAMPLING_RATE_HZ, N_FFT, HOP, N_MELS = 16_000, 400, 160, 80
 """Those of Whisper's feature extractor (openai/whisper-tiny, preprocessor_config.json)."""
@@ -41,12 +42,10 @@ class KernelSamples:
     adapter: dict[str, Any]
 
 
-def rising_tone(seconds: float, seed: int = 0) -> Array:
-    """A rising tone with noise under it, between -1 and 1."""
-    time = np.arange(int(seconds * SAMPLING_RATE_HZ)) / SAMPLING_RATE_HZ
-    noise = np.random.default_rng(seed).standard_normal(time.size)
-    rising = np.sin(2 * np.pi * (200 * time + 3000 * time**2 / (2 * seconds)))
-    return (0.6 * rising + 0.05 * noise).astype(np.float32)
+def recording(seconds: float) -> Array:
+    """The sound of the experiment."""
+    sound: Array = rising_tone(seconds, SAMPLING_RATE_HZ).numpy()
+    return sound
 
 
 def window() -> npt.NDArray[np.float64]:
@@ -114,7 +113,7 @@ def sweep(server: PageServer, page: BrowserPage, seconds: float, n_rounds: int) 
 
     `server` has to serve `files_for(seconds)`. Raises `PageError`, and `WrongKernelNotFoundError`.
     """
-    sound = rising_tone(seconds)
+    sound = recording(seconds)
     asked, _ = _request(sound)
     expected = log_mel(sound)
     adapter = page.call("prepareKernels", asked)
@@ -138,4 +137,4 @@ def sweep(server: PageServer, page: BrowserPage, seconds: float, n_rounds: int) 
 
 def files_for(seconds: float) -> dict[str, bytes]:
     """What the page's server has to serve for `sweep`."""
-    return _request(rising_tone(seconds))[1]
+    return _request(recording(seconds))[1]

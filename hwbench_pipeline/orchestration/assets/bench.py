@@ -9,12 +9,23 @@ from typing import Any, Self
 import dagster as dg
 from pydantic import Field, model_validator
 
-from hwbench_pipeline.bench.backends.protocol import SCENARIOS
 from hwbench_pipeline.bench.engine import CellExecution, run_cell
 from hwbench_pipeline.bench.grid import default_points
 from hwbench_pipeline.bench.isolation import shared_processes
 from hwbench_pipeline.bench.pace import pace_text
-from hwbench_pipeline.bench.plan import ALL_VARIANTS, PRECISIONS, CellPlan, Point, Sampling, sweep, variants_on
+from hwbench_pipeline.bench.plan import (
+    ALL_VARIANTS,
+    DEFAULT_SOUNDS_S,
+    FROM_SOUND,
+    LONGEST_SOUND_S,
+    POINT_SCENARIOS,
+    PRECISIONS,
+    CellPlan,
+    Point,
+    Sampling,
+    sweep,
+    variants_on,
+)
 from hwbench_pipeline.bench.storing import TABLE_OF_MODE, store_execution
 from hwbench_pipeline.bench.web_experiments.running import Asked, run_experiments
 from hwbench_pipeline.catalog.configs import SIZES
@@ -45,7 +56,10 @@ class BenchConfig(dg.Config):
     precisions: list[str] = Field(default=[], description="fp32, bf16, fp16; on openvino int8, int4. Empty: fp32.")
     batch_sizes: list[int] = Field(default=[], description="Items per call, from 1 on. Empty: 1.")
     sequence_lengths: list[int] = Field(default=[], description="Tokens per item. Empty: each model's default.")
-    scenarios: list[str] = Field(default=[], description="forward, generate. Empty: forward.")
+    scenarios: list[str] = Field(default=[], description="forward, generate, from_sound. Empty: forward.")
+    sounds_s: list[float] = Field(
+        default=[], description="With from_sound: seconds of sound per item. Empty: 1, 5, 15 and 30."
+    )
     variants: list[str] = Field(
         default=[],
         description="torch: eager, compile; openvino: latency, throughput. Each cell takes those of its backend. Empty: the first.",
@@ -57,7 +71,7 @@ class BenchConfig(dg.Config):
 
     @model_validator(mode="after")
     def _lists_make_a_sweep(self) -> Self:
-        lists = ("precisions", "batch_sizes", "sequence_lengths", "scenarios", "variants")
+        lists = ("precisions", "batch_sizes", "sequence_lengths", "scenarios", "sounds_s", "variants")
         given = [name for name in lists if getattr(self, name)]
         if given and not self.model_sizes:
             raise ValueError(
@@ -66,7 +80,7 @@ class BenchConfig(dg.Config):
         for name, values, allowed in (
             ("model_sizes", self.model_sizes, SIZES),
             ("precisions", self.precisions, PRECISIONS),
-            ("scenarios", self.scenarios, SCENARIOS),
+            ("scenarios", self.scenarios, POINT_SCENARIOS),
             ("variants", self.variants, ALL_VARIANTS),
         ):
             if not set(values) <= set(allowed):
@@ -74,6 +88,12 @@ class BenchConfig(dg.Config):
         for name, numbers in (("batch_sizes", self.batch_sizes), ("sequence_lengths", self.sequence_lengths)):
             if any(number < 1 for number in numbers):
                 raise ValueError(f"{name} {numbers}: takes whole numbers from 1 on. Fix: {name}: [1, 8]")
+        if self.sounds_s and FROM_SOUND not in self.scenarios:
+            raise ValueError(f"sounds_s {self.sounds_s}: only {FROM_SOUND} hears. Fix: scenarios: [{FROM_SOUND}]")
+        if any(not 0 < seconds <= LONGEST_SOUND_S for seconds in self.sounds_s):
+            raise ValueError(
+                f"sounds_s {self.sounds_s}: takes seconds, to {LONGEST_SOUND_S:g} at most. Fix: sounds_s: [1.0, 5.0]"
+            )
         return self
 
     def points_for(self, hardware: str, model: str, mode: str) -> tuple[Point, ...]:
@@ -87,6 +107,7 @@ class BenchConfig(dg.Config):
             sequence_lengths=self.sequence_lengths or [None],
             scenarios=self.scenarios or ["forward"],
             variants=variants_on(hardware, self.variants),
+            sounds_s=self.sounds_s or DEFAULT_SOUNDS_S,
         )
 
 
@@ -110,7 +131,7 @@ def execution_metadata(execution: CellExecution) -> dict[str, Any]:
 
 
 def _is_usual(row: dict[str, Any]) -> bool:
-    return row.get("variant") is None and row["scenario"] != "generate"
+    return row.get("variant") is None and row["scenario"] in ("forward", "train_step")
 
 
 def measured_cells(

@@ -56,6 +56,7 @@ QUANTITY_COLUMNS = (
     "samples_ms",
     "throughput_items_per_s",
     "tokens_per_s",
+    "real_time_factor",
     "first_token_ms",
     "time_per_output_token_ms",
     "peak_memory_mb",
@@ -131,7 +132,8 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     _text("mode", "Inference or training.", allowed=MODES),
     _text(
         "scenario",
-        "What one sample is: forward, generate (a whole generation of options.new_tokens tokens), train_step, load, …",
+        "What one sample is: forward, generate (a whole generation of options.new_tokens tokens), from_sound (feature "
+        "extraction and forward pass on a waveform), train_step, load, …",
     ),
     _text(
         "variant",
@@ -145,6 +147,13 @@ RESULT_COLUMNS: tuple[Column, ...] = (
         "sequence_length",
         INT64,
         "Text tokens per item, for models that take text, image placeholders not counted; NULL if not recorded.",
+        above=0,
+    ),
+    Column(
+        "sound_s",
+        FLOAT64,
+        "Seconds of sound per item, of a model run from the waveform on; NULL for every other scenario.",
+        unit="s",
         above=0,
     ),
     _text("input_shape", "Canonical text of all input dimensions, e.g. `input_ids=1x64;attention_mask=1x64`."),
@@ -185,6 +194,12 @@ RESULT_COLUMNS: tuple[Column, ...] = (
         "Tokens of the model's text input over mean latency, image placeholders counted (for t5 the source alone); of a "
         "generation, the new tokens.",
         unit="tokens/s",
+        above=0,
+    ),
+    Column(
+        "real_time_factor",
+        FLOAT64,
+        "Of a model run from sound: the time of one call over the seconds of sound in it. Under 1 it keeps up with a speaker.",
         above=0,
     ),
     _milliseconds("first_token_ms", "Time to the first generated token."),
