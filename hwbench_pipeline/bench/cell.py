@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -43,7 +44,7 @@ from hwbench_pipeline.bench.memory import measure_peak
 from hwbench_pipeline.bench.plan import FROM_SOUND, CellPlan, Point, variants_of
 from hwbench_pipeline.bench.sampling import Clock, take_samples, take_stream, timed_ms
 from hwbench_pipeline.bench.statistics import percentile
-from hwbench_pipeline.bench.watching import MachineWatch
+from hwbench_pipeline.bench.watching import MachineWatch, UnseenMachine
 from hwbench_pipeline.catalog import building, memory, names
 from hwbench_pipeline.catalog.architectures import REMEMBERED_AS, NoModelClassError, architectures
 from hwbench_pipeline.catalog.building import build_model, count_parameters, libraries
@@ -88,14 +89,14 @@ def preload_library(key: str | None) -> None:
             building.model_class(key)
 
 
-def run_job(job: Mapping[str, Any], emit: Emit) -> None:
+def run_job(job: Mapping[str, Any], emit: Emit, *, backend: Backend | None = None) -> None:
     """Measure every point of `job["plan"]`; emits one `measured` or `failed` event per point.
 
     The plan's points say the sequence length they mean, None for models without text: the engine has settled it.
-    A point that fails does not stop the next one.
+    A point that fails does not stop the next one. Inference takes `backend` in place of the hardware key's own.
     """
     plan = CellPlan.from_json(job["plan"])
-    measure = _measure_training if plan.mode == "training" else _measure_inference
+    measure = _measure_training if plan.mode == "training" else partial(_measure_inference, given=backend)
     for index, point in enumerate(plan.points):
         phases: list[str] = []
 
@@ -206,8 +207,8 @@ class _Checked:
     warm_ms: tuple[float, ...]
 
 
-def _measure_inference(plan: CellPlan, point: Point, report: Report) -> dict[str, Any]:
-    backend = backend_for(plan.hardware, point.variant)
+def _measure_inference(plan: CellPlan, point: Point, report: Report, given: Backend | None = None) -> dict[str, Any]:
+    backend = given or backend_for(plan.hardware, point.variant)
     variant = point.variant or backend.variants[0]
     if variant not in backend.variants:
         raise UnsupportedError(
@@ -508,11 +509,12 @@ def _sample(
     plan: CellPlan, session: Session | None, call: Callable[[], object], warm_ms: Sequence[float] = ()
 ) -> dict[str, Any]:
     """Warm up and sample, with what the machine was like meanwhile; `warm_ms` as for `take_samples`."""
-    load_before = condition.load_average_1m()
-    watches: list[MachineWatch] = []
+    is_here = not getattr(session, "is_remote", False)
+    load_before = condition.load_average_1m() if is_here else None
+    watches: list[MachineWatch | UnseenMachine] = []
 
-    def watch() -> MachineWatch:
-        watches.append(MachineWatch(plan.hardware))
+    def watch() -> MachineWatch | UnseenMachine:
+        watches.append(MachineWatch(plan.hardware) if is_here else UnseenMachine())
         return watches[-1]
 
     if isinstance(session, StreamSession):
@@ -532,7 +534,7 @@ def _sample(
         "n_warmup": samples.n_warmup,
         "n_attempts": samples.n_attempts,
         "wall_s": samples.wall_s,
-        "flags": flags + machine.flags,
+        "flags": [*flags, *machine.flags],
         "load_avg_1m": load_before,
     }
     if isinstance(call, _timed_tokens):

@@ -12,13 +12,14 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psutil
 
 from hwbench_pipeline.bench.isolation import CellProcesses, Limits, ProcessOutcome
 from hwbench_pipeline.bench.plan import CellPlan, Point, backend_of, usual_variant
-from hwbench_pipeline.bench.recording import Attempt, Row, sequence_length
+from hwbench_pipeline.bench.recording import BY_OWN_PROCESS, Attempt, Row, sequence_length
 from hwbench_pipeline.catalog.facts import model_facts
 from hwbench_pipeline.hardware import condition
 from hwbench_pipeline.hardware.environment import container_memory_limit_mb, environment_row
@@ -33,6 +34,9 @@ _WEIGHT_COPIES = {"torch": 1.2, "converting": 3.0, "training": 4.2}
 
 # what kind of absence a probe found → the error class of the rows
 _ABSENCE_CLASS = {"no_hardware": "HardwareAbsent", "unsupported": "NoRunner", "failed": "ProbeFailed"}
+
+
+EnvironmentOf = Callable[[Sequence[int | None], Mapping[str, str] | None], Row]
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,7 @@ def run_cell(
     before that goes on. Raises `IsolationError` where no process can be started at all.
     """
     found = probe(plan.hardware)
-    record = _Record(plan, run_id or new_run_id(), found)
+    record = CellRecord(plan, run_id or new_run_id(), found)
     platform = platform_of(plan.hardware)
     if plan.mode == "training" and platform.no_training_reason is not None:
         return record.for_all_sizes("unsupported", "TrainingUnsupported", platform.no_training_reason)
@@ -87,7 +91,7 @@ def run_cell(
         return record.for_all_sizes(found.absence, _ABSENCE_CLASS[found.absence], found.reason or found.probe)
 
     record.peaks = _known_peaks(plan, on_wait)
-    runnable = [point for point in _distinct(plan) if not record.is_short_of_memory(point)]
+    runnable = [point for point in distinct_points(plan) if not record.is_short_of_memory(point)]
     try:
         while runnable:
             runnable = _run_points(record, processes, runnable, on_wait, on_phase)
@@ -99,7 +103,7 @@ def run_cell(
 
 
 def _run_points(
-    record: _Record,
+    record: CellRecord,
     processes: CellProcesses,
     points: list[Point],
     on_wait: Callable[[str], None] | None,
@@ -123,7 +127,7 @@ def _run_points(
         except BaseException:
             record.take(heard, points)  # as they are: there is no time left to ask the machine for its peaks again
             raise
-    record.log += _log_of(plan, points, outcome)
+    record.log += log_of(plan, points, outcome.events, outcome.log_tail)
     n_done = record.take(outcome.events, points, probing_again=lambda: _peaks_probed_again(plan, on_wait))
     if n_done < len(points):  # the process ended in the middle of this point; the next ones get a new one
         record.add_without_number(points[n_done], started_at, **_death(outcome, n_done, n_kills_before))
@@ -131,17 +135,29 @@ def _run_points(
     return points[n_done:]
 
 
-class _Record:
-    """What is known of one execution so far: its rows, the environments they were made in, and what it told."""
+class CellRecord:
+    """What is known of one execution so far: its rows, the environments they were made in, and what it told.
 
-    def __init__(self, plan: CellPlan, run_id: str, found: Probe) -> None:
+    `environment` gives the row of the environment of a point from the threads it had and the libraries that took part;
+    `measured_by` says in the provenance of every number who did it.
+    """
+
+    def __init__(
+        self,
+        plan: CellPlan,
+        run_id: str,
+        found: Probe,
+        *,
+        environment: EnvironmentOf | None = None,
+        measured_by: str = BY_OWN_PROCESS,
+    ) -> None:
         self.plan = plan
         self.rows: list[Row] = []
         self.log: list[str] = []
         self.peaks = Peaks({}, None, "not measured")
-        self._found = found
-        self._attempt = Attempt(plan, run_id, found)
-        self._idle_environment = _environment(found, [None, None])
+        self._attempt = Attempt(plan, run_id, found, measured_by)
+        self._environment: EnvironmentOf = environment or partial(_environment, found)
+        self._idle_environment = self._environment([None, None], None)
         self._environments = {self._idle_environment["environment_id"]: self._idle_environment}
         self._has_probed_again = False
 
@@ -238,7 +254,7 @@ class _Record:
         values: Mapping[str, Any],
         probing_again: Callable[[], Peaks] | None,
     ) -> None:
-        environment = _environment(self._found, values["threads"], values.get("libraries"))
+        environment = self._environment(values["threads"], values.get("libraries"))
         environment_id = environment["environment_id"]
         self._environments[environment_id] = environment
         row = self._attempt.measured_row(point, begun, environment_id, values, self.peaks)
@@ -249,13 +265,15 @@ class _Record:
         self.rows.append(row)
 
 
-def _log_of(plan: CellPlan, points: Sequence[Point], outcome: ProcessOutcome) -> list[str]:
-    """What one process of the cell told: its phases and ends point by point, and the end of what it printed."""
+def log_of(
+    plan: CellPlan, points: Sequence[Point], events: Sequence[Mapping[str, Any]], printed: str = ""
+) -> list[str]:
+    """What one execution of points told: its phases and ends point by point, and the end of what was printed."""
     lines = []
-    for event in outcome.events:
+    for event in events:
         what = event["phase"] if event["event"] == "phase" else event.get("error_message") or event["event"]
         lines.append(f"{plan.name}, {points[event['point']]}: {what}")
-    return lines + [f"{plan.name}, printed: {line}" for line in outcome.log_tail.splitlines()]
+    return lines + [f"{plan.name}, printed: {line}" for line in printed.splitlines()]
 
 
 def _known_peaks(plan: CellPlan, on_wait: Callable[[str], None] | None) -> Peaks:
@@ -276,7 +294,7 @@ def _peaks_probed_again(plan: CellPlan, on_wait: Callable[[str], None] | None) -
     return known_peaks(plan.hardware)
 
 
-def _distinct(plan: CellPlan) -> list[Point]:
+def distinct_points(plan: CellPlan) -> list[Point]:
     """The plan's points with the sequence length each means, every one once: a model without text has no length.
 
     A backend's usual variant is the point without one. A training step is one scenario, whatever others are asked for.
@@ -348,7 +366,7 @@ def _death(outcome: ProcessOutcome, point: int, n_kills_before: int | None) -> d
     }
 
 
-def _environment(found: Probe, threads: list[int | None], libraries: Mapping[str, str] | None = None) -> dict[str, Any]:
+def _environment(found: Probe, threads: Sequence[int | None], libraries: Mapping[str, str] | None) -> Row:
     return environment_row(
         device_name=found.device_name,
         device_memory_mb=found.device_memory_mb,

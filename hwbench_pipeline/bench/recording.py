@@ -24,6 +24,8 @@ from hwbench_pipeline.schema.tables.results import result_id_of
 
 Row = dict[str, Any]
 
+BY_OWN_PROCESS = "in a process of their own"
+
 
 def sequence_length(model: str, point: Point) -> int | None:
     """Tokens per item that a point means: the number it names, else the model's default; None without text."""
@@ -38,6 +40,7 @@ class Attempt:
     plan: CellPlan
     run_id: str
     probe: Probe
+    measured_by: str = BY_OWN_PROCESS
 
     def row(self, model_size: str, started_at: datetime, environment_id: str, **values: Any) -> Row:
         """A result row with the identity of the attempt and the model configuration, completed by `values`."""
@@ -153,8 +156,8 @@ class Attempt:
             started_at,
             environment_id,
             provenance="measured",
-            provenance_reason=f"{len(samples)} timed calls by hwbench {hwbench_pipeline.__version__} in a process of "
-            "their own; raw samples kept",
+            provenance_reason=f"{len(samples)} timed calls by hwbench {hwbench_pipeline.__version__} {self.measured_by}; "
+            "raw samples kept",
             status="ok",
             device_name=device_name,
             precision=point.precision,

@@ -53,3 +53,20 @@ class MachineWatch:
             "cpu_steal_percent": self._steal.cpu_steal_percent,
             **self._after,
         }
+
+
+class UnseenMachine:
+    """In place of a `MachineWatch` where another computer does the work, of whose condition nothing is known here."""
+
+    flags: tuple[str, ...] = ()
+
+    def __enter__(self) -> UnseenMachine:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing was entered."""
+
+    def values(self, n_calls: int) -> dict[str, Any]:  # noqa: ARG002 - as of a MachineWatch
+        """Columns of the row: NULL, and why."""
+        nothing = dict.fromkeys(("energy_j", "cpu_steal_percent", "cpu_clock_mhz", "temperature_c"))
+        return {**nothing, "energy_source": "not read: another computer did the work"}

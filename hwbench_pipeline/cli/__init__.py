@@ -28,6 +28,7 @@ from hwbench_pipeline.cli import (
     query,
     refresh,
     verify,
+    web,
 )
 from hwbench_pipeline.cli.failing import WORK_FAILED, WRONG_CALL, failure_of
 from hwbench_pipeline.cli.output import say
@@ -63,6 +64,7 @@ for verb in (
     refresh,
 ):
     app.command(name=verb.NAME, help=verb.HELP, epilog=verb.EXAMPLE)(verb.run)
+app.add_typer(web.app, name=web.NAME, help=web.HELP)
 
 
 def _print_version(wanted: bool) -> None:

@@ -31,6 +31,7 @@ _OWN_ERRORS = {
     "BrowserSettingError": WRONG_CALL,
     "StoreSettingError": WRONG_CALL,
     "DemoError": WORK_FAILED,
+    "ServingError": WORK_FAILED,
     "ExportError": WORK_FAILED,
     "PredictorFileError": WORK_FAILED,
     "NotEnoughEvidenceError": WORK_FAILED,

@@ -118,6 +118,31 @@ def environment_row(
     return row
 
 
+def distant_environment_row(
+    *,
+    machine: str | None,
+    operating_system_name: str | None,
+    n_logical_cores: int | None,
+    device_name: str | None,
+    n_threads: int | None,
+    libraries: Mapping[str, str],
+) -> dict[str, Any]:
+    """The row for work that a browser did on another computer: what it told, and NULL for all that it did not."""
+    row: dict[str, Any] = dict.fromkeys(column.name for column in ENVIRONMENT_COLUMNS)
+    row |= {
+        "machine": machine,
+        "os": operating_system_name,
+        "cpu_cores_logical": n_logical_cores,
+        "device_name": device_name,
+        "torch_version": installed_version("torch"),
+        "transformers_version": installed_version("transformers"),
+        "threads_intra_op": n_threads,
+        "libraries": canonical_json(dict(libraries)) if libraries else None,
+    }
+    row["environment_id"] = environment_id_of(row)
+    return row
+
+
 def environment_id_of(row: Mapping[str, Any]) -> str:
     """The first 32 hex digits of the hash of every environment column but environment_id itself."""
     names = (column.name for column in ENVIRONMENT_COLUMNS if column.name != "environment_id")

@@ -159,8 +159,13 @@ def _probe_now(key: str) -> Probe:
         answers.reason = f"asking failed: {type(error).__name__}: {shortened(str(error))}"
         answers.absence = "failed"
         answers.note("asking", answers.reason)
+    return _as_probe(answers)
+
+
+def _as_probe(answers: _Answers) -> Probe:
+    platform = platform_of(answers.key)
     return Probe(
-        key=key,
+        key=answers.key,
         is_available=answers.reason is None,
         absence=None if answers.reason is None else answers.absence,
         reason=answers.reason,
@@ -340,8 +345,11 @@ def _probe_openvino(answers: _Answers) -> None:
 
 def _probe_webgpu(answers: _Answers) -> None:
     answer = _ask_browser(answers)
-    if answer is None:
-        return
+    if answer is not None:
+        _note_adapter(answer, answers)
+
+
+def _note_adapter(answer: Mapping[str, Any], answers: _Answers) -> None:
     adapter = answer["webgpu"].get("adapter")
     if adapter is None:
         error = answer["webgpu"]["error"]
@@ -353,6 +361,33 @@ def _probe_webgpu(answers: _Answers) -> None:
     answers.device_name = adapter_name(adapter)
     answers.is_software = answers.computes_on_host_cpu = is_software_adapter(adapter)
     _note_runtime(answers)
+
+
+def visitor_probe(key: str, told: Mapping[str, Any], *, machine: str) -> Probe:
+    """One web platform on a visitor's computer, from what its browser said (`web_questions`). `machine` is the person's name for
+    it, which stands for the CPU that no browser names.
+
+    Raises KeyError and TypeError for what no page of ours says.
+    """
+    answers = _Answers(key, [f"browser: {told['user_agent']}"])
+    if key == "webgpu":
+        _note_adapter(told, answers)
+    elif key == "webnn":
+        errors: Mapping[str, str | None] = told["webnn"]
+        working = [device for device, error in errors.items() if error is None]
+        for device, error in errors.items():
+            answers.note(f"a WebNN graph for {device}", error or "right")
+        if working:
+            used = told["webnn_devices"][working[0]]
+            answers.note("its devices", ", ".join(used) if used else "not told")
+            answers.device_name = f"{machine} ({', '.join(used) if used else 'device not told'})"
+            _note_runtime(answers)
+        else:
+            answers.reason = f"the browser computes no WebNN graph: {shortened(next(iter(errors.values())) or '')}"
+    else:
+        answers.device_name = machine
+        _note_runtime(answers)
+    return _as_probe(answers)
 
 
 def _probe_webnn(answers: _Answers) -> None:

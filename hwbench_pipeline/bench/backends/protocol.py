@@ -152,7 +152,10 @@ class ProgramFailedError(Exception):
 
 @runtime_checkable
 class DistantSession(Session, Protocol):
-    """A session whose work is done in another program, a browser's page for example, which times it by its own clock."""
+    """A session whose work is done in another program, a browser's page for example, which times it by its own clock.
+
+    One with a true attribute `is_remote` works on another computer: this host's condition says nothing of its numbers.
+    """
 
     def timed_run(self) -> float:
         """One call, finished, in milliseconds by the clock beside the work: the way there and back is no part of it."""

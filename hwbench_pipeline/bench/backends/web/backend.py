@@ -9,17 +9,18 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 
 from hwbench_pipeline.bench.backends.onnx_store import MODEL_FILE, KeptExport, kept_export
 from hwbench_pipeline.bench.backends.protocol import Evidence, Session, SessionFacts, Workload
-from hwbench_pipeline.bench.backends.web.browser import BrowserPage
+from hwbench_pipeline.bench.backends.web.browser import BrowserMemory, BrowserPage
 from hwbench_pipeline.bench.backends.web.serving import PageServer
 from hwbench_pipeline.bench.judging import Array
 from hwbench_pipeline.bench.memory import CALLS, PeakMemory
@@ -75,15 +76,44 @@ RUNTIMES: Mapping[tuple[str, str], Runtime] = {
 """By hardware key and variant. The native WebGPU provider is ONNX Runtime's own in C++, JSEP the older one in JavaScript."""
 
 
+class Page(Protocol):
+    """A page with the functions of `page/session.js`: in a browser that was started for it, or in a visitor's.
+
+    `n_threads` is what the runtime may use there, `is_remote` says that another computer runs it.
+    """
+
+    console: list[str]
+    n_threads: int
+    is_remote: bool
+
+    @property
+    def browser(self) -> str:
+        """The browser's name and version."""
+        ...
+
+    def call(self, name: str, argument: object = None) -> Any:
+        """What a function of the page gives. Raises `PageError`, `ProgramFailedError`."""
+        ...
+
+    def memory(self) -> BrowserMemory | None:
+        """What the browser's processes hold; None where they are on another computer."""
+        ...
+
+
+Opener = Callable[[Mapping[str, Path | bytes]], AbstractContextManager[tuple[PageServer, Page]]]
+"""Gives a new page on a server of these files, from `with` to its end."""
+
+
 class NotOnDeviceError(Exception):
     """The runtime gave right outputs, and the processor that was asked for computed none of them."""
 
 
 @dataclass(frozen=True)
 class WebBackend:
-    """A browser's page on one of wasm, webgpu and webnn."""
+    """A browser's page on one of wasm, webgpu and webnn; `opener` is None where this host's browser is to be started."""
 
     hardware: str
+    opener: Opener | None = None
     attention: str | None = "eager"  # traces where sdpa does not
     routes: tuple[str, ...] = ROUTES
 
@@ -104,9 +134,7 @@ class WebBackend:
                 f"the scenario {workload.scenario} needs a graph with the cache among its inputs, which this version does "
                 "not export. Fix: --scenario forward"
             )
-        browser = browser_of(self.hardware)
-        if browser is None:
-            raise UnsupportedError("no browser is installed. Fix: install Chrome, Chromium or Edge")
+        opener = self.opener or _own_browser(self.hardware)
         if web_runtime_version() is None:
             raise UnsupportedError(f"onnxruntime-web is not installed. Fix: {RUNTIME_FIX}")
         route = workload.route or TRACED
@@ -117,7 +145,7 @@ class WebBackend:
             workload,
             export,
             RUNTIMES[self.hardware, workload.variant],
-            browser,
+            opener,
             {
                 "class": type(workload.model).__name__,
                 "attention": self.attention,
@@ -143,7 +171,7 @@ class WebSession:
         workload: Workload,
         export: KeptExport,
         runtime: Runtime,
-        browser: Path,
+        opener: Opener,
         options: Mapping[str, Any],
     ) -> None:
         self._hardware = backend.hardware
@@ -156,9 +184,8 @@ class WebSession:
         self._n_dispatched = 0
         served = _served(export)
         try:
-            self._server = self._open.enter_context(PageServer(served))
-            self._page = self._open.enter_context(BrowserPage(browser, _FLAGS))
-            self._page.open(self._server.address)
+            self._server, self._page = self._open.enter_context(opener(served))
+            self.is_remote = self._page.is_remote
             self._asked = self._request(workload, graph, served)
             made = self._page.call("open", self._asked)
             told = self._page.call("facts")
@@ -189,7 +216,7 @@ class WebSession:
             "title": f"{type(workload.model).__name__} on {self._hardware}",
             "bundle": self._runtime.bundle,
             "providers": self._runtime.providers,
-            "threads": torch.get_num_threads(),
+            "threads": self._page.n_threads,
             "model": MODEL_FILE,
             "external": [
                 {"path": name, "url": name} for name in served if name != MODEL_FILE and not name.startswith("inputs/")
@@ -234,12 +261,17 @@ class WebSession:
 
     def peak_memory(self) -> PeakMemory:
         """The peak of what the browser's processes hold, asked for again and again while the calls run."""
-        held = [self._page.memory()]
+        at_rest = self._page.memory()
+        if at_rest is None:
+            return PeakMemory(None, "not read: the browser is on another computer, whose processes are not seen here")
+        held = [at_rest]
         done = threading.Event()
 
         def watch() -> None:
             while not done.wait(_POLL_S):
-                held.append(self._page.memory())
+                now = self._page.memory()
+                if now is not None:
+                    held.append(now)
 
         watcher = threading.Thread(target=watch, daemon=True)
         watcher.start()
@@ -287,7 +319,7 @@ class WebSession:
         used = told["webnn_devices"]
         if self._hardware == "webnn":
             options |= {"devices_used": used or "not told", "webnn_graphs": told["webnn_graphs"]}
-            device_name = webnn_device_name(used)
+            device_name = None if self.is_remote else webnn_device_name(used)
         on_another = self._runtime.device in ("gpu", "npu") and used == ["cpu"]
         if on_another or (self._is_counted and any(name in placed for name in _CPU_PROVIDERS)):
             flags.append("cpu_fallback")
@@ -307,6 +339,21 @@ class WebSession:
         for provider, count in _PLACED.findall("\n".join(self._page.console)):
             placed[provider] = placed.get(provider, 0) + int(count)
         return placed
+
+
+def _own_browser(hardware: str) -> Opener:
+    """Opens pages in this host's browser for a platform. Raises `UnsupportedError` where there is none."""
+    browser = browser_of(hardware)
+    if browser is None:
+        raise UnsupportedError("no browser is installed. Fix: install Chrome, Chromium or Edge")
+
+    @contextlib.contextmanager
+    def opened(files: Mapping[str, Path | bytes]) -> Iterator[tuple[PageServer, Page]]:
+        with PageServer(files) as server, BrowserPage(browser, _FLAGS, n_threads=torch.get_num_threads()) as page:
+            page.open(server.address)
+            yield server, page
+
+    return opened
 
 
 def _served(export: KeptExport) -> dict[str, Path | bytes]:

@@ -54,8 +54,11 @@ class BrowserMemory:
 class BrowserPage:
     """One page in a browser of its own, from `with` to its end. What the page logs stands in `console`."""
 
-    def __init__(self, executable: Path, flags: Sequence[str]) -> None:
+    is_remote = False
+
+    def __init__(self, executable: Path, flags: Sequence[str], *, n_threads: int = 1) -> None:
         self.console: list[str] = []
+        self.n_threads = n_threads
         self.version = ""
         self._executable = executable
         self._flags = flags
