@@ -96,6 +96,13 @@ CALLS = [
     # options that would mean nothing beside the others
     ((*BENCH, "--new-tokens", "4"), "--new-tokens 4", "Fix: add --scenario generate"),
     ((*BENCH, "--new-tokens", "32"), "--new-tokens 32"),
+    ((*BENCH, "--sound-seconds", "5"), "--sound-seconds 5", "Fix: add --scenario from_sound"),
+    ((*BENCH, "--scenario", "from_sound", "--sound-seconds", "0"), "--sound-seconds '0'", "Fix: --sound-seconds 1,5"),
+    ((*BENCH, "--scenario", "from_sound", "--sound-seconds", "nan"), "--sound-seconds 'nan'"),
+    ((*BENCH, "--mode", "training", "--scenario", "from_sound"), "--scenario from_sound", "Fix: --mode inference"),
+    (("web", "serve", "--model", "bert", "--hardware", "cpu"), "--hardware cpu", "wasm,webgpu,webnn"),
+    (("web", "serve", "--model", "bert", "--key", __file__), "--certificate and --key"),
+    (("web", "serve", "--model", "bert", "--host", "0.0.0.0"), "--host 0.0.0.0", "Fix: --name"),
     ((*BENCH, "--largest-batch", "--batch-size", "4"), "--batch-size 4", "Fix: leave one of the two out"),
     ((*BENCH, "--largest-batch", "--batch-size", "1"), "--batch-size 1"),
     ((*BENCH, "--memory-limit-mb", "100"), "Fix: add --largest-batch"),

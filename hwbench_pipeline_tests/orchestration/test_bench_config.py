@@ -22,6 +22,8 @@ def test_each_cell_takes_the_variants_of_its_backend():
     ("given", "said"),
     [
         ({"variants": ["compile"]}, "variants needs model_sizes"),
+        ({"model_sizes": ["tiny"], "sounds_s": [5.0]}, "only from_sound hears"),
+        ({"model_sizes": ["tiny"], "scenarios": ["from_sound"], "sounds_s": [0.0]}, "takes seconds"),
         ({"precisions": ["fp32"], "scenarios": ["forward"]}, "precisions, scenarios need model_sizes"),
         ({"model_sizes": ["tiny"], "scenarios": ["decode"]}, "takes forward, generate"),
         ({"model_sizes": ["tiny"], "precisions": ["fp4"]}, "takes fp32, bf16, fp16, int8, int4"),
