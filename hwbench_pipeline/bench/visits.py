@@ -159,7 +159,7 @@ def _in_words(rows: Sequence[Row]) -> tuple[str, str]:
         return f"{first['status']}: {first['error_message']}"[:300], ""
     flags = ", ".join(first.get("flags") or ())
     right = f"right to {first['output_max_rel_error']:.1e}, {first['n_samples']} calls"
-    return f"{right}; {flags}" if flags else right, f"{median:.3g}"
+    return f"{right}; {flags}" if flags else right, f"{float(f'{median:.3g}'):g}"
 
 
 def run_visited_cell(
