@@ -1,7 +1,7 @@
 """Models in a browser's page by onnxruntime-web: the session that the engine measures, and the proof of what ran it.
 
 Belongs here: what is asked of the page, and what its answers mean. Does not belong here: bytes and headers (`serving`),
-processes and their deaths (`browser`), or the export (`bench.backends.onnx_files`).
+processes and their deaths (`browser`, `firefox`), or the export (`bench.backends.onnx_files`).
 """
 
 from __future__ import annotations
@@ -19,13 +19,20 @@ import torch
 
 from hwbench_pipeline.bench.backends.onnx_store import MODEL_FILE, KeptExport, kept_export
 from hwbench_pipeline.bench.backends.protocol import Evidence, Session, SessionFacts, Workload
-from hwbench_pipeline.bench.backends.web.browser import BrowserPage
+from hwbench_pipeline.bench.backends.web.pages import page_in
 from hwbench_pipeline.bench.backends.web.serving import PageServer
 from hwbench_pipeline.bench.judging import Array
 from hwbench_pipeline.bench.memory import CALLS, PeakMemory
 from hwbench_pipeline.bench.plan import WEB_VARIANTS
 from hwbench_pipeline.catalog.exporting import ROUTES, TRACED, Graph, computed_outside, graph_inputs
-from hwbench_pipeline.hardware.browsers import RUNTIME_FIX, adapter_name, is_software_adapter, web_runtime_version
+from hwbench_pipeline.hardware.browsers import (
+    RUNTIME_FIX,
+    UNNAMED_ADAPTER,
+    adapter_name,
+    adapter_names_itself,
+    is_software_adapter,
+    web_runtime_version,
+)
 from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.hardware.probing import browser_of, webnn_device_name
 from hwbench_pipeline.hardware.web_questions import BROWSER_FLAGS
@@ -106,7 +113,7 @@ class WebBackend:
             )
         browser = browser_of(self.hardware)
         if browser is None:
-            raise UnsupportedError("no browser is installed. Fix: install Chrome, Chromium or Edge")
+            raise UnsupportedError("no browser is installed. Fix: install Chrome, Chromium, Edge or Firefox")
         if web_runtime_version() is None:
             raise UnsupportedError(f"onnxruntime-web is not installed. Fix: {RUNTIME_FIX}")
         route = workload.route or TRACED
@@ -157,7 +164,8 @@ class WebSession:
         served = _served(export)
         try:
             self._server = self._open.enter_context(PageServer(served))
-            self._page = self._open.enter_context(BrowserPage(browser, _FLAGS))
+            self._page = page_in(browser, _FLAGS)
+            self._open.enter_context(self._page)
             self._page.open(self._server.address)
             self._asked = self._request(workload, graph, served)
             made = self._page.call("open", self._asked)
@@ -261,7 +269,7 @@ class WebSession:
         """What ran the calls so far: the adapter or devices, dispatches of a call, and nodes by execution provider.
 
         The placement comes from a second session, made with the runtime's log and never timed. Raises `NotOnDeviceError`
-        where the processor that was asked for was given nothing to do.
+        where the processor that was asked for was given nothing to do, and `UnsupportedError` where it does not tell its name.
         """
         if self._is_counted and not self._n_dispatched:
             raise NotOnDeviceError(
@@ -279,10 +287,12 @@ class WebSession:
         options["page_memory_mb"] = "not told" if own_bytes is None else round(own_bytes / 1e6, 1)
         device_name = None
         if self._hardware == "webgpu":
-            adapter = told.get("adapter")
+            adapter = self._page.identified(told.get("adapter")) or {}
+            if not adapter_names_itself(adapter):
+                raise UnsupportedError(UNNAMED_ADAPTER)
             options["adapter"] = adapter
-            device_name = adapter_name(adapter or {})
-            if adapter is None or is_software_adapter(adapter):
+            device_name = adapter_name(adapter)
+            if is_software_adapter(adapter):
                 flags.append("software_adapter")
         used = told["webnn_devices"]
         if self._hardware == "webnn":
