@@ -61,7 +61,7 @@ _ADAPTER = """async () => {
   };
 }"""
 """What an adapter tells of itself; its names only to Firefox's own windows."""
-
+_PROCESS_OF_PAGE = "() => window.gBrowser.selectedBrowser.frameLoader.remoteTab?.osPid ?? null"
 _CPU_TYPE = "Cpu"
 
 
@@ -149,8 +149,10 @@ class Firefox:
         session = self._command("session.new", {"capabilities": {}}, START_TIMEOUT_S)
         self.version = str(session["capabilities"]["browserVersion"])
         self._command("session.subscribe", {"events": ["log.entryAdded"]}, START_TIMEOUT_S)
-        self._page = self._context("content")
-        self._window = self._context("chrome")
+        self._page = self._contexts("content")[0]["context"]
+        # a Firefox of before 2025 tells of no windows of its own
+        windows = [found for found in self._contexts("chrome") if found.get("moz:scope") == "chrome"]
+        self._window: str | None = windows[0]["context"] if windows else None
 
     def open(self, address: str) -> None:
         """Load a page and wait until it is complete. Raises `FirefoxError`."""
@@ -159,8 +161,7 @@ class Firefox:
         realms = self._command("script.getRealms", {"context": self._page, "type": "window"}, START_TIMEOUT_S)["realms"]
         # a realm ends with its page: of a page that died, Firefox would run a function in what it shows in its place
         self._realm = realms[0]["realm"]
-        shown = "() => window.gBrowser.selectedBrowser.frameLoader.remoteTab?.osPid ?? null"
-        self.page_pid = self._called({"context": self._window}, shown, None, START_TIMEOUT_S)
+        self.page_pid = self._asked_of_window(_PROCESS_OF_PAGE)
 
     def call(self, function: str, argument: object = None, *, timeout_s: float | None = None) -> Any:
         """What a JavaScript function gives in the page; argument and answer travel as JSON.
@@ -174,7 +175,7 @@ class Firefox:
         no adapter, or the window's differs from the page's in anything that both are told.
         """
         of_page = self.call(_ADAPTER, timeout_s=START_TIMEOUT_S)
-        of_window = self._called({"context": self._window}, _ADAPTER, None, START_TIMEOUT_S)
+        of_window = self._asked_of_window(_ADAPTER)
         if of_page is None or of_window is None or of_page["told"] != of_window["told"]:
             return None
         return {name: of_window[name] for name in ("name", "driver", "type", "backend")}
@@ -210,10 +211,16 @@ class Firefox:
             time.sleep(_POLL_S)
         raise FirefoxError(f"it did not listen for WebDriver BiDi within {START_TIMEOUT_S:g} s")
 
-    def _context(self, scope: str) -> str:
+    def _contexts(self, scope: str) -> list[dict[str, Any]]:
         asked = {"maxDepth": 0, "moz:scope": scope}
-        contexts = self._command("browsingContext.getTree", asked, START_TIMEOUT_S)["contexts"]
-        return str(contexts[0]["context"])
+        contexts: list[dict[str, Any]] = self._command("browsingContext.getTree", asked, START_TIMEOUT_S)["contexts"]
+        return contexts
+
+    def _asked_of_window(self, function: str) -> Any:
+        """What a function gives in Firefox's own window; None where nobody may ask it."""
+        if self._window is None:
+            return None
+        return self._called({"context": self._window}, function, None, START_TIMEOUT_S)
 
     def _called(self, target: Mapping[str, str], function: str, argument: object, timeout_s: float | None) -> Any:
         asked = {

@@ -359,7 +359,7 @@ def _probe_webgpu(answers: _Answers) -> None:
     if adapter is None:
         error = answer["webgpu"]["error"]
         answers.note("navigator.gpu.requestAdapter()", error)
-        answers.reason = f"the browser offers no WebGPU adapter: {error}"
+        answers.reason = f"the browser offers no WebGPU adapter: {error}{_adapter_fix(answers)}"
         return
     is_fallback = str(adapter["is_fallback"]).lower()
     answers.note("navigator.gpu.requestAdapter()", f"{adapter_words(adapter)}, isFallbackAdapter {is_fallback}")
@@ -372,6 +372,14 @@ def _probe_webgpu(answers: _Answers) -> None:
     answers.device_name = adapter_name(adapter)
     answers.is_software = answers.computes_on_host_cpu = is_software_adapter(adapter)
     _note_runtime(answers)
+
+
+def _adapter_fix(answers: _Answers) -> str:
+    """Chromium brings a GPU in software and Firefox does not, so what is missing there can be named."""
+    browser = answers.browser or _usual_browser()
+    if sys.platform != "linux" or browser is None or not is_firefox(browser):
+        return ""
+    return ". Fix: install the GPU's Vulkan driver, which Firefox needs on Linux (Mesa's mesa-vulkan-drivers has one in software too)"
 
 
 def _probe_webnn(answers: _Answers) -> None:
@@ -389,7 +397,9 @@ def _probe_webnn(answers: _Answers) -> None:
         for error in dict.fromkeys(errors.values()):
             devices = ", ".join(device for device, its_error in errors.items() if its_error == error)
             answers.note(f"a WebNN graph for {devices}", error or "right")
-        answers.reason = f"the browser computes no WebNN graph: {shortened(next(iter(errors.values())) or '')}"
+        answers.reason = (
+            f"the browser computes no WebNN graph: {shortened(next(iter(errors.values())) or '').rstrip('.')}"
+        )
         if working:
             answers.reason = None
             answers.browser = browser

@@ -116,7 +116,7 @@ def sweep(server: PageServer, page: Page, seconds: float, n_rounds: int) -> Kern
     sound = recording(seconds)
     asked, _ = _request(sound)
     expected = log_mel(sound)
-    adapter = page.identified(page.call("prepareKernels", asked)) or {}
+    adapter = dict(page.identified(page.call("prepareKernels", asked)) or {})
     errors = {}
     for name in asked["variants"]:
         page.call("kernelOutput", name)

@@ -7,6 +7,7 @@ Belongs here: what its answers and deaths mean for a row. Does not belong here: 
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -37,6 +38,9 @@ _UNTIL_READY = """(longest_ms) => new Promise((resolve, reject) => {
     : performance.now() > late ? reject(new Error("its script is not ready")) : setTimeout(look, 20);
   look();
 })"""
+
+_LOG_WAIT_S = 1.0
+"""Firefox may tell of the page before it has written to its log what ended it."""
 
 
 class FirefoxPage:
@@ -101,10 +105,15 @@ class FirefoxPage:
         return None if adapter is None else with_names(adapter, self._firefox.named_adapter())
 
     def _cause_of_the_tab(self) -> str:
-        log = self._firefox.log()
         ended = f"process {self._firefox.page_pid} exited on signal "
-        number = next((line.partition(ended)[2].partition(":")[0] for line in log if ended in line), "")
-        return memory_words(log) or (f": it was ended by {_signal_name(int(number))}" if number.isdigit() else NO_CAUSE)
+        deadline = time.monotonic() + _LOG_WAIT_S
+        while True:
+            log = self._firefox.log()
+            numbers = [line.partition(ended)[2].partition(":")[0] for line in log if ended in line]
+            cause = memory_words(log) or (f": it was ended by {_signal_name(int(numbers[0]))}" if numbers else None)
+            if cause is not None or time.monotonic() > deadline:
+                return cause or NO_CAUSE
+            time.sleep(0.05)
 
     def _cause_of_the_browser(self) -> str:
         status = self._firefox.exit_status()
