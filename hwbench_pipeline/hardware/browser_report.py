@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hwbench_pipeline.hardware.asking import NoAnswerError
-from hwbench_pipeline.hardware.browsers import adapter_words, installed_browsers, is_firefox
+from hwbench_pipeline.hardware.browsers import adapter_names_itself, adapter_words, installed_browsers, is_firefox
 from hwbench_pipeline.hardware.probing import WEB_PLATFORMS, browser_answer, browser_of, probe_in
 
 COLUMNS = (
@@ -46,7 +46,7 @@ def _told(browser: Path) -> dict[str, Any]:
     if isinstance(answer, NoAnswerError):
         return {**row, "no_answer": probe_in("wasm", browser).reason}
     adapter = answer["webgpu"].get("adapter")
-    if adapter is not None:
+    if adapter is not None and adapter_names_itself(adapter):
         row["webgpu_adapter"] = adapter_words(adapter)
         row["webgpu_adapter_named_by"] = adapter.get("named_by", "the adapter itself")
         row["webgpu_is_software"] = probe_in("webgpu", browser).is_software
