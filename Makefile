@@ -16,7 +16,7 @@ export TRANSFORMERS_OFFLINE := 1
 
 .DEFAULT_GOAL := help
 WEB := hwbench_pipeline/bench/backends/web
-.PHONY: help demo ui test lint docs catalog bench browser webnn clean
+.PHONY: help demo ui test lint docs catalog bench browser firefox webnn clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
@@ -37,6 +37,9 @@ browser: $(VENV)/.pipeline ## A browser for the web platforms and the UI test, i
 	@sh scripts/ensure_browser.sh $(BIN)/python
 	@sh scripts/ensure_web_runtime.sh $(WEB)/page
 
+firefox: $(VENV)/.pipeline ## Firefox, if this machine has none: HWBENCH_BROWSER=/usr/bin/firefox-esr measures in it
+	@sh scripts/ensure_browser.sh $(BIN)/python firefox
+
 webnn: $(VENV)/.pipeline ## A Chromium that is built with WebNN (npm's @sparticuz/chromium, 65 MB), where the usual browser has none
 	npm ci --prefix $(WEB)/webnn_browser --ignore-scripts --no-audit --no-fund
 	node $(WEB)/webnn_browser/unpack.mjs
@@ -52,7 +55,7 @@ ui: $(VENV)/.pipeline $(LOCAL_INSTANCE)/dagster.yaml ## The Dagster UI on http:/
 	@$(BIN)/python -W ignore -m hwbench_pipeline.orchestration.partitions
 	$(BIN)/dagster dev -w workspace.yaml --host 127.0.0.1 --port 3000
 
-test: $(VENV)/.dev browser ## The whole test suite
+test: $(VENV)/.dev browser firefox ## The whole test suite
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy

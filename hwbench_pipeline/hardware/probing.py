@@ -7,6 +7,7 @@ questions that run in processes of their own (`*_questions`), and measured peaks
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform as host
 import shutil
 import subprocess
@@ -22,11 +23,15 @@ from hwbench_pipeline.hardware.asking import NoAnswerError, answer_of, shortened
 from hwbench_pipeline.hardware.browsers import (
     BROWSER_VARIABLE,
     RUNTIME_FIX,
+    UNNAMED_ADAPTER,
     BrowserSettingError,
     adapter_name,
+    adapter_names_itself,
     adapter_words,
     browser_built_with_webnn,
     find_browser,
+    find_firefox,
+    is_firefox,
     is_software_adapter,
     web_runtime_version,
 )
@@ -36,6 +41,8 @@ from hwbench_pipeline.hardware.plugins import Plugin
 from hwbench_pipeline.hardware.torch_questions import precisions_that_run
 
 BROWSER_TIMEOUT_S = 20.0
+FIREFOX_TIMEOUT_S = 60.0
+"""It makes a profile first: eight seconds on a machine of two busy cores."""
 RUNTIME_TIMEOUT_S = 60.0
 """For torch and OpenVINO in a process of their own: importing them on a loaded machine takes most of it."""
 TOOL_TIMEOUT_S = 10.0
@@ -46,7 +53,7 @@ OPENVINO_DEVICE = "CPU"
 _OPENVINO_PRECISIONS = {"FP32": "fp32", "BF16": "bf16", "FP16": "fp16"}
 _COMPRESSED_PRECISIONS = ("int8", "int4")
 """Of the weights alone, which nncf makes; what integers a device says it computes in is another question."""
-_WEB_PLATFORMS = ("webnn", "webgpu", "wasm")
+WEB_PLATFORMS = ("webnn", "webgpu", "wasm")
 _WEB_PRECISIONS = ("fp32",)
 """What the page runs so far."""
 
@@ -122,7 +129,7 @@ def probe(key: str, *, refresh: bool = False) -> Probe:
     with _probing:
         if refresh:
             _probes.pop(key, None)
-            if key in _WEB_PLATFORMS:
+            if key in WEB_PLATFORMS:
                 _browser_answers.clear()
         if key not in _probes:
             found = _probe_now(key)
@@ -147,9 +154,15 @@ def usual_keys() -> list[str]:
     return [found.key for found in probe_all() if found.is_available and not found.is_software]
 
 
-def _probe_now(key: str) -> Probe:
+def probe_in(key: str, browser: Path) -> Probe:
+    """What a web platform answers in one browser, whichever is the usual one; see `probe`."""
+    with _probing:
+        return _probe_now(key, browser)
+
+
+def _probe_now(key: str, browser: Path | None = None) -> Probe:
     platform = platform_of(key)
-    answers = _Answers(key, [])
+    answers = _Answers(key, [], browser=browser)
     try:
         if platform.plugin is None:
             _PROBE_OF[key](answers)
@@ -346,18 +359,24 @@ def _probe_openvino(answers: _Answers) -> None:
 def _probe_webgpu(answers: _Answers) -> None:
     answer = _ask_browser(answers)
     if answer is not None:
-        _note_adapter(answer, answers)
+        _note_adapter(answer, answers, fix=_adapter_fix(answers))
 
 
-def _note_adapter(answer: Mapping[str, Any], answers: _Answers) -> None:
+def _note_adapter(answer: Mapping[str, Any], answers: _Answers, *, fix: str = "") -> None:
     adapter = answer["webgpu"].get("adapter")
     if adapter is None:
         error = answer["webgpu"]["error"]
         answers.note("navigator.gpu.requestAdapter()", error)
-        answers.reason = f"the browser offers no WebGPU adapter: {error}"
+        answers.reason = f"the browser offers no WebGPU adapter: {error}{fix}"
         return
     is_fallback = str(adapter["is_fallback"]).lower()
     answers.note("navigator.gpu.requestAdapter()", f"{adapter_words(adapter)}, isFallbackAdapter {is_fallback}")
+    if "named_by" in adapter:
+        answers.note("its name is told by", adapter["named_by"])
+    if not adapter_names_itself(adapter):
+        answers.absence = "unsupported"
+        answers.reason = UNNAMED_ADAPTER
+        return
     answers.device_name = adapter_name(adapter)
     answers.is_software = answers.computes_on_host_cpu = is_software_adapter(adapter)
     _note_runtime(answers)
@@ -390,11 +409,21 @@ def visitor_probe(key: str, told: Mapping[str, Any], *, machine: str) -> Probe:
     return _as_probe(answers)
 
 
+def _adapter_fix(answers: _Answers) -> str:
+    """Chromium brings a GPU in software and Firefox does not, so what is missing there can be named."""
+    browser = answers.browser or _usual_browser()
+    if sys.platform != "linux" or browser is None or not is_firefox(browser):
+        return ""
+    return ". Fix: install the GPU's Vulkan driver, which Firefox needs on Linux (Mesa's mesa-vulkan-drivers has one in software too)"
+
+
 def _probe_webnn(answers: _Answers) -> None:
     answer: dict[str, Any] | None = None
     working: list[str] = []
-    further = browser_built_with_webnn()
-    for browser in (None, further) if further else (None,):
+    browsers = [answers.browser]
+    if answers.browser is None and (further := browser_built_with_webnn()):
+        browsers.append(further)
+    for browser in browsers:
         answer = _ask_browser(answers, browser)
         if answer is None:
             continue
@@ -403,16 +432,17 @@ def _probe_webnn(answers: _Answers) -> None:
         for error in dict.fromkeys(errors.values()):
             devices = ", ".join(device for device, its_error in errors.items() if its_error == error)
             answers.note(f"a WebNN graph for {devices}", error or "right")
-        answers.reason = f"the browser computes no WebNN graph: {shortened(next(iter(errors.values())) or '')}"
+        answers.reason = (
+            f"the browser computes no WebNN graph: {shortened(next(iter(errors.values())) or '').rstrip('.')}"
+        )
         if working:
             answers.reason = None
             answers.browser = browser
             break
     if not working or answer is None:
         if answer is not None:
-            answers.reason = (
-                f"{answers.reason}. Fix: `make webnn`, or set {BROWSER_VARIABLE} to a browser built with WebNN"
-            )
+            set_already = f"unset {BROWSER_VARIABLE} and " if os.environ.get(BROWSER_VARIABLE) else ""
+            answers.reason = f"{answers.reason}. Fix: {set_already}`make webnn`, or set {BROWSER_VARIABLE} to a browser built with WebNN"
         return
     used = answer["webnn_devices"][working[0]]
     answers.note("its devices", ", ".join(used) if used else "not told")
@@ -453,35 +483,48 @@ def browser_of(key: str) -> Path | None:
     Raises `BrowserSettingError`.
     """
     chosen = probe(key).browser if key == "webnn" else None
-    return chosen or find_browser()
+    return chosen or _usual_browser()
+
+
+def browser_answer(browser: Path) -> dict[str, Any] | NoAnswerError:
+    """What a browser answered to `web_questions`, or why it did not; one visit serves all web platforms."""
+    place = str(browser)
+    if place not in _browser_answers:
+        timeout_s = FIREFOX_TIMEOUT_S if is_firefox(browser) else BROWSER_TIMEOUT_S
+        try:
+            _browser_answers[place] = answer_of("web_questions", place, timeout_s=timeout_s)
+        except NoAnswerError as error:
+            _browser_answers[place] = error
+    return _browser_answers[place]
+
+
+def _usual_browser() -> Path | None:
+    return find_browser() or find_firefox()
 
 
 def _ask_browser(answers: _Answers, browser: Path | None = None) -> dict[str, Any] | None:
-    """A browser's answers, the usual one's by default, or None with the reason set; one visit serves all web platforms."""
+    """A browser's answers, by default those of the one that the probe is of, or None with the reason set."""
     try:
-        browser = browser or find_browser()
+        browser = browser or answers.browser or _usual_browser()
     except BrowserSettingError as error:
-        answers.note(BROWSER_VARIABLE, "no executable file")
+        answers.note(error.variable, "no executable file of it")
         answers.reason = str(error)
         return None
     answers.note("browser", browser or "none")
     if browser is None:
         answers.reason = (
-            "no browser: neither Chrome, Chromium nor Edge is on PATH or in its usual place. Fix: install one, or set "
-            f"{BROWSER_VARIABLE} to its executable"
+            "no browser: neither Chrome, Chromium, Edge nor Firefox is on PATH or in its usual place. Fix: install one, or "
+            f"set {BROWSER_VARIABLE} to its executable"
         )
         return None
-    if importlib.util.find_spec("playwright") is None:
-        answers.note("import playwright", "not installed")
-        answers.reason = "playwright, which drives the browser, is not installed. Fix: pip install playwright, or the extra [pipeline]"
+    driver = "websockets" if is_firefox(browser) else "playwright"
+    if importlib.util.find_spec(driver) is None:
+        answers.note(f"import {driver}", "not installed")
+        answers.reason = (
+            f"{driver}, which drives the browser, is not installed. Fix: pip install {driver}, or the extra [pipeline]"
+        )
         return None
-    place = str(browser)
-    if place not in _browser_answers:
-        try:
-            _browser_answers[place] = answer_of("web_questions", place, timeout_s=BROWSER_TIMEOUT_S)
-        except NoAnswerError as error:
-            _browser_answers[place] = error
-    answer = _browser_answers[place]
+    answer = browser_answer(browser)
     if isinstance(answer, NoAnswerError):
         answers.absence = "failed"
         answers.note("opening it headless", answer)

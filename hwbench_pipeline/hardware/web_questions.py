@@ -1,4 +1,4 @@
-"""What a headless browser answers about WebGPU and WebNN; run as a process by `asking`.
+"""What a headless browser answers about WebGPU, WebNN and WebAssembly; run as a process by `asking`.
 
 Belongs here: the one visit to a page that asks. Does not belong here: what the answer means (`probing`), and
 measuring in the browser.
@@ -10,8 +10,11 @@ import http.server
 import os
 import sys
 import threading
+from pathlib import Path
 
 from hwbench_pipeline.hardware.asking import print_answer
+from hwbench_pipeline.hardware.browsers import is_firefox
+from hwbench_pipeline.hardware.firefox import Firefox, with_names
 
 BROWSER_FLAGS = ("--enable-unsafe-webgpu", "--enable-features=WebMachineLearningNeuralNetwork")
 """Without the first, Chromium on Linux offers no adapter; without the second it has no navigator.ml."""
@@ -19,7 +22,10 @@ BROWSER_FLAGS = ("--enable-unsafe-webgpu", "--enable-features=WebMachineLearning
 PAGE_TIMEOUT_MS = 15_000
 
 QUESTIONS = """async () => {
-  const answer = {secure_context: isSecureContext, webgpu: {}, webnn: {}, webnn_devices: {}};
+  const answer = {
+    secure_context: isSecureContext, cross_origin_isolated: crossOriginIsolated, webgpu: {}, webnn: {}, webnn_devices: {},
+    wasm_threads: hasThreads(), wasm_simd: hasSimd(),
+  };
   if (!navigator.gpu) answer.webgpu.error = "navigator.gpu is undefined";
   else try {
     const adapter = await navigator.gpu.requestAdapter({powerPreference: "high-performance"});
@@ -40,6 +46,22 @@ QUESTIONS = """async () => {
   }
   return answer;
 
+  // A module with the start of all modules, and: a function () -> v128 of `i32.const 0; i8x16.splat`
+  function hasSimd() {
+    return WebAssembly.validate(new Uint8Array([
+      0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 8, 1, 6, 0, 65, 0, 253, 15, 11,
+    ]));
+  }
+
+  // Memory that several threads share, and that another thread may really be sent.
+  function hasThreads() {
+    try {
+      const {buffer} = new WebAssembly.Memory({initial: 1, maximum: 1, shared: true});
+      new MessageChannel().port1.postMessage(buffer);
+      return buffer instanceof SharedArrayBuffer;
+    } catch { return false; }
+  }
+
   // A context alone proves nothing: two matrices are multiplied, and the product is compared.
   async function multiply(deviceType) {
     const context = await navigator.ml.createContext({deviceType});
@@ -59,11 +81,16 @@ QUESTIONS = """async () => {
 
 
 class _EmptyPage(http.server.BaseHTTPRequestHandler):
-    """navigator.gpu and navigator.ml exist only in a secure context, which http://127.0.0.1 is and a data: URL is not."""
+    """navigator.gpu and navigator.ml exist only in a secure context, which http://127.0.0.1 is and a data: URL is not.
+
+    The headers are those of the measuring page, without which no page has threads.
+    """
 
     def do_GET(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Cross-Origin-Opener-Policy", "same-origin")
+        self.send_header("Cross-Origin-Embedder-Policy", "require-corp")
         self.end_headers()
         self.wfile.write(b"<!doctype html><title>hwbench</title>")
 
@@ -74,13 +101,19 @@ class _EmptyPage(http.server.BaseHTTPRequestHandler):
 def ask_browser(executable: str) -> dict[str, object]:
     """Open the browser headless and return its version with its answers to QUESTIONS.
 
-    Raises ImportError without playwright, playwright's Error when the browser does not start or answer.
+    Raises ImportError without what drives it (playwright, websockets for Firefox), playwright's Error or `FirefoxError` when
+    the browser does not start or answer.
     """
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _EmptyPage)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    address = f"http://127.0.0.1:{server.server_port}/"
+    return _ask_firefox(executable, address) if is_firefox(Path(executable)) else _ask_chromium(executable, address)
+
+
+def _ask_chromium(executable: str, address: str) -> dict[str, object]:
     from playwright.sync_api import sync_playwright
 
     is_root = hasattr(os, "geteuid") and os.geteuid() == 0
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _EmptyPage)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=executable,
@@ -89,10 +122,21 @@ def ask_browser(executable: str) -> dict[str, object]:
             timeout=PAGE_TIMEOUT_MS,
         )
         page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{server.server_port}/", timeout=PAGE_TIMEOUT_MS)
+        page.goto(address, timeout=PAGE_TIMEOUT_MS)
         answer: dict[str, object] = page.evaluate(QUESTIONS)
         answer["browser_version"] = browser.version
         browser.close()
+    return answer
+
+
+def _ask_firefox(executable: str, address: str) -> dict[str, object]:
+    with Firefox(Path(executable)) as firefox:
+        firefox.open(address)
+        answer: dict[str, object] = firefox.call(QUESTIONS, timeout_s=PAGE_TIMEOUT_MS / 1000)
+        webgpu = answer["webgpu"]
+        if isinstance(webgpu, dict) and "adapter" in webgpu:
+            webgpu["adapter"] = with_names(webgpu["adapter"], firefox.named_adapter())
+        answer["browser_version"] = firefox.version
     return answer
 
 

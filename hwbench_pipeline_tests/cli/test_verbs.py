@@ -23,6 +23,8 @@ from hwbench_pipeline.bench.engine import CellExecution
 from hwbench_pipeline.catalog.names import MODELS
 from hwbench_pipeline.cli import query
 from hwbench_pipeline.cli.output import json_rows, print_json, significant, table
+from hwbench_pipeline.hardware.browser_report import COLUMNS
+from hwbench_pipeline.hardware.browsers import installed_browsers
 from hwbench_pipeline.hardware.platforms import hardware_keys
 from hwbench_pipeline.legacy.batches import list_batches
 from hwbench_pipeline.schema.tables import (
@@ -160,6 +162,20 @@ def test_hardware(program):
         assert list(row) == document["columns"]
         assert row["is_available"] == (row["reason"] is None)
     assert document["rows"][0]["is_available"]
+
+
+@pytest.mark.skipif(not installed_browsers(), reason="no browser here (make browser)")
+def test_browsers(program):
+    called = program("hardware", "--browsers", "--json")
+    assert called.code == 0
+    document = called.document
+    assert document["columns"] == list(COLUMNS)
+    assert [row["path"] for row in document["rows"]] == [str(browser) for browser in installed_browsers()]
+    for row in document["rows"]:
+        assert list(row) == document["columns"]
+        assert (row["version"] is None) == (row["no_answer"] is not None)
+        for key in ("wasm", "webgpu", "webnn"):
+            assert (row[f"{key}_measured"] == "no") == (row[f"{key}_reason"] is not None)
 
 
 def test_models(call):

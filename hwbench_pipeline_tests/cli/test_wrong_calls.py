@@ -49,6 +49,7 @@ CALLS = [
     (("ingest",), "PATH…"),
     (("predict",), "--model"),
     (("coverage", "--jsn"), "--jsn"),
+    (("hardware", "--browsers", "--peaks"), "--browsers", "--peaks"),
     # models
     (("bench",), "--model", "--category", "--all-models", "none of them"),
     (("bench", "--model", "bert", "--all-models"), "--model and --all-models"),

@@ -25,6 +25,10 @@ def empty_machine(tmp_path, monkeypatch):
     monkeypatch.delenv(browsers.BROWSER_VARIABLE, raising=False)
     monkeypatch.setattr(browsers, "_LINUX_PLACES", (str(tmp_path / "opt" / "chrome"),))
     monkeypatch.setattr(browsers, "_MACOS_PLACES", (str(tmp_path / "opt" / "chrome"),))
+    monkeypatch.delenv(browsers.FIREFOX_VARIABLE, raising=False)
+    monkeypatch.setattr(browsers, "_FIREFOX_LINUX_PLACES", (str(tmp_path / "opt" / "firefox"),))
+    monkeypatch.setattr(browsers, "_FIREFOX_MACOS_PLACES", (str(tmp_path / "opt" / "firefox"),))
+    monkeypatch.setattr(browsers, "WEBNN_BROWSER_FOLDER", tmp_path / "webnn")
     return tmp_path
 
 
@@ -47,6 +51,68 @@ def test_a_wrong_variable_is_not_passed_over(empty_machine, monkeypatch):
     monkeypatch.setenv(browsers.BROWSER_VARIABLE, str(empty_machine / "nothing"))
     with pytest.raises(browsers.BrowserSettingError, match=r"HWBENCH_BROWSER=.*nothing is not an executable.*Fix:"):
         browsers.find_browser()
+
+
+def test_firefox_is_found_in_the_same_order(empty_machine, monkeypatch):
+    assert browsers.find_firefox() is None
+    installed = make_executable(empty_machine / "opt" / "firefox")
+    assert browsers.find_firefox() == installed
+    on_path = make_executable(empty_machine / "bin" / "firefox-esr")
+    assert browsers.find_firefox() == on_path
+    chosen = make_executable(empty_machine / "mine" / "firefox-nightly")
+    monkeypatch.setenv(browsers.FIREFOX_VARIABLE, str(chosen))
+    assert browsers.find_firefox() == chosen
+    assert browsers.find_browser() is None
+
+
+def test_a_wrong_firefox_is_not_passed_over(empty_machine, monkeypatch):
+    make_executable(empty_machine / "bin" / "firefox")
+    monkeypatch.setenv(browsers.FIREFOX_VARIABLE, str(empty_machine / "nothing"))
+    with pytest.raises(browsers.BrowserSettingError, match=r"HWBENCH_FIREFOX=.*nothing is not an executable.*Fix:"):
+        browsers.find_firefox()
+    monkeypatch.setenv(browsers.FIREFOX_VARIABLE, str(make_executable(empty_machine / "chrome")))
+    with pytest.raises(browsers.BrowserSettingError, match=r"HWBENCH_FIREFOX=.*chrome is not Firefox.*Fix:"):
+        browsers.find_firefox()
+
+
+def test_firefox_is_known_by_its_name_where_it_links_to_and_what_lies_beside_it(tmp_path):
+    named = make_executable(tmp_path / "usr" / "firefox-esr")
+    link = tmp_path / "browser"
+    link.symlink_to(named)
+    renamed = make_executable(tmp_path / "fork" / "fox")
+    assert [browsers.is_firefox(path) for path in (named, link, renamed)] == [True, True, False]
+    (tmp_path / "fork" / "application.ini").write_text("[App]\n")
+    assert browsers.is_firefox(renamed)
+    assert not browsers.is_firefox(make_executable(tmp_path / "chromium"))
+
+
+def test_every_browser_is_listed_once_and_the_usual_one_first(empty_machine, monkeypatch):
+    assert browsers.installed_browsers() == []
+    chrome = make_executable(empty_machine / "opt" / "google" / "chrome")
+    (empty_machine / "bin" / "google-chrome").symlink_to(chrome)
+    (empty_machine / "bin" / "google-chrome-stable").symlink_to(chrome)
+    edge = make_executable(empty_machine / "bin" / "msedge")
+    built = make_executable(empty_machine / "webnn" / "chromium")
+    firefox = make_executable(empty_machine / "bin" / "firefox")
+    found = browsers.installed_browsers()
+    assert [path.resolve() for path in found] == [chrome, edge, built, firefox]
+    chosen = make_executable(empty_machine / "mine" / "firefox-nightly")
+    monkeypatch.setenv(browsers.BROWSER_VARIABLE, str(chosen))
+    assert [path.resolve() for path in browsers.installed_browsers()] == [chosen, chrome, edge, built]
+    monkeypatch.setenv(browsers.FIREFOX_VARIABLE, str(firefox))
+    assert browsers.installed_browsers()[-1] == firefox
+
+
+@pytest.mark.parametrize(
+    ("told", "does"),
+    [
+        ({"vendor": "", "architecture": "", "device": "", "description": "", "is_fallback": True}, False),
+        ({}, False),
+        ({"vendor": "", "description": "llvmpipe"}, True),
+    ],
+)
+def test_whether_an_adapter_names_itself(told, does):
+    assert browsers.adapter_names_itself(told) == does
 
 
 ADAPTER = {"vendor": "google", "architecture": "swiftshader", "device": "", "description": "", "is_fallback": True}

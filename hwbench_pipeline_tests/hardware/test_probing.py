@@ -15,7 +15,7 @@ from hwbench_pipeline.hardware import probing
 from hwbench_pipeline.hardware.asking import NoAnswerError, answer_of
 from hwbench_pipeline.hardware.browsers import BROWSER_VARIABLE, find_browser, web_runtime_version
 from hwbench_pipeline.hardware.platforms import UnknownHardwareError, hardware_keys
-from hwbench_pipeline.hardware.probing import browser_of, probe, probe_all
+from hwbench_pipeline.hardware.probing import browser_of, probe, probe_all, probe_in
 from hwbench_pipeline.hardware.rows import hardware_rows
 from hwbench_pipeline.schema.tables.catalog import CORE_HARDWARE
 from hwbench_pipeline.schema.validation import require_valid
@@ -132,6 +132,7 @@ def test_an_answer_is_kept_until_a_refresh_is_wanted(fresh):
 @pytest.mark.parametrize("key", ["webnn", "webgpu", "wasm"])
 def test_no_browser_is_the_reason(fresh, monkeypatch, key):
     monkeypatch.setattr(probing, "find_browser", lambda: None)
+    monkeypatch.setattr(probing, "find_firefox", lambda: None)
     monkeypatch.setattr(probing, "browser_built_with_webnn", lambda: None)
     found = probe(key)
     assert not found.is_available
@@ -143,6 +144,12 @@ def test_no_playwright_is_the_reason(fresh, monkeypatch, tmp_path):
     monkeypatch.setattr(probing, "find_browser", lambda: tmp_path / "chrome")
     monkeypatch.setattr(probing.importlib.util, "find_spec", lambda name: None)
     assert "playwright, which drives the browser, is not installed" in probe("webgpu").reason
+
+
+def test_no_websockets_is_the_reason_in_firefox(fresh, monkeypatch, tmp_path):
+    monkeypatch.setattr(probing, "find_browser", lambda: tmp_path / "firefox")
+    monkeypatch.setattr(probing.importlib.util, "find_spec", lambda name: None)
+    assert "websockets, which drives the browser, is not installed" in probe("wasm").reason
 
 
 def test_a_wrong_browser_setting_is_the_reason(fresh, monkeypatch, tmp_path):
@@ -183,7 +190,7 @@ def test_a_browser_that_does_not_start_is_the_reason_for_both_web_platforms(fres
 def web_answer(adapter, webnn_error):
     devices = ("cpu", "gpu", "npu")
     return {
-        "webgpu": {"adapter": adapter},
+        "webgpu": {"adapter": adapter} if adapter else {"error": "requestAdapter() gave null"},
         "webnn": dict.fromkeys(devices, webnn_error),
         "webnn_devices": {} if webnn_error else {key: ["gpu"] for key in devices},
         "browser_version": "1.2.3",
@@ -211,6 +218,41 @@ def test_a_real_gpu_in_the_browser_is_available_under_its_own_name(answering):
     assert (webgpu.is_available, webgpu.device_name, webgpu.is_software) == (True, "nvidia hopper", False)
     assert not webgpu.computes_on_host_cpu
     assert (webnn.is_available, webnn.device_name, webnn.computes_on_host_cpu) == (True, "WebNN (gpu)", False)
+
+
+def test_an_adapter_without_a_name_is_measured_nowhere(answering):
+    answering["chrome"] = web_answer(dict.fromkeys(NVIDIA, "") | {"is_fallback": False}, None)
+    found = probe("webgpu")
+    assert (found.is_available, found.absence, found.device_name) == (False, "unsupported", None)
+    assert "its adapter tells neither vendor, architecture, device nor description" in found.reason
+    assert f"Fix: set {BROWSER_VARIABLE}" in found.reason
+
+
+def test_a_machine_with_firefox_alone_is_measured_in_it(answering, monkeypatch, tmp_path):
+    monkeypatch.setattr(probing, "find_browser", lambda: None)
+    monkeypatch.setattr(probing, "find_firefox", lambda: tmp_path / "firefox")
+    monkeypatch.setattr(probing, "browser_built_with_webnn", lambda: None)
+    named = dict.fromkeys(NVIDIA, "") | {
+        "description": "NVIDIA H200",
+        "named_by": "its own window",
+        "is_fallback": False,
+    }
+    answering["firefox"] = web_answer(named, "navigator.ml is undefined")
+    webgpu, webnn = probe("webgpu"), probe("webnn")
+    assert (webgpu.is_available, webgpu.device_name, webgpu.is_software) == (True, "NVIDIA H200", False)
+    assert "its name is told by: its own window" in webgpu.probe
+    assert (webnn.is_available, webnn.absence) == (False, "no_hardware")
+    assert "navigator.ml is undefined" in webnn.reason
+    assert browser_of("wasm") == tmp_path / "firefox"
+
+
+def test_a_probe_in_one_browser_says_nothing_of_the_others(answering, tmp_path):
+    answering["chrome"] = web_answer(NVIDIA, None)
+    answering["other"] = web_answer(None, "NotSupportedError: no")
+    for found in (probe_in("webnn", tmp_path / "other"), probe_in("webgpu", tmp_path / "other")):
+        assert not found.is_available
+        assert f"browser: {tmp_path / 'other'}" in found.probe
+    assert probe("webnn").is_available
 
 
 def test_the_browser_for_webnn_is_chosen_by_what_it_computes(answering, tmp_path):

@@ -22,7 +22,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from hwbench_pipeline.hardware.browsers import find_browser
+from hwbench_pipeline.hardware.browsers import find_browser, is_firefox
 from hwbench_pipeline.hardware.host_lock import HOST_LOCK_VARIABLE
 from hwbench_pipeline.orchestration.demo import INSTANCE_SETTINGS
 from hwbench_pipeline.orchestration.partitions import cell_of
@@ -123,7 +123,7 @@ def end(process):
 @pytest.fixture(scope="module")
 def browser_path():
     path = find_browser()
-    if path is None:
+    if path is None or is_firefox(path):  # which Playwright does not drive
         pytest.skip(
             "no Chrome, Chromium or Edge on this machine; `make browser` fetches one, HWBENCH_BROWSER names one"
         )

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from hwbench_pipeline.bench.backends.web.browser import BrowserPage
+from hwbench_pipeline.bench.backends.web.pages import OwnPage
 from hwbench_pipeline.bench.backends.web.serving import PageServer
 from hwbench_pipeline.bench.web_experiments.comparing import samples_in_turns
 from hwbench_pipeline.catalog.sound import rising_tone
@@ -108,7 +108,7 @@ class WrongKernelNotFoundError(Exception):
     """The planted wrong kernel gave right values: nothing that this experiment says is worth anything."""
 
 
-def sweep(server: PageServer, page: BrowserPage, seconds: float, n_rounds: int) -> KernelSamples:
+def sweep(server: PageServer, page: OwnPage, seconds: float, n_rounds: int) -> KernelSamples:
     """Run every size in turns on a sound of so many seconds, after comparing each with numpy.
 
     `server` has to serve `files_for(seconds)`. Raises `PageError`, and `WrongKernelNotFoundError`.
@@ -116,7 +116,7 @@ def sweep(server: PageServer, page: BrowserPage, seconds: float, n_rounds: int) 
     sound = recording(seconds)
     asked, _ = _request(sound)
     expected = log_mel(sound)
-    adapter = page.call("prepareKernels", asked)
+    adapter = dict(page.identified(page.call("prepareKernels", asked)) or {})
     errors = {}
     for name in asked["variants"]:
         page.call("kernelOutput", name)

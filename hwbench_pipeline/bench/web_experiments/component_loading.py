@@ -12,7 +12,7 @@ import torch
 
 from hwbench_pipeline.bench.backends.onnx_store import MODEL_FILE, kept_export
 from hwbench_pipeline.bench.backends.web.backend import RUNTIMES, WebBackend
-from hwbench_pipeline.bench.backends.web.browser import BrowserPage
+from hwbench_pipeline.bench.backends.web.pages import OwnPage
 from hwbench_pipeline.bench.plan import WEB_VARIANTS
 from hwbench_pipeline.bench.web_experiments.comparing import samples_in_turns
 from hwbench_pipeline.catalog.building import build_model
@@ -42,7 +42,7 @@ def files_of(size: str) -> dict[str, Path | bytes]:
     return served
 
 
-def compare(page: BrowserPage, hardware: str, n_rounds: int) -> dict[str, list[float]]:
+def compare(page: OwnPage, hardware: str, n_rounds: int) -> dict[str, list[float]]:
     """Milliseconds until all components are ready, by variant. The page's server has to serve `files_of`. Raises `PageError`."""
     runtime = RUNTIMES[hardware, WEB_VARIANTS[hardware][0]]
     asked = {

@@ -16,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from hwbench_pipeline.bench.backends.web.backend import NotOnDeviceError
-from hwbench_pipeline.bench.backends.web.browser import BrowserPage, PageError
+from hwbench_pipeline.bench.backends.web.browser import PageError
+from hwbench_pipeline.bench.backends.web.pages import OwnPage, page_in
 from hwbench_pipeline.bench.backends.web.serving import PageServer
 from hwbench_pipeline.bench.judging import WrongOutputError
 from hwbench_pipeline.bench.web_experiments import audio_kernel, component_loading, shader_compilation
@@ -252,14 +253,14 @@ class _Opened:
     """An experiment's page with its server, and what else the machine did while it was open, known once it is closed."""
 
     server: PageServer
-    page: BrowserPage
+    page: OwnPage
     others: OthersMeter
 
 
 @contextmanager
 def _opened(hardware: str, files: Mapping[str, Path | bytes]) -> Iterator[_Opened]:
     browser = _browser(hardware)
-    with PageServer(files) as server, BrowserPage(browser, BROWSER_FLAGS) as page, OthersMeter() as others:
+    with PageServer(files) as server, page_in(browser, BROWSER_FLAGS) as page, OthersMeter() as others:
         page.open(f"{server.address}{_PAGE}")
         yield _Opened(server, page, others)
 

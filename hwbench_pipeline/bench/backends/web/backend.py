@@ -1,7 +1,7 @@
 """Models in a browser's page by onnxruntime-web: the session that the engine measures, and the proof of what ran it.
 
 Belongs here: what is asked of the page, and what its answers mean. Does not belong here: bytes and headers (`serving`),
-processes and their deaths (`browser`), or the export (`bench.backends.onnx_files`).
+processes and their deaths (`browser`, `firefox`), or the export (`bench.backends.onnx_files`).
 """
 
 from __future__ import annotations
@@ -13,20 +13,27 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 
 from hwbench_pipeline.bench.backends.onnx_store import MODEL_FILE, KeptExport, kept_export
 from hwbench_pipeline.bench.backends.protocol import Evidence, Session, SessionFacts, Workload
-from hwbench_pipeline.bench.backends.web.browser import BrowserMemory, BrowserPage
+from hwbench_pipeline.bench.backends.web.pages import Page, page_in
 from hwbench_pipeline.bench.backends.web.serving import PageServer
 from hwbench_pipeline.bench.judging import Array
 from hwbench_pipeline.bench.memory import CALLS, PeakMemory
 from hwbench_pipeline.bench.plan import WEB_VARIANTS
 from hwbench_pipeline.catalog.exporting import ROUTES, TRACED, Graph, computed_outside, graph_inputs
-from hwbench_pipeline.hardware.browsers import RUNTIME_FIX, adapter_name, is_software_adapter, web_runtime_version
+from hwbench_pipeline.hardware.browsers import (
+    RUNTIME_FIX,
+    UNNAMED_ADAPTER,
+    adapter_name,
+    adapter_names_itself,
+    is_software_adapter,
+    web_runtime_version,
+)
 from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.hardware.probing import browser_of, webnn_device_name
 from hwbench_pipeline.hardware.web_questions import BROWSER_FLAGS
@@ -74,30 +81,6 @@ RUNTIMES: Mapping[tuple[str, str], Runtime] = {
     ("webnn", "webnn-npu"): Runtime("ort.all.min.mjs", "webnn", "npu"),
 }
 """By hardware key and variant. The native WebGPU provider is ONNX Runtime's own in C++, JSEP the older one in JavaScript."""
-
-
-class Page(Protocol):
-    """A page with the functions of `page/session.js`: in a browser that was started for it, or in a visitor's.
-
-    `n_threads` is what the runtime may use there, `is_remote` says that another computer runs it.
-    """
-
-    console: list[str]
-    n_threads: int
-    is_remote: bool
-
-    @property
-    def browser(self) -> str:
-        """The browser's name and version."""
-        ...
-
-    def call(self, name: str, argument: object = None) -> Any:
-        """What a function of the page gives. Raises `PageError`, `ProgramFailedError`."""
-        ...
-
-    def memory(self) -> BrowserMemory | None:
-        """What the browser's processes hold; None where they are on another computer."""
-        ...
 
 
 Opener = Callable[[Mapping[str, Path | bytes]], AbstractContextManager[tuple[PageServer, Page]]]
@@ -293,7 +276,7 @@ class WebSession:
         """What ran the calls so far: the adapter or devices, dispatches of a call, and nodes by execution provider.
 
         The placement comes from a second session, made with the runtime's log and never timed. Raises `NotOnDeviceError`
-        where the processor that was asked for was given nothing to do.
+        where the processor that was asked for was given nothing to do, and `UnsupportedError` where it does not tell its name.
         """
         if self._is_counted and not self._n_dispatched:
             raise NotOnDeviceError(
@@ -311,10 +294,12 @@ class WebSession:
         options["page_memory_mb"] = "not told" if own_bytes is None else round(own_bytes / 1e6, 1)
         device_name = None
         if self._hardware == "webgpu":
-            adapter = told.get("adapter")
+            adapter = self._page.identified(told.get("adapter")) or {}
+            if not adapter_names_itself(adapter):
+                raise UnsupportedError(UNNAMED_ADAPTER)
             options["adapter"] = adapter
-            device_name = adapter_name(adapter or {})
-            if adapter is None or is_software_adapter(adapter):
+            device_name = adapter_name(adapter)
+            if is_software_adapter(adapter):
                 flags.append("software_adapter")
         used = told["webnn_devices"]
         if self._hardware == "webnn":
@@ -345,11 +330,11 @@ def _own_browser(hardware: str) -> Opener:
     """Opens pages in this host's browser for a platform. Raises `UnsupportedError` where there is none."""
     browser = browser_of(hardware)
     if browser is None:
-        raise UnsupportedError("no browser is installed. Fix: install Chrome, Chromium or Edge")
+        raise UnsupportedError("no browser is installed. Fix: install Chrome, Chromium, Edge or Firefox")
 
     @contextlib.contextmanager
     def opened(files: Mapping[str, Path | bytes]) -> Iterator[tuple[PageServer, Page]]:
-        with PageServer(files) as server, BrowserPage(browser, _FLAGS, n_threads=torch.get_num_threads()) as page:
+        with PageServer(files) as server, page_in(browser, _FLAGS, n_threads=torch.get_num_threads()) as page:
             page.open(server.address)
             yield server, page
 

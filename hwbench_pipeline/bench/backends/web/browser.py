@@ -1,17 +1,15 @@
-"""A headless browser with one page: started, asked to do things, and ended with all of its processes.
+"""A headless Chromium, Chrome or Edge with one page: started, asked to do things, and ended with all of its processes.
 
-Belongs here: everything that imports Playwright for measuring. Does not belong here: what the page is asked (`backend`), or
-where browsers lie (`hardware.browsers`).
+Belongs here: everything that imports Playwright for measuring, and what pages of all browsers share. Does not belong here:
+Firefox (`firefox`), what the page is asked (`backend`), or where browsers lie (`hardware.browsers`).
 """
 
 from __future__ import annotations
 
 import os
 import shlex
-import shutil
-import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,15 +18,17 @@ from typing import Any
 import psutil
 
 from hwbench_pipeline.bench.backends.protocol import ProgramFailedError
+from hwbench_pipeline.hardware.leash import leashed
 
 _LOG = "stderr.txt"
-_NO_DRIVER_CACHES = {"MESA_SHADER_CACHE_DISABLE": "1", "__GL_SHADER_DISK_CACHE": "0"}
+NO_DRIVER_CACHES = {"MESA_SHADER_CACHE_DISABLE": "1", "__GL_SHADER_DISK_CACHE": "0"}
 """A first inference compiles its shaders here as on a machine that never ran the model: drivers keep them beside the browser."""
 PAGE_TIMEOUT_MS = 30_000
 """For the browser to start and the empty page to load; what the page then does is watched from outside of the cell."""
 
-_MEMORY_WORDS = ("out of memory", "OOM (", "allocation failed", "could not allocate memory")
-"""By which Chromium's log and a page's errors tell that memory ran out."""
+MEMORY_WORDS = ("out of memory", "OOM (", "allocation failed", "could not allocate memory")
+"""By which a browser's log and a page's errors tell that memory ran out."""
+NO_CAUSE = "; what ended it is not known"
 
 
 class PageError(Exception):
@@ -83,7 +83,7 @@ class BrowserPage:
                 args=list(self._flags),
                 chromium_sandbox=not is_root,  # Chromium refuses to start its sandbox as root
                 timeout=PAGE_TIMEOUT_MS,
-                env={**os.environ, **_NO_DRIVER_CACHES},
+                env={**os.environ, **NO_DRIVER_CACHES},
             )
             self.version = self._browser.version
             self._page = self._browser.new_page()
@@ -124,26 +124,21 @@ class BrowserPage:
                 raise BrowserFailedError(f"the tab's process died while it worked{self._cause()}") from error
             if not self._browser.is_connected():
                 raise BrowserFailedError(f"the browser died while it worked{self._cause()}") from error
-            said = _first_line(error)
-            if any(words in said for words in _MEMORY_WORDS):
-                said = f"out of memory in the page: {said}"
-            raise PageError(said) from error
+            raise page_error(_first_line(error)) from error
 
     def memory(self) -> BrowserMemory:
         """What the browser's processes hold together."""
-        total, n_resident = 0, 0
+        return memory_of(self._processes())
+
+    def identified(self, adapter: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """A WebGPU adapter that the page told, as it told it: Chromium names adapters to pages."""
+        return adapter
+
+    def _processes(self) -> Iterator[psutil.Process]:
         for driver in psutil.Process().children():
-            if driver.pid in self._before:
-                continue
-            with suppress(psutil.Error):
-                for process in driver.children(recursive=True):
-                    share = _proportional_bytes(process)
-                    if share is None:
-                        n_resident += 1
-                        with suppress(psutil.Error):
-                            share = process.memory_info().rss
-                    total += share or 0
-        return BrowserMemory(total / 1e6, n_resident)
+            if driver.pid not in self._before:
+                with suppress(psutil.Error):
+                    yield from driver.children(recursive=True)
 
     def _note_crash(self, *_: object) -> None:
         self._has_crashed = True
@@ -152,10 +147,36 @@ class BrowserPage:
         """What the browser's own log says of a death: that memory ran out, or nothing."""
         with suppress(OSError):
             log = (Path(self._folder.name) / _LOG).read_text(encoding="utf-8", errors="replace")
-            for line in reversed(log.splitlines()):
-                if any(words in line for words in _MEMORY_WORDS):
-                    return f": out of memory ({line.rpartition('] ')[2].strip()[:200]})"
-        return "; what ended it is not known"
+            return memory_words(log.splitlines()) or NO_CAUSE
+        return NO_CAUSE
+
+
+def memory_of(processes: Iterable[psutil.Process]) -> BrowserMemory:
+    """What processes hold together; one that has just ended holds nothing."""
+    total, n_resident = 0, 0
+    for process in processes:
+        share = _proportional_bytes(process)
+        if share is None:
+            n_resident += 1
+            with suppress(psutil.Error):
+                share = process.memory_info().rss
+        total += share or 0
+    return BrowserMemory(total / 1e6, n_resident)
+
+
+def memory_words(log: Sequence[str]) -> str | None:
+    """The last line of a browser's log that says that memory ran out, as the cause of a death."""
+    for line in reversed(log):
+        if any(words in line for words in MEMORY_WORDS):
+            return f": out of memory ({line.rpartition('] ')[2].strip()[:200]})"
+    return None
+
+
+def page_error(said: str) -> PageError:
+    """What a page's own code raised, in its words, memory that ran out by its name."""
+    if any(words in said for words in MEMORY_WORDS):
+        said = f"out of memory in the page: {said}"
+    return PageError(said)
 
 
 def _proportional_bytes(process: psutil.Process) -> int | None:
@@ -172,10 +193,10 @@ def _wrapped(executable: Path, folder: Path) -> Path:
     """
     if os.name != "posix":
         return executable
-    leash = shutil.which("setpriv") if sys.platform == "linux" else None
-    command = [*([leash, "--pdeathsig", "KILL"] if leash else []), str(executable)]
     script = folder / executable.name
-    script.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@" 2>{shlex.quote(str(folder / _LOG))}\n')
+    script.write_text(
+        f'#!/bin/sh\nexec {shlex.join(leashed([str(executable)]))} "$@" 2>{shlex.quote(str(folder / _LOG))}\n'
+    )
     script.chmod(0o755)
     return script if os.access(script, os.X_OK) else executable
 

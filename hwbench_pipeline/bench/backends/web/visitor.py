@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from hwbench_pipeline.bench.backends.protocol import ProgramFailedError
-from hwbench_pipeline.bench.backends.web.backend import Opener, Page
+from hwbench_pipeline.bench.backends.web.backend import Opener
 from hwbench_pipeline.bench.backends.web.browser import BrowserMemory, PageError
+from hwbench_pipeline.bench.backends.web.pages import Page
 from hwbench_pipeline.bench.backends.web.serving import PageServer
 
 _POLL_S = 20.0
@@ -195,6 +196,10 @@ class VisitorPage:
     def memory(self) -> BrowserMemory | None:
         """None: the browser's processes are on another computer."""
         return None
+
+    def identified(self, adapter: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+        """A WebGPU adapter as the page told it: nothing else of a visitor's browser is asked."""
+        return adapter
 
 
 def visitor_opener(desk: Desk, server: PageServer, visitor: Visitor, always: Mapping[str, Path | bytes]) -> Opener:
