@@ -285,6 +285,8 @@ class WebSession:
             )
         told = self._page.call("facts")
         by_graph = self._placement()
+        if self._is_counted:
+            _require_on_device(by_graph, self._hardware)
         placed = _summed(by_graph.values())
         options: dict[str, Any] = {"nodes_by_provider": placed or "not told"}
         if graphs := self.facts.options.get("graphs"):
@@ -358,6 +360,13 @@ class WebGeneration(WebSession):
         """As of a forward pass, and where the cache lay between two calls of a graph."""
         found = super().evidence()
         return replace(found, options={**found.options, "cache_at": list(self._cache_at) or "not told"})
+
+
+def _require_on_device(by_graph: Mapping[str, Mapping[str, int]], hardware: str) -> None:
+    """Raise `NotOnDeviceError` for a graph that the CPU ran alone: the dispatches of another would hide it."""
+    for name, counts in by_graph.items():
+        if counts and set(counts) <= set(_CPU_PROVIDERS):
+            raise NotOnDeviceError(f"the CPU ran the whole graph {name}, and nothing of it was given to {hardware}")
 
 
 def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
