@@ -80,6 +80,13 @@ def test_what_is_not_generated_says_so():
 class _Distant:
     """A generation that another program times."""
 
+    facts = None
+
+    def run(self):
+        raise AssertionError("timed from here")
+
+    sync = outputs = peak_memory = run
+
     def timed_tokens(self):
         return TokenTimes(3.0, (1.0, 2.0))
 
