@@ -21,6 +21,7 @@ from hwbench_pipeline.bench.backends import backend_for
 from hwbench_pipeline.bench.backends.protocol import (
     Backend,
     DistantSession,
+    DistantTokenSession,
     Evidence,
     ProgramFailedError,
     Session,
@@ -321,9 +322,9 @@ def _verified(
 ) -> _Checked:
     facts = session.facts
     gc.collect()
-    call = _timed_tokens(session, point) if isinstance(session, TokenSession) else _synchronous(session)
+    call = _call_of(session, point)
     report("first inference")
-    first_ms = _clock_of(session)(call)
+    first_ms = _clock_of(session, call)(call)
     # a backend that runs the very module of the reference has no first call left to time, nor one that compiled in it
     has_run = facts.is_reference or (facts.compile_ms is not None and facts.options.get("compile") is True)
     report("verify")
@@ -359,7 +360,16 @@ def _workload(plan: CellPlan, point: Point, loaded: _Loaded, variant: str) -> Wo
     return Workload(loaded.model, loaded.inputs, point.precision, variant, scenario, forced)
 
 
-def _clock_of(session: Session | None) -> Clock:
+def _call_of(session: Session, point: Point) -> Callable[[], object]:
+    if isinstance(session, DistantTokenSession):
+        return _distant_tokens(session)
+    return _timed_tokens(session, point) if isinstance(session, TokenSession) else _synchronous(session)
+
+
+def _clock_of(session: Session | None, call: Callable[[], object]) -> Clock:
+    if isinstance(call, _distant_tokens):
+        timed_tokens = call.timed
+        return lambda _: timed_tokens()
     if not isinstance(session, DistantSession):
         return timed_ms
     timed_run = session.timed_run
@@ -395,6 +405,24 @@ class _timed_tokens:  # noqa: N801 - called like a function
             session.sync()
         further_ms = (time.perf_counter_ns() - first) / 1e6 / self._n_further if self._n_further else None
         self.token_ms.append(((first - start) / 1e6, further_ms))
+
+
+class _distant_tokens:  # noqa: N801 - called like a function
+    """One generation of a distant session; `token_ms` as of `_timed_tokens`, by the session's own clock."""
+
+    def __init__(self, session: DistantTokenSession) -> None:
+        self._session = session
+        self.token_ms: list[tuple[float, float | None]] = []
+
+    def __call__(self) -> None:
+        self.timed()
+
+    def timed(self) -> float:
+        """One generation in milliseconds."""
+        times = self._session.timed_tokens()
+        further_ms = sum(times.further_ms)
+        self.token_ms.append((times.first_ms, further_ms / len(times.further_ms) if times.further_ms else None))
+        return times.first_ms + further_ms
 
 
 def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str, Any]:
@@ -520,7 +548,7 @@ def _sample(
     if isinstance(session, StreamSession):
         samples = take_stream(session, plan.sampling, watch)
     else:
-        samples = take_samples(call, plan.sampling, watch, warm_ms=warm_ms, timed=_clock_of(session))
+        samples = take_samples(call, plan.sampling, watch, warm_ms=warm_ms, timed=_clock_of(session, call))
     machine = watches[samples.attempt]
     flags = []
     if is_noisy(samples.samples_ms):
@@ -537,7 +565,7 @@ def _sample(
         "flags": [*flags, *machine.flags],
         "load_avg_1m": load_before,
     }
-    if isinstance(call, _timed_tokens):
+    if isinstance(call, _timed_tokens | _distant_tokens):
         kept = call.token_ms[-samples.n_calls :][samples.first_kept :][: len(samples.samples_ms)]
         values["first_token_ms"] = percentile(sorted(first for first, _ in kept), 50)
         further = sorted(ms for _, ms in kept if ms is not None)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from hwbench_pipeline.bench.backends.protocol import TokenSession, Workload
+from hwbench_pipeline.bench import cell
+from hwbench_pipeline.bench.backends.protocol import Evidence, TokenSession, TokenTimes, Workload
 from hwbench_pipeline.bench.backends.torch import COMPILE, EAGER, TorchBackend
 from hwbench_pipeline.bench.engine import run_cell
 from hwbench_pipeline.bench.isolation import CellProcesses
@@ -74,6 +75,36 @@ def test_the_forced_tokens_matter():
 def test_what_is_not_generated_says_so():
     with pytest.raises(UnsupportedError, match="not compiled"):
         TorchBackend.for_hardware("cpu").prepare(workload("llama", COMPILE))
+
+
+class _Distant:
+    """A generation that another program times."""
+
+    facts = None
+
+    def run(self):
+        raise AssertionError("timed from here")
+
+    sync = outputs = peak_memory = run
+
+    def timed_tokens(self):
+        return TokenTimes(3.0, (1.0, 2.0))
+
+    def timed_run(self):
+        return 6.0
+
+    def evidence(self):
+        return Evidence()
+
+    def close(self):
+        pass
+
+
+def test_a_distant_generation_is_timed_by_its_own_clock():
+    call = cell._call_of(_Distant(), Point(scenario="generate", new_tokens=3))
+    values = cell._sample(CellPlan("cpu", "llama", sampling=QUICK), _Distant(), call)
+    assert set(values["samples_ms"]) == {6.0}
+    assert (values["first_token_ms"], values["time_per_output_token_ms"]) == (3.0, 1.5)
 
 
 @pytest.fixture(scope="module")

@@ -171,6 +171,26 @@ class DistantSession(Session, Protocol):
 
 
 @dataclass(frozen=True)
+class TokenTimes:
+    """Milliseconds of one generation: to its first token, and from each token to the next. They add up to the whole call."""
+
+    first_ms: float
+    further_ms: tuple[float, ...]
+
+
+@runtime_checkable
+class DistantTokenSession(DistantSession, Protocol):
+    """A distant session whose call is a generation: it cannot be a `TokenSession`, whose tokens this process would time.
+
+    Its `timed_run` is the sum of what `timed_tokens` gives.
+    """
+
+    def timed_tokens(self) -> TokenTimes:
+        """One generation, finished, by the clock beside the work; each token's logits are read back before the next step."""
+        ...
+
+
+@dataclass(frozen=True)
 class ProbeAnswer:
     """What a platform of another package answers when it is asked for its device.
 
@@ -202,7 +222,7 @@ class Backend(Protocol):
         ...
 
     def prepare(self, workload: Workload) -> Session:
-        """Make a workload ready: a `TokenSession` for generation, a `StreamSession` for variants that keep several in flight.
+        """Make a workload ready: a `TokenSession` or `DistantTokenSession` for generation, a `StreamSession` for variants that keep several in flight.
 
         Raises `hardware.devices.UnsupportedError` with the reason for what the runtime does not offer.
         """

@@ -9,23 +9,31 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from hwbench_pipeline.bench.backends.onnx_store import MODEL_FILE, KeptExport, kept_export
-from hwbench_pipeline.bench.backends.protocol import Evidence, Session, SessionFacts, Workload
+from hwbench_pipeline.bench.backends.onnx_files import graphs_told
+from hwbench_pipeline.bench.backends.onnx_store import (
+    MODEL_FILE,
+    KeptExport,
+    KeptGeneration,
+    kept_export,
+    kept_generation,
+)
+from hwbench_pipeline.bench.backends.protocol import Evidence, Session, SessionFacts, TokenTimes, Workload
 from hwbench_pipeline.bench.backends.web.pages import Page, page_in
 from hwbench_pipeline.bench.backends.web.serving import PageServer
 from hwbench_pipeline.bench.judging import Array
 from hwbench_pipeline.bench.memory import CALLS, PeakMemory
 from hwbench_pipeline.bench.plan import WEB_VARIANTS
 from hwbench_pipeline.catalog.exporting import ROUTES, TRACED, Graph, computed_outside, graph_inputs
+from hwbench_pipeline.catalog.generating import LOGITS, TokenCall, handed_on
 from hwbench_pipeline.hardware.browsers import (
     RUNTIME_FIX,
     UNNAMED_ADAPTER,
@@ -52,6 +60,10 @@ _FLAGS = (
     "--enable-blink-features=ForceEagerMeasureMemory",  # else measureUserAgentSpecificMemory waits for a garbage collection
 )
 _PLACED = re.compile(r"placed on \[(\w+)\]\.? Number of nodes: (\d+)")
+_GRAPH_BEGINS = "hwbench graph: "
+"""How the page's log says of which graph the runtime logs next."""
+CACHE_AT: Mapping[str, str] = {"webgpu": "gpu-buffer"}
+"""Where the runtime is asked to leave what one graph hands on to the next, by hardware key; else in the page's memory."""
 _POLL_S = 0.02
 _PAGE_MEMORY_WAIT_MS = 3_000
 """A browser's `measureUserAgentSpecificMemory` waits a minute for threads that the runtime keeps waiting, and then leaves them out."""
@@ -112,21 +124,29 @@ class WebBackend:
         """
         if workload.precision != "fp32":
             raise UnsupportedError(f"a page runs fp32 here, not {workload.precision}. Fix: --precision fp32")
-        if workload.scenario != "forward":
-            raise UnsupportedError(
-                f"the scenario {workload.scenario} needs a graph with the cache among its inputs, which this version does "
-                "not export. Fix: --scenario forward"
-            )
         opener = self.opener or _own_browser(self.hardware)
         if web_runtime_version() is None:
             raise UnsupportedError(f"onnxruntime-web is not installed. Fix: {RUNTIME_FIX}")
         route = workload.route or TRACED
-        inputs = graph_inputs(workload.model, workload.inputs)
-        export = kept_export(workload.model, inputs, route)
-        return WebSession(
+        inputs: Mapping[str, torch.Tensor] = workload.inputs
+        tokens = workload.forced_tokens
+        export: KeptExport | KeptGeneration
+        told: dict[str, Any]
+        if tokens is None:
+            inputs = graph_inputs(workload.model, inputs)
+            export = kept_export(workload.model, inputs, route)
+            given = _given_forward(export)
+            told = export.graph.options
+        else:
+            export = kept_generation(workload.model, inputs, tokens, route)
+            kept_at = CACHE_AT.get(self.hardware)
+            given = _given_stages(export, TokenCall.of(workload.model, inputs, tokens), kept_at)
+            told = {"new_tokens": tokens.shape[1], **graphs_told(export.stages)}
+        session = WebSession if tokens is None else WebGeneration
+        return session(
             self,
             workload,
-            export,
+            given,
             RUNTIMES[self.hardware, workload.variant],
             opener,
             {
@@ -137,13 +157,13 @@ class WebBackend:
                 "route": route,
                 "weights": "random",
                 **computed_outside(inputs, workload.inputs),
-                **export.graph.options,
+                **told,
             },
         )
 
 
 class WebSession:
-    """A forward pass in a page. The page's clock times it; `evidence` says what ran it.
+    """A model in a page, whose call is a forward pass. The page's clock times it; `evidence` says what ran it.
 
     `session_ms` is what making the runtime's session took, in milliseconds by the page's clock.
     """
@@ -152,24 +172,22 @@ class WebSession:
         self,
         backend: WebBackend,
         workload: Workload,
-        export: KeptExport,
+        given: Given,
         runtime: Runtime,
         opener: Opener,
         options: Mapping[str, Any],
     ) -> None:
         self._hardware = backend.hardware
         self._runtime = runtime
-        graph = export.graph
-        self._names = _names(graph)
+        self._given = given
         self._open = contextlib.ExitStack()
         self._is_counted = backend.hardware in ("webgpu", "webnn")
         self._n_calls = 0
         self._n_dispatched = 0
-        served = _served(export)
         try:
-            self._server, self._page = self._open.enter_context(opener(served))
+            self._server, self._page = self._open.enter_context(opener(given.files))
             self.is_remote = self._page.is_remote
-            self._asked = self._request(workload, graph, served)
+            self._asked = self._request(workload)
             made = self._page.call("open", self._asked)
             told = self._page.call("facts")
         except BaseException:
@@ -193,22 +211,15 @@ class WebSession:
             },
         )
 
-    def _request(self, workload: Workload, graph: Graph, served: Mapping[str, Any]) -> dict[str, Any]:
-        names_in, names_out = self._names
+    def _request(self, workload: Workload) -> dict[str, Any]:
         return {
             "title": f"{type(workload.model).__name__} on {self._hardware}",
             "bundle": self._runtime.bundle,
             "providers": self._runtime.providers,
             "threads": self._page.n_threads,
-            "model": MODEL_FILE,
-            "external": [
-                {"path": name, "url": name} for name in served if name != MODEL_FILE and not name.startswith("inputs/")
-            ],
-            "inputs": [
-                {"name": name, "url": f"inputs/{index}", "type": _TYPES[tensor.dtype], "dims": list(tensor.shape)}
-                for index, (name, tensor) in enumerate(zip(names_in, graph.inputs, strict=True))
-            ],
-            "outputs": list(names_out.values()),
+            "graphs": self._given.graphs,
+            "inputs": self._given.inputs,
+            "further": self._given.further,
             "verbose": False,
         }
 
@@ -221,11 +232,16 @@ class WebSession:
 
     def timed_run(self) -> float:
         """One call in milliseconds by the page's clock, the outputs' way back to the page's memory included."""
+        took: float = self._called("run")
+        return took
+
+    def _called(self, name: str) -> Any:
+        """What a call of the page's gives, its dispatches counted."""
         before = self._dispatches()
-        took: float = self._page.call("run")
+        given = self._page.call(name)
         self._n_calls += 1
         self._n_dispatched += self._dispatches() - before
-        return took
+        return given
 
     def make_again(self) -> float:
         """End the page's session and make it anew in the same page. Returns what making it took, in milliseconds."""
@@ -235,12 +251,11 @@ class WebSession:
     def outputs(self) -> dict[str, Array]:
         """The primary outputs of one call."""
         told = self._page.call("outputs")
-        given: dict[str, Array] = {}
-        for name, onnx_name in self._names[1].items():
-            output = told[onnx_name]
-            data = np.frombuffer(self._server.outputs[output["index"]], dtype=np.dtype(output["type"]))
-            given[name] = data.reshape(output["dims"]).astype(np.float32)
-        return given
+        return {name: self._sent(told[onnx_name]) for name, onnx_name in self._given.outputs.items()}
+
+    def _sent(self, output: Mapping[str, Any]) -> Array:
+        data = np.frombuffer(self._server.outputs[output["index"]], dtype=np.dtype(output["type"]))
+        return data.reshape(output["dims"]).astype(np.float32)
 
     def peak_memory(self) -> PeakMemory:
         """The peak of what the browser's processes hold, asked for again and again while the calls run."""
@@ -284,8 +299,15 @@ class WebSession:
                 "these outputs"
             )
         told = self._page.call("facts")
-        placed = self._placement()
+        by_graph = self._placement()
+        if self._is_counted:
+            _require_on_device(by_graph, self._hardware)
+        placed = _summed(by_graph.values())
         options: dict[str, Any] = {"nodes_by_provider": placed or "not told"}
+        if graphs := self.facts.options.get("graphs"):
+            options["graphs"] = [
+                {**graph, "nodes_by_provider": by_graph.get(graph["name"]) or "not told"} for graph in graphs
+            ]
         options["wasm_file"] = told["wasm_file"]  # its name says whether it has threads and SIMD
         flags = []
         if self._is_counted:
@@ -317,12 +339,16 @@ class WebSession:
     def _dispatches(self) -> int:
         return int(self._page.call("dispatches")[self._hardware]) if self._is_counted else 0
 
-    def _placement(self) -> dict[str, int]:
+    def _placement(self) -> dict[str, dict[str, int]]:
+        """Nodes by provider of each graph."""
         self._page.console.clear()
         self._page.call("open", {**self._asked, "verbose": True})
-        placed: dict[str, int] = {}
-        for provider, count in _PLACED.findall("\n".join(self._page.console)):
-            placed[provider] = placed.get(provider, 0) + int(count)
+        placed: dict[str, dict[str, int]] = {}
+        for line in self._page.console:
+            if line.startswith(_GRAPH_BEGINS):
+                of_graph = placed.setdefault(line.removeprefix(_GRAPH_BEGINS), {})
+            for provider, count in _PLACED.findall(line):
+                of_graph[provider] = of_graph.get(provider, 0) + int(count)
         return placed
 
 
@@ -341,10 +367,123 @@ def _own_browser(hardware: str) -> Opener:
     return opened
 
 
+class WebGeneration(WebSession):
+    """A generation in a page, which hands the cache from graph to graph and times each token."""
+
+    _cache_at: Sequence[str] = ()
+
+    def timed_tokens(self) -> TokenTimes:
+        """One generation by the page's clock; a token is there when its logits are in the page's memory."""
+        first, *further = self._called("generate")
+        return TokenTimes(first, tuple(further))
+
+    def timed_run(self) -> float:
+        """One generation in milliseconds by the page's clock."""
+        times = self.timed_tokens()
+        return times.first_ms + sum(times.further_ms)
+
+    def outputs(self) -> dict[str, Array]:
+        """The logits at every token."""
+        told = self._page.call("logits")
+        self._cache_at = told["cache_at"]
+        return {LOGITS: np.stack([self._sent(token) for token in told["tokens"]], axis=1)}
+
+    def evidence(self) -> Evidence:
+        """As of a forward pass, and where the cache lay between two calls of a graph."""
+        found = super().evidence()
+        return replace(found, options={**found.options, "cache_at": list(self._cache_at) or "not told"})
+
+
+def _require_on_device(by_graph: Mapping[str, Mapping[str, int]], hardware: str) -> None:
+    """Raise `NotOnDeviceError` for a graph that the CPU ran alone: the dispatches of another would hide it."""
+    for name, counts in by_graph.items():
+        if counts and set(counts) <= set(_CPU_PROVIDERS):
+            raise NotOnDeviceError(f"the CPU ran the whole graph {name}, and nothing of it was given to {hardware}")
+
+
+def _summed(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: dict[str, int] = {}
+    for of_graph in counts:
+        for provider, count in of_graph.items():
+            total[provider] = total.get(provider, 0) + count
+    return total
+
+
+@dataclass(frozen=True)
+class Given:
+    """What a page is given: files by the URL they are served under, and what `session.js` is told of them.
+
+    `outputs` are the names of a forward pass's primary outputs in the file, by the model's own.
+    """
+
+    files: Mapping[str, Path | bytes]
+    graphs: Sequence[Mapping[str, Any]]
+    inputs: Sequence[Mapping[str, Any]]
+    further: Sequence[Sequence[Mapping[str, Any]]] = ()
+    outputs: Mapping[str, str] = field(default_factory=dict)
+
+
+def _given_forward(export: KeptExport) -> Given:
+    names_in, names_out = _names(export.graph)
+    beside = [path.name for path in export.files if path.name != MODEL_FILE]
+    graph = {
+        "name": "model",
+        "model": MODEL_FILE,
+        "external": [{"path": name, "url": name} for name in beside],
+        "outputs": list(names_out.values()),
+    }
+    inputs = [
+        _told_of(name, f"inputs/{index}", tensor)
+        for index, (name, tensor) in enumerate(zip(names_in, export.graph.inputs, strict=True))
+    ]
+    return Given(_served(export), [graph], inputs, outputs=names_out)
+
+
+def _given_stages(export: KeptGeneration, call: TokenCall, kept_at: str | None) -> Given:
+    import onnx
+
+    files: dict[str, Path | bytes] = {}
+    graphs = []
+    for stage in export.stages:
+        files |= {f"{stage.name}/{path.name}": path for path in stage.files}
+        described = onnx.load(str(stage.path), load_external_data=False).graph
+        outputs = [value.name for value in described.output]
+        graphs.append(
+            {
+                "name": stage.name,
+                "model": f"{stage.name}/{stage.path.name}",
+                "external": [
+                    {"path": path.name, "url": f"{stage.name}/{path.name}"}
+                    for path in stage.files
+                    if path != stage.path
+                ],
+                "outputs": outputs,
+                "handed_on": {name: handed_on(name) for name in outputs},
+                "kept_at": {name: kept_at for name in outputs if name != LOGITS} if kept_at else None,
+            }
+        )
+
+    def told(place: str, tensors: Mapping[str, torch.Tensor]) -> list[dict[str, Any]]:
+        files.update({f"{place}/{name}": _bytes_of(tensor) for name, tensor in tensors.items()})
+        return [_told_of(name, f"{place}/{name}", tensor) for name, tensor in tensors.items()]
+
+    inputs = told("inputs", call.known)
+    further = [told(f"further/{index}", brought) for index, brought in enumerate(call.further)]
+    return Given(files, graphs, inputs, further)
+
+
+def _told_of(name: str, url: str, tensor: torch.Tensor) -> dict[str, Any]:
+    return {"name": name, "url": url, "type": _TYPES[tensor.dtype], "dims": list(tensor.shape)}
+
+
+def _bytes_of(tensor: torch.Tensor) -> bytes:
+    return np.ascontiguousarray(tensor.numpy()).tobytes()
+
+
 def _served(export: KeptExport) -> dict[str, Path | bytes]:
     files: dict[str, Path | bytes] = {path.name: path for path in export.files}
     for index, tensor in enumerate(export.graph.inputs):
-        files[f"inputs/{index}"] = np.ascontiguousarray(tensor.numpy()).tobytes()
+        files[f"inputs/{index}"] = _bytes_of(tensor)
     return files
 
 
