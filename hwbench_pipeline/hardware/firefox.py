@@ -150,7 +150,7 @@ class Firefox:
         self.version = str(session["capabilities"]["browserVersion"])
         self._command("session.subscribe", {"events": ["log.entryAdded"]}, START_TIMEOUT_S)
         self._page = self._contexts("content")[0]["context"]
-        # a Firefox of before 2025 tells of no windows of its own
+        # an older Firefox, which knows no `moz:scope`, tells of no windows of its own
         windows = [found for found in self._contexts("chrome") if found.get("moz:scope") == "chrome"]
         self._window: str | None = windows[0]["context"] if windows else None
 

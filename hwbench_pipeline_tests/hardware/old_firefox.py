@@ -1,4 +1,4 @@
-"""What a Firefox of before 2025 says by WebDriver BiDi: it tells of no windows of its own, and names no adapter."""
+"""A program that plays an older Firefox by WebDriver BiDi: it tells of no windows of its own, and names no adapter."""
 
 from __future__ import annotations
 
