@@ -10,7 +10,7 @@ and every call timed there. What is not known of the other computer is NULL.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -189,7 +189,7 @@ def run_visited_cell(
             raise VisitorLeftError(event["error_message"])
 
     backend = WebBackend(plan.hardware, visitor_opener(desk, server, visitor, _QUESTIONS_FILE))
-    run_job({"plan": {**plan.to_json(), "points": [vars(point) for point in points]}}, hear, backend=backend)
+    run_job({"plan": replace(plan, points=tuple(points)).to_json()}, hear, backend=backend)
     record.log += log_of(plan, points, events)
     record.take(events, points)
     return record.execution()
