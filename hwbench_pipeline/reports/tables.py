@@ -124,10 +124,11 @@ def catalog_markdown(rows: Iterable[Row]) -> str:
 def exports_markdown(rows: Iterable[Row]) -> str:
     """Rows of core_models__onnx."""
     return markdown_table(
-        ("size", "status", "route", "MB", "nodes", "opset", "error against torch", "export ms", "why not"),
+        ("size", "graph", "status", "route", "MB", "nodes", "opset", "error against torch", "export ms", "why not"),
         (
             (
                 row["model_size"],
+                row.get("stage") or "forward",
                 row["status"],
                 row.get("route"),
                 significant(row["file_bytes"] / 1e6 if row.get("file_bytes") else None),

@@ -157,6 +157,46 @@ def test_rows_of_models_that_can_and_cannot_be_exported(monkeypatch, tmp_path):
     assert not unreadable
 
 
+def test_a_model_that_generates_has_a_row_for_each_graph(monkeypatch, tmp_path):
+    monkeypatch.setenv("HWBENCH_STATE", str(tmp_path / "state"))
+    with CellProcesses("hwbench_pipeline.bench.onnx_export:run_job") as processes:
+        rows = export_models(tmp_path, "t5", ["tiny"], processes)
+    require_valid(CORE_MODELS__ONNX, rows)
+    assert [(row.get("stage"), row["status"]) for row in rows] == [
+        (None, "ok"),
+        ("encoder", "ok"),
+        ("prompt", "ok"),
+        ("step", "ok"),
+    ]
+    assert len({row["export_sha256"] for row in rows}) == 2  # that of the forward pass, and that of the generation
+    assert len({row["file"] for row in rows}) == 4
+    step = rows[-1]
+    assert {"next_ids", "past_0_key", "past_0_cross_value"} <= set(step["input_names"])
+    assert {"logits", "present_0_key"} <= set(step["output_names"])
+    assert step["output_max_rel_error"] < 1e-4
+    stored, unreadable = read_rows(tmp_path, CORE_MODELS__ONNX)
+    assert len(stored) == 4
+    assert not unreadable
+
+
+def planted_death_in_generation(job, emit):
+    emit({"event": "phase", "route": TRACED})
+    emit({"event": "failed", "route": TRACED, "error_class": "ValueError", "message": "no trace"})
+    emit({"event": "generates"})
+    emit({"event": "phase", "route": TRACED})
+    os._exit(3)
+
+
+def test_a_generation_that_cannot_be_exported_is_a_row_of_its_own(tmp_path):
+    with CellProcesses("hwbench_pipeline_tests.bench.test_onnx_store:planted_death_in_generation") as processes:
+        rows = export_models(tmp_path, "llama", ["tiny"], processes)
+    require_valid(CORE_MODELS__ONNX, rows)
+    assert [(row.get("stage"), row["status"], row["error_message"]) for row in rows] == [
+        (None, "failed", f"{TRACED}: ValueError: no trace"),
+        ("step", "failed", f"{TRACED}: its process ended with exit code 3"),
+    ]
+
+
 def planted_death(job, emit):
     emit({"event": "phase", "route": TRACED})
     emit({"event": "failed", "route": TRACED, "error_class": "ValueError", "message": "no trace"})

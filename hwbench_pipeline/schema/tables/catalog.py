@@ -90,10 +90,17 @@ def _export_says_why_not(row: Row) -> str | None:
 
 CORE_MODELS__ONNX = Table(
     "core_models__onnx",
-    "The ONNX files that browsers run: one row per model and size, with the file, or with what each route to one said.",
+    "The ONNX files that browsers run: one row per model, size and graph, with the file, or with what each route to one said.",
     (
         Column("model", STRING, "Catalog key, the partition.", nullable=False),
         Column("model_size", STRING, "tiny or reference.", nullable=False, allowed=MODEL_SIZES),
+        Column(
+            "stage",
+            STRING,
+            "Of a generation, which of its graphs: encoder, prompt, step; where there is none of them, step. NULL for the "
+            "graph of a whole forward pass.",
+            allowed=("encoder", "prompt", "step"),
+        ),
         Column("model_id", STRING, "As in core_models.", nullable=False),
         Column("config_sha256", STRING, "Hash of the exact configuration; NULL where it cannot be built."),
         Column(
@@ -111,7 +118,8 @@ CORE_MODELS__ONNX = Table(
         Column(
             "export_sha256",
             STRING,
-            "The file's key in the store: hash of weights, configuration, inputs, route and exporters.",
+            "The file's key in the store: hash of weights, configuration, inputs, route and exporters. The graphs of a "
+            "generation share one.",
         ),
         Column("file", STRING, "Where it lay when it was written."),
         Column("file_bytes", INT64, "The graph and the weights beside it.", unit="B", above=0),
@@ -119,21 +127,32 @@ CORE_MODELS__ONNX = Table(
         Column("n_nodes", INT64, "Operations in the graph.", above=0),
         Column("input_names", ColumnType.LIST_STRING, "The graph's inputs, in order."),
         Column("output_names", ColumnType.LIST_STRING, "The graph's outputs, in order."),
-        Column("input_shape", STRING, "Dimensions of the call that it was made with, which it is fixed to."),
+        Column(
+            "input_shape",
+            STRING,
+            "Dimensions of the call that it was made with, which it is fixed to, but for a step's cache and mask.",
+        ),
         Column(
             "replaced_in_trace",
             ColumnType.LIST_STRING,
             "Code of the model that the graph holds in other operations than its own.",
         ),
-        Column("export_ms", FLOAT64, "What making the file took, when it was made.", unit="ms", above=0),
+        Column(
+            "export_ms",
+            FLOAT64,
+            "What making the file took, when it was made; of a generation, all of its files.",
+            unit="ms",
+            above=0,
+        ),
         Column(
             "output_max_rel_error",
             FLOAT64,
-            "Largest difference of ONNX Runtime's outputs on the CPU from torch's, over the largest value.",
+            "Largest difference of ONNX Runtime's outputs on the CPU from torch's, over the largest value; of a generation, "
+            "at any of its tokens.",
         ),
         Column("exported_at", ColumnType.TIMESTAMP, "When it was made, or found made, UTC.", nullable=False),
     ),
-    ("model", "model_size"),
+    ("model", "model_size", "stage"),
     (
         RowRule(
             "export_says_why_not",
