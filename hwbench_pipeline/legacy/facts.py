@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from hwbench_pipeline.legacy.json_values import digits_without_blur
-from hwbench_pipeline.schema.tables.results import QUANTITY_COLUMNS
+from hwbench_pipeline.schema.tables.results import LATENCY_COLUMNS
 
 LEAST_SAMPLES = 2
 LEAST_NOISY_SAMPLES = 3
@@ -18,8 +18,12 @@ LEAST_NOISY_SAMPLES = 3
 TIMER_DIGITS = 9
 """From this many digits on, two timings agree only if they are one; fewer may be rounded to the same number."""
 
-_FOLLOWS = ("samples_ms", "real_time_factor")
-_VALUES = (*(name for name in QUANTITY_COLUMNS if name not in _FOLLOWS), "load_ms")
+_VALUES = (
+    *LATENCY_COLUMNS,
+    *("throughput_items_per_s", "tokens_per_s", "first_token_ms", "time_per_output_token_ms"),
+    *("peak_memory_mb", "energy_j", "load_ms"),
+)
+"""What old files say of a run. Named one by one: a fact keeps its identity when the result row gets further columns."""
 
 
 def fact_of(row: Mapping[str, Any]) -> str | None:
