@@ -73,12 +73,22 @@ class Entry:
 def entries(rows: Iterable[Row], models: Iterable[CatalogModel], parts: Sequence[str]) -> list[Entry]:
     """The models in their order, each with its current rows.
 
-    Rows of tiny stand-ins only. The newest row of a point stands for it. A way is verified where one of its points is:
-    the row is that point's, else the newest.
+    Rows of tiny stand-ins only, and only those of the configuration that the newest of a model's rows names: what an older one
+    showed is no evidence of it. The newest row of a point stands for it. A way is verified where one of its points is: the row is
+    that point's, else the newest.
     """
+    in_time = sorted(
+        (
+            row
+            for row in rows
+            if row["model"] is not None and row["hardware"] is not None and row["model_size"] == "tiny"
+        ),
+        key=lambda row: str(row["started_at"]),
+    )
+    newest = {row["model"]: row["config_sha256"] for row in in_time if row["config_sha256"] is not None}
     of_point: dict[tuple[Any, ...], Row] = {}
-    for row in sorted(rows, key=lambda row: str(row["started_at"])):
-        if row["model"] is not None and row["hardware"] is not None and row["model_size"] == "tiny":
+    for row in in_time:
+        if row["config_sha256"] in (None, newest.get(row["model"])):
             of_point[tuple(row.get(name) for name in _POINT)] = row
     by_model: dict[str, dict[Way, Row]] = {}
     for row in sorted(of_point.values(), key=lambda row: (row["status"] == "ok", str(row["started_at"]))):

@@ -36,6 +36,7 @@ from hwbench_pipeline.bench.judging import (
     WrongOutputError,
     are_few,
     has_drifted,
+    has_same_infinities,
     is_noisy,
     largest_relative_error,
     relative_loss_error,
@@ -527,8 +528,11 @@ def _on_another_input(plan: CellPlan, point: Point, workload: Workload) -> Workl
 
 
 def _effect_of_input(reference: Mapping[str, Array], outputs: Mapping[str, Array]) -> float | None:
-    """How far the reference's output is from the one of another input; None where that gives other shapes."""
+    """How far the reference's output is from the one of another input; None where that gives other shapes, or infinities in
+    other places."""
     if any(outputs[name].shape != expected.shape for name, expected in reference.items()):
+        return None
+    if not has_same_infinities(reference, outputs):
         return None
     return largest_relative_error(reference, outputs)
 

@@ -53,27 +53,41 @@ def largest_relative_error(reference: Mapping[str, Array], output: Mapping[str, 
     """Largest absolute difference over the reference's largest absolute value, the worst of all named outputs.
 
     An output whose reference is all zero (the location of a scale that only divides) is measured against the largest value
-    of the others. Raises `WrongOutputError` for a missing output, another shape, NaN or infinity, or where every
-    reference is all zero, against which any comparison would pass.
+    of the others. Infinities, which some models write where nothing can be (scores of padding), count as equal where the
+    reference has the same. Raises `WrongOutputError` for a missing output, another shape, NaN, an infinity that the reference
+    does not have or the other way round, or where every reference is all zero or infinite, against which any comparison
+    would pass.
     """
     worst = 0.0
-    largest = max((float(np.abs(expected).max(initial=0.0)) for expected in reference.values()), default=0.0)
+    largest = max((_largest_finite(expected) for expected in reference.values()), default=0.0)
     for name, expected in reference.items():
         if name not in output:
             raise WrongOutputError(f"the output {name} is missing; got {', '.join(output) or 'none'}")
         got = output[name]
         if got.shape != expected.shape:
             raise WrongOutputError(f"{name} has shape {got.shape}, the torch reference {expected.shape}")
-        if not np.isfinite(expected).all():
-            raise WrongOutputError(f"the torch fp32 reference of {name} holds NaN or infinity")
-        if not np.isfinite(got).all():
-            raise WrongOutputError(f"{name} holds NaN or infinity, the torch reference does not")
-        scale = float(np.abs(expected).max(initial=0.0)) or largest
+        if np.isnan(expected).any():
+            raise WrongOutputError(f"the torch fp32 reference of {name} holds NaN")
+        if np.isnan(got).any():
+            raise WrongOutputError(f"{name} holds NaN, the torch reference does not")
+        finite = np.isfinite(expected)
+        if not np.array_equal(np.where(finite, 0, expected), np.where(np.isfinite(got), 0, got)):
+            raise WrongOutputError(f"{name} holds infinities in other places than the torch reference")
+        scale = _largest_finite(expected) or largest
         if scale == 0.0:
             raise WrongOutputError(f"the torch fp32 reference of {name} is all zero: nothing to compare with")
-        difference = np.abs(got.astype(np.float64) - expected.astype(np.float64)).max(initial=0.0)
+        difference = np.abs(got[finite].astype(np.float64) - expected[finite].astype(np.float64)).max(initial=0.0)
         worst = max(worst, float(difference) / scale)
     return worst
+
+
+def has_same_infinities(reference: Mapping[str, Array], output: Mapping[str, Array]) -> bool:
+    """Whether outputs of the same names and shapes are infinite in the same places."""
+    return all(np.array_equal(np.isinf(expected), np.isinf(output[name])) for name, expected in reference.items())
+
+
+def _largest_finite(values: Array) -> float:
+    return float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
 
 
 def require_right_output(relative_error: float, precision: str, effect_of_input: float | None = None) -> None:

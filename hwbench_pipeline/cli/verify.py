@@ -20,7 +20,7 @@ from hwbench_pipeline.cli.options import (
     listed_hardware,
     listed_variants,
 )
-from hwbench_pipeline.cli.output import announce, output, print_json, progress, table
+from hwbench_pipeline.cli.output import announce, output, print_json, print_lines, progress, table
 
 NAME = "verify"
 HELP = (
@@ -73,7 +73,9 @@ def run(
             what = f"{key} × {name} ({', '.join(filter(None, (one, way)))})"
             announce(bar, number, len(cells), what)
             bar.update(task, description=what)
-            verdicts.append(verify_cell(key, name, one, processes, size=one_size, variant=way))
+            verdict = verify_cell(key, name, one, processes, size=one_size, variant=way)
+            verdicts.append(verdict)
+            print_lines(bar.console, f"{verdict.outcome}: {what}{f': {verdict.reason}' if verdict.reason else ''}")
             bar.advance(task)
     counts = {name: sum(verdict.outcome == name for verdict in verdicts) for name in ("passed", "failed", "skipped")}
     if as_json:

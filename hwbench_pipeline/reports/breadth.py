@@ -41,6 +41,7 @@ HuggingFace Testing": 213 in all), with percentages that nobody had measured."""
 
 _ENVIRONMENT = ("os", "cpu_name", "device_name", "python_version", "torch_version", "transformers_version")
 _LONGEST_MESSAGE = 220
+CPU_FORWARD = Way("inference", "cpu", None)
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,10 @@ def breadth_markdown(published: Published, found: Sequence[Entry]) -> str:
             _introduction(published),
             "## Counts",
             "*Verified*: built at tiny size with random weights, run, and its output, which is not all zero, equals that of "
-            "torch in fp32 on the CPU within the precision's tolerance; of a training step, its loss. *All modalities*: so, with "
-            "an input of every modality it takes. The first three columns are of standalone transformers types. The matrix of every architecture is [coverage.html](coverage.html).",
+            "torch in fp32 on the CPU within the precision's tolerance; of a training step, its loss. The forward pass of torch on the "
+            "CPU is that reference: what is shown there is that the model builds and runs, with a finite output that is not all zero and "
+            "that another input changes. *All modalities*: verified with an input of every modality it takes. Columns up to there are of "
+            "standalone transformers types. The matrix of every architecture is [coverage.html](coverage.html).",
             _counts(known, standalone, diffusion, found),
             "## By category",
             "Verified / all of the category; the last column is what the system before this one promised.",
@@ -98,13 +101,16 @@ def breadth_markdown(published: Published, found: Sequence[Entry]) -> str:
             "## Why not",
             _causes(known, own),
             *_failures(known, own),
+            "## Verified without a modality",
+            _without_modality(known, own),
             "## Losses of the training steps",
             _losses(known, own),
             "## Parts of other models",
             f"{len(parts)} of the {len(found) - len(diffusion)} types of transformers with a model class are parts: towers and sub-models that another type's configuration names in "
             "its `sub_configs`. They are in the counts over all types only. "
-            f"{len(without_model_class())} more types have a configuration and no class of their own, so that only their owner "
-            f"builds them: {', '.join(f'`{key}`' for key in without_model_class())}.",
+            f"{len(without_model_class())} more types have a configuration, and none of transformers' mappings from configurations to "
+            f"classes (`AutoModel` and its like) knows a class for it: owners build most of them, others are old names of another "
+            f"type's checkpoints, or composed of two models: {', '.join(f'`{key}`' for key in without_model_class())}.",
             *_failures(known, parts, "parts, "),
             markdown_table(
                 ("part", "of", *(way.title for way in known)),
@@ -154,25 +160,46 @@ def _counts(known: Sequence[Way], standalone: list[Entry], diffusion: list[Entry
     of_transformers = [entry for entry in found if entry.category != "diffusion"]
     for way in known:
         own, more, every = count(standalone, way), count(diffusion, way), count(of_transformers, way)
+        running = [entry for entry in standalone if entry.is_verified(CPU_FORWARD)]
+        of_running = sum(entry.is_verified(way) for entry in running)
         rows.append(
             (
                 way.title,
                 f"{own.tried} / {own.total}",
                 f"**{own.verified} / {own.total}** ({_percent(own.percent)})",
+                f"{of_running} / {len(running)} ({_percent(100 * of_running / len(running) if running else None)})",
                 f"{own.whole} / {own.total} ({_percent(100 * own.whole / own.total if own.total else None)})",
                 f"{more.verified} / {more.total}",
-                f"{every.verified} / {every.total} ({_percent(every.percent)})",
+                f"{every.verified} / {every.total} ({_percent(every.percent)}), tried {every.tried}",
             )
         )
     head = (
         "way",
         "tried",
         "verified",
+        "of those that run forward on cpu",
         "verified with all modalities",
         "diffusers",
         "all types with a class, parts too",
     )
     return markdown_table(head, rows)
+
+
+def _without_modality(known: Sequence[Way], own: Sequence[Entry]) -> str:
+    """The models that a way was verified for with inputs of some of their modalities only."""
+    lines = []
+    for way in known:
+        missing = [(entry.key, entry.missing_modalities(way)) for entry in own if entry.is_verified(way)]
+        named = ", ".join(f"`{key}` ({' and '.join(lacking)})" for key, lacking in missing if lacking)
+        if named:
+            lines.append(f"* {way.title}: {named}")
+    if not lines:
+        return "None."
+    return (
+        "These ran and are right with the inputs they were given, which hold nothing of the modality in brackets: the rules for "
+        "inputs (`catalog.fitting`) make none for them, or the model takes one of two at a time. They count as verified, and not "
+        "as verified with all modalities.\n\n" + "\n".join(lines)
+    )
 
 
 def _percent(value: float | None) -> str | None:

@@ -54,6 +54,15 @@ def test_the_newest_row_of_a_point_decides_and_one_verified_point_is_enough():
     assert entry.rows[CPU]["error_message"] == "last"
 
 
+def test_what_an_older_configuration_showed_is_no_evidence_of_the_newer_one():
+    older = rows.measured(model="bert", batch_size=2, config_sha256="a" * 64, started_at=rows.STARTED)
+    newer = rows.without_number(model="bert", batch_size=1, config_sha256="b" * 64, started_at=rows.later(60))
+    (bert, *_) = found(older, newer)
+    assert not bert.is_verified(CPU)
+    (bert, *_) = found(older | {"config_sha256": "b" * 64}, newer)
+    assert bert.is_verified(CPU)
+
+
 def test_a_model_run_on_some_of_its_modalities_only_says_which_are_missing():
     def shaped(model, shape):
         return rows.measured(model=model, input_shape=shape)

@@ -7,11 +7,20 @@ from hwbench_pipeline.bench.judging import (
     WrongOutputError,
     are_few,
     has_drifted,
+    has_same_infinities,
     is_noisy,
     largest_relative_error,
     relative_loss_error,
     require_right_output,
 )
+
+
+def test_infinities_where_the_reference_has_them_are_no_difference():
+    reference = {"logits": np.array([1.0, float("-inf"), 4.0], dtype=np.float32)}
+    output = {"logits": np.array([1.0, float("-inf"), 4.2], dtype=np.float32)}
+    assert largest_relative_error(reference, output) == pytest.approx(0.05)
+    assert has_same_infinities(reference, output)
+    assert not has_same_infinities(reference, {"logits": np.array([float("-inf"), 1.0, 4.0])})
 
 
 def test_error_is_relative_to_the_largest_reference_value():
@@ -27,8 +36,11 @@ def test_takes_the_worst_output():
 @pytest.mark.parametrize(
     ("reference", "output", "message"),
     [
-        ([1.0, 2.0], [1.0, float("nan")], "NaN or infinity"),
-        ([1.0, 2.0], [1.0, float("inf")], "NaN or infinity"),
+        ([1.0, 2.0], [1.0, float("nan")], "holds NaN"),
+        ([1.0, 2.0], [1.0, float("inf")], "infinities in other places"),
+        ([1.0, float("-inf")], [1.0, 2.0], "infinities in other places"),
+        ([1.0, float("-inf")], [1.0, float("inf")], "infinities in other places"),
+        ([float("-inf"), 0.0], [float("-inf"), 0.0], "all zero"),
         ([1.0, float("nan")], [1.0, 2.0], "reference of logits holds NaN"),
         ([0.0, 0.0], [0.0, 0.0], "all zero"),
         ([1.0, 2.0], [1.0, 2.0, 3.0], "shape"),
