@@ -11,7 +11,7 @@ import difflib
 import re
 
 from hwbench_pipeline.catalog import checkpoints, names
-from hwbench_pipeline.catalog.architectures import architectures
+from hwbench_pipeline.catalog.architectures import architectures, without_model_class
 from hwbench_pipeline.catalog.checkpoints import Checkpoint
 from hwbench_pipeline.catalog.deriving import derived
 from hwbench_pipeline.catalog.diffusion import DIFFUSERS, diffusers_model
@@ -72,6 +72,12 @@ def asked_model(name: str, *, from_hub: bool = False) -> CatalogModel:
         if why_not is not None:
             what, _, fix = str(error).partition(". Fix: ")
             raise UnknownModelError(f"{what}, and {why_not}; or {fix}") from error
+        if name in without_model_class():
+            raise UnknownModelError(
+                f"{name!r} has a configuration in transformers and no class in its mappings (AutoModel and its like): it is a part of "
+                "another type, or an old name of another type's checkpoints. Fix: name the model that it belongs to; "
+                "`hwbench models` lists them"
+            ) from error
         nearest = difflib.get_close_matches(_folded(name), catalog_keys(), n=3, cutoff=0.6)
         if not nearest or names.catalog_key(name) is not None:
             raise

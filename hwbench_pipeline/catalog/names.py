@@ -260,7 +260,7 @@ def resolve(name: str) -> CatalogModel:
         return _MODEL_BY_KEY[key]
     candidates = {_words(known): known for model in MODELS for known in (model.key, model.model_id)}
     nearest = [candidates[near] for near in difflib.get_close_matches(_words(name), candidates, n=3, cutoff=0.4)]
-    known = f"nearest: {', '.join(nearest)}" if nearest else f"known: {', '.join(model_keys())}"
+    known = f"nearest: {', '.join(nearest)}" if nearest else f"the key models are {', '.join(model_keys())}"
     raise UnknownModelError(f"{name!r} is not a model of the catalog ({known}). Fix: `hwbench models` lists them")
 
 

@@ -143,6 +143,8 @@ def test_asking_for_a_model_by_its_type_or_checkpoint():
         asked_model("prajjwal1/bert-tiny")
     with pytest.raises(UnknownModelError, match="distilbert"):
         asked_model("distilbret")
+    with pytest.raises(UnknownModelError, match=r"'nougat' has a configuration .* no class .* Fix: name the model"):
+        asked_model("nougat")
 
 
 def test_a_registered_class_appears_and_runs(registered):

@@ -227,7 +227,7 @@ def test_keys_are_the_thirteen_model_types() -> None:
 def test_unknown_name_says_nearest_and_fix() -> None:
     with pytest.raises(UnknownModelError, match=r"'brt'.*bert.*`hwbench models`"):
         resolve("brt")
-    with pytest.raises(UnknownModelError, match="known: bert, vit"):
+    with pytest.raises(UnknownModelError, match="key models are bert, vit"):
         resolve("§§§§§§")
 
 
