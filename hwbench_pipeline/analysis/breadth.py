@@ -73,12 +73,13 @@ class Entry:
 def entries(rows: Iterable[Row], models: Iterable[CatalogModel], parts: Sequence[str]) -> list[Entry]:
     """The models in their order, each with its current rows.
 
-    Rows of tiny stand-ins only. The newest row of a point stands for it. A way is verified where one of its points is:
+    Rows of tiny stand-ins only, trained by the usual recipe. The newest row of a point stands for it. A way is verified where one of its points is:
     the row is that point's, else the newest.
     """
     of_point: dict[tuple[Any, ...], Row] = {}
     for row in sorted(rows, key=lambda row: str(row["started_at"])):
-        if row["model"] is not None and row["hardware"] is not None and row["model_size"] == "tiny":
+        is_usual = row["model_size"] == "tiny" and row.get("recipe") is None
+        if row["model"] is not None and row["hardware"] is not None and is_usual:
             of_point[tuple(row.get(name) for name in _POINT)] = row
     by_model: dict[str, dict[Way, Row]] = {}
     for row in sorted(of_point.values(), key=lambda row: (row["status"] == "ok", str(row["started_at"]))):

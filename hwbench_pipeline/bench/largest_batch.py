@@ -141,7 +141,7 @@ def _is_over(row: Row, memory_limit_mb: float | None) -> bool:
 _IDENTITY = (
     *("run_id", "source", "model_id", "model", "architecture", "category", "model_size", "config_sha256"),
     *("n_parameters", "backend", "backend_version", "options", "hardware", "hardware_requested", "device_name", "mode"),
-    *("scenario", "variant", "precision", "batch_size", "sequence_length", "input_shape", "environment_id"),
+    *("scenario", "variant", "recipe", "precision", "batch_size", "sequence_length", "input_shape", "environment_id"),
     *("harness_version", "started_at", "started_at_text"),
 )
 
