@@ -7,6 +7,7 @@ Belongs here: the order of the steps and the events they emit as JSON. Does not 
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -582,7 +583,10 @@ def _sample(
         values["time_per_output_token_ms"] = percentile(further, 50) if further else None
     if isinstance(call, TrainingStep):
         parts = _kept(call.phases.times_ms(), samples)
-        values |= {f"{phase}_ms_p50": percentile(sorted(times[phase] for times in parts), 50) for phase in PHASES}
+        for phase in PHASES:
+            times = sorted(of_step[phase] for of_step in parts)
+            values[f"{phase}_ms_mean"] = math.fsum(times) / len(times)
+            values[f"{phase}_ms_p50"] = percentile(times, 50)
     return values
 
 

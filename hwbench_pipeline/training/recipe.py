@@ -93,3 +93,18 @@ def recipe_sweep(
             for optimizer, rate, steps, rank in combinations
         )
     )
+
+
+def recipe_options(name: str | None) -> list[str]:
+    """The options of `hwbench bench` that ask for the recipe of this name in rows."""
+    options = []
+    for word in (name or "").split():
+        key, _, value = word.partition("=")
+        option = {
+            "lr": f"--learning-rate {value}",
+            "accumulation": f"--gradient-accumulation-steps {value}",
+            "checkpointing": "--gradient-checkpointing",
+            "lora": f"--lora-rank {value}",
+        }
+        options.append(option.get(key, f"--optimizer {word}"))
+    return options

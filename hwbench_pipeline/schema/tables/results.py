@@ -59,8 +59,11 @@ QUANTITY_COLUMNS = (
     "real_time_factor",
     "first_token_ms",
     "time_per_output_token_ms",
+    "forward_ms_mean",
     "forward_ms_p50",
+    "backward_ms_mean",
     "backward_ms_p50",
+    "optimizer_ms_mean",
     "optimizer_ms_p50",
     "peak_memory_mb",
     "parameter_memory_mb",
@@ -230,16 +233,20 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     _milliseconds("first_token_ms", "Time to the first generated token."),
     _milliseconds("time_per_output_token_ms", "Time per generated token after the first."),
     _milliseconds(
-        "forward_ms_p50",
-        "Training: median over the samples of the time of all forward passes of a step, the loss included. By events of the "
-        "stream on CUDA and ROCm, by the clock on the CPU; on MPS the device is waited for between the parts.",
+        "forward_ms_mean",
+        "Training: time of all forward passes of a step, the loss included, mean over the samples; the means of the three parts "
+        "add up to latency_ms_mean, but for what waits for the device. By events of the stream on CUDA and ROCm, by the clock "
+        "on the CPU; on MPS the device is waited for between the parts.",
     ),
-    _milliseconds("backward_ms_p50", "Training: median of the time of all backward passes of a step, taken likewise."),
+    _milliseconds("forward_ms_p50", "Training: its median; medians of disturbed samples need not add up."),
+    _milliseconds("backward_ms_mean", "Training: time of all backward passes of a step, taken likewise."),
+    _milliseconds("backward_ms_p50", "Training: its median."),
     _milliseconds(
-        "optimizer_ms_p50",
-        "Training: median of the time in which the optimizer changes the weights and gradients are set free, taken likewise; "
-        "with fp16, unscaling the gradients too.",
+        "optimizer_ms_mean",
+        "Training: time in which the optimizer changes the weights and gradients are set free, taken likewise; with fp16, "
+        "unscaling the gradients too.",
     ),
+    _milliseconds("optimizer_ms_p50", "Training: its median."),
     _milliseconds(
         "load_ms", "Loading the model, apart from steady state; with random weights (see options), building it."
     ),
