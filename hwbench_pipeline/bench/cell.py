@@ -459,8 +459,8 @@ def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str,
             f"Fix: --batch-size {point.batch_size + recipe.accumulation_steps}"
         )
     is_compiled = point.variant == COMPILE
-    step = prepared(plan.hardware, point.precision, recipe, own_loss=no_own_loss is None, is_compiled=is_compiled)
     report("verify")
+    step = prepared(plan.hardware, point.precision, recipe, own_loss=no_own_loss is None, is_compiled=is_compiled)
     values["output_max_rel_error"] = relative_loss_error(reference_loss, step.loss_without_dropout())
     require_right_output(values["output_max_rel_error"], point.precision)
     loss_before = step.loss_with_same_draws()

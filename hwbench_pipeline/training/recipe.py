@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Self
 
-USUAL_LEARNING_RATES: Mapping[str, float] = {"adamw": 1e-4, "adam": 1e-4, "sgd": 1e-2, "adafactor": 1e-2}
+USUAL_LEARNING_RATES: Mapping[str, float] = {"adamw": 1e-4, "adam": 1e-4, "sgd": 1e-3, "adafactor": 1e-2}
 """By optimizer, the rate that is taken where none is asked for: small enough that a fixed batch's loss falls for nearly every
 architecture of the catalog, tiny or real, large enough that it shows in bf16. Adafactor multiplies it by the size of the
 weights, and SGD by a gradient that is not divided by its own size."""

@@ -215,7 +215,10 @@ class TrainingStep:
     def _require_finite_losses(self) -> None:
         for number, loss in enumerate(self.losses, start=1):
             if not math.isfinite(float(loss)):
-                raise LossError(f"the loss of step {number} is {float(loss)}: the step trained nothing")
+                raise LossError(
+                    f"the loss of step {number} is {float(loss)}: the step trained nothing. Fix: a smaller --learning-rate than "
+                    f"{self.recipe.rate:g}"
+                )
 
     def _require_gradients(self) -> None:
         """Raise `LossError` where the loss moves no parameter: such a step trains nothing, however long it takes."""
@@ -287,7 +290,9 @@ def _switch_on_checkpointing(model: torch.nn.Module) -> None:
     own: Any = model
     try:
         if getattr(own, "supports_gradient_checkpointing", False):
-            own.gradient_checkpointing_enable(gradient_checkpointing_kwargs={"use_reentrant": False})
+            # its name of the time before transformers 5.23 warns there
+            enable = getattr(own, "activation_checkpointing_enable", own.gradient_checkpointing_enable)
+            enable({"use_reentrant": False})
         module: Any
         for module in model.modules():  # those of diffusers lie in an adapter of ours, which has no such way itself
             if getattr(module, "_supports_gradient_checkpointing", False):

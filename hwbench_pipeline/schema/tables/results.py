@@ -266,7 +266,8 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     Column(
         "gradient_memory_mb",
         FLOAT64,
-        "Training: bytes of the gradients after the backward pass; from the tensors themselves.",
+        "Training: bytes of the gradients after the backward pass of one step, in which layer drop may have left out layers; "
+        "from the tensors themselves.",
         unit="MB",
         at_least=0,
     ),
