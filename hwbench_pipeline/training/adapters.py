@@ -5,6 +5,7 @@ Belongs here: which layers get one. Does not belong here: training them (`step`)
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from importlib.metadata import version
 from typing import Any
@@ -37,7 +38,12 @@ def add_adapters(model: torch.nn.Module, rank: int) -> dict[str, Any]:
     alpha = ALPHA_PER_RANK * rank
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of tied weights, which nobody saves here
-        inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=names), model)
+        try:
+            inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=alpha, lora_dropout=0.0, target_modules=names), model)
+        except NotImplementedError as error:  # it asks every model for its embeddings, which some cannot name
+            raise UnsupportedError(
+                f"peft takes no {type(model).__name__}: {error}. Fix: leave --lora-rank out"
+            ) from error
     trained = sum(parameter.numel() for parameter in model.parameters() if parameter.requires_grad)
     return {
         "lora_rank": rank,
@@ -54,5 +60,7 @@ def adapter_libraries() -> dict[str, str]:
 
 def _adaptable(model: torch.nn.Module) -> list[str]:
     # torch's attention reads the weights of its own kind of linear layer itself, past any adapter: exact classes only
-    head = getattr(model, "get_output_embeddings", lambda: None)()
+    head = None
+    with contextlib.suppress(NotImplementedError):  # of classes that do not say which layer it is
+        head = getattr(model, "get_output_embeddings", lambda: None)()
     return [name for name, module in model.named_modules() if type(module) is torch.nn.Linear and module is not head]

@@ -180,10 +180,11 @@ class TrainingStep:
             self()
 
     def loss_without_dropout(self) -> float:
-        """The batch's loss with the weights as they are and nothing drawn by chance: two devices agree on it."""
+        """The batch's loss with the weights as they are and nothing dropped by chance: two devices agree on it."""
         self.model.eval()
         try:
-            with compiler_needed() if self._is_compiled else contextlib.nullcontext():
+            # some models draw noise in any mode
+            with compiler_needed() if self._is_compiled else contextlib.nullcontext(), same_draws(self.device):
                 return self._loss_without_gradient(self._measured)
         finally:
             self.model.train()

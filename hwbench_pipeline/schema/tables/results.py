@@ -269,7 +269,7 @@ RESULT_COLUMNS: tuple[Column, ...] = (
         "Training: bytes of the gradients after the backward pass of one step, in which layer drop may have left out layers; "
         "from the tensors themselves.",
         unit="MB",
-        at_least=0,
+        above=0,
     ),
     Column(
         "optimizer_memory_mb",
@@ -284,7 +284,7 @@ RESULT_COLUMNS: tuple[Column, ...] = (
         "Training: the most that the forward pass of one micro-batch held at once beyond what was there before it, measured by "
         "the allocator; NULL where that tells no peak.",
         unit="MB",
-        at_least=0,
+        above=0,
     ),
     _text("activation_memory_method", "How the memory of activations was measured, or why it was not."),
     Column("energy_j", FLOAT64, "Energy of one call; never from an estimate.", unit="J", above=0),
