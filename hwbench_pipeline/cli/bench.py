@@ -134,7 +134,7 @@ def run(
             f"{', '.join(f'{name} {rate:g}' for name, rate in USUAL_LEARNING_RATES.items())}.",
         ),
     ] = None,
-    gradient_accumulation_steps: Annotated[
+    gradient_accumulation: Annotated[
         str | None,
         typer.Option(
             metavar="N,…",
@@ -226,7 +226,7 @@ def run(
         None if largest_batch else batch_sizes,
         optimizer=optimizer,
         learning_rate=learning_rate,
-        gradient_accumulation_steps=gradient_accumulation_steps,
+        gradient_accumulation=gradient_accumulation,
         gradient_checkpointing=gradient_checkpointing,
         lora_rank=lora_rank,
     )
@@ -413,7 +413,7 @@ def _asked_recipes(
     *,
     optimizer: str | None,
     learning_rate: str | None,
-    gradient_accumulation_steps: str | None,
+    gradient_accumulation: str | None,
     gradient_checkpointing: bool,
     lora_rank: str | None,
 ) -> Sequence[Recipe | None]:
@@ -421,7 +421,7 @@ def _asked_recipes(
     asked = {
         "--optimizer": optimizer,
         "--learning-rate": learning_rate,
-        "--gradient-accumulation-steps": gradient_accumulation_steps,
+        "--gradient-accumulation": gradient_accumulation,
         "--gradient-checkpointing": gradient_checkpointing or None,
         "--lora-rank": lora_rank,
     }
@@ -432,11 +432,11 @@ def _asked_recipes(
         raise WrongCallError(
             f"{', '.join(given)}: only training steps have one. Fix: add --mode training, or leave it out"
         )
-    accumulations = listed_numbers("--gradient-accumulation-steps", gradient_accumulation_steps)
+    accumulations = listed_numbers("--gradient-accumulation", gradient_accumulation)
     for steps in accumulations if batch_sizes is not None else ():
         if not any(Recipe(accumulation_steps=steps).divides(size) for size in batch_sizes or ()):
             raise WrongCallError(
-                f"--gradient-accumulation-steps {steps}: cuts the batch, which --batch-size counts whole, into {steps} equal "
+                f"--gradient-accumulation {steps}: cuts the batch, which --batch-size counts whole, into {steps} equal "
                 f"parts, and {', '.join(map(str, batch_sizes or ()))} is no multiple of it. Fix: --batch-size {steps * max(batch_sizes or (1,))}"
             )
     return recipe_sweep(

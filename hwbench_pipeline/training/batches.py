@@ -70,7 +70,7 @@ def _cut(name: str, value: Any, part: Any, n_parts: int) -> list[Any]:
     if differing is None or len(differing) > 1 or value.shape[differing[0]] != n_parts * part.shape[differing[0]]:
         raise UnsupportedError(
             f"the batch cannot be cut into {n_parts} micro-batches: no single dimension of {name} holds its items. "
-            "Fix: leave --gradient-accumulation-steps out"
+            "Fix: leave --gradient-accumulation out"
         )
     return list(torch.chunk(value, n_parts, dim=differing[0]))
 

@@ -102,7 +102,7 @@ def recipe_options(name: str | None) -> list[str]:
         key, _, value = word.partition("=")
         option = {
             "lr": f"--learning-rate {value}",
-            "accumulation": f"--gradient-accumulation-steps {value}",
+            "accumulation": f"--gradient-accumulation {value}",
             "checkpointing": "--gradient-checkpointing",
             "lora": f"--lora-rank {value}",
         }

@@ -80,6 +80,6 @@ def test_the_reproduction_says_only_what_is_not_usual():
     )
     accumulated = trained | {"recipe": "sgd lr=0.001 accumulation=2 checkpointing lora=8"}
     assert reproduction(accumulated).endswith(
-        "--batch-size 4 --optimizer sgd --learning-rate 0.001 --gradient-accumulation-steps 2 --gradient-checkpointing "
+        "--batch-size 4 --optimizer sgd --learning-rate 0.001 --gradient-accumulation 2 --gradient-checkpointing "
         "--lora-rank 8"
     )

@@ -123,9 +123,9 @@ CALLS = [
     ((*TRAIN, "--learning-rate", "0"), "--learning-rate '0'", "more than 0"),
     ((*TRAIN, "--learning-rate", "inf"), "--learning-rate 'inf'", "more than 0"),
     ((*TRAIN, "--lora-rank", "0"), "--lora-rank '0'", "from 1 on"),
-    ((*TRAIN, "--gradient-accumulation-steps", "4"), "--gradient-accumulation-steps 4", "Fix: --batch-size 4"),
+    ((*TRAIN, "--gradient-accumulation", "4"), "--gradient-accumulation 4", "Fix: --batch-size 4"),
     (
-        (*TRAIN, "--batch-size", "3,6", "--gradient-accumulation-steps", "4"),
+        (*TRAIN, "--batch-size", "3,6", "--gradient-accumulation", "4"),
         "3, 6 is no multiple of it",
         "Fix: --batch-size 24",
     ),
