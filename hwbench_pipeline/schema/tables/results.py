@@ -282,7 +282,7 @@ RESULT_COLUMNS: tuple[Column, ...] = (
         "activation_memory_mb",
         FLOAT64,
         "Training: the most that the forward pass of one micro-batch held at once beyond what was there before it, measured by "
-        "the allocator; NULL where that tells no peak.",
+        "the allocator; under autocast the weights' copies in the lower precision are part of it. NULL where no peak is told.",
         unit="MB",
         above=0,
     ),
