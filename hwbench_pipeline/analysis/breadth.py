@@ -73,7 +73,7 @@ class Entry:
 def entries(rows: Iterable[Row], models: Iterable[CatalogModel], parts: Sequence[str]) -> list[Entry]:
     """The models in their order, each with its current rows.
 
-    Rows of tiny stand-ins only, and only those of the configuration that the newest of a model's rows names: what an older one
+    Rows of tiny stand-ins only, trained by the usual recipe, and only those of the configuration that the newest of a model's rows names: what an older one
     showed is no evidence of it. The newest row of a point stands for it. A way is verified where one of its points is: the row is
     that point's, else the newest.
     """
@@ -81,7 +81,10 @@ def entries(rows: Iterable[Row], models: Iterable[CatalogModel], parts: Sequence
         (
             row
             for row in rows
-            if row["model"] is not None and row["hardware"] is not None and row["model_size"] == "tiny"
+            if row["model"] is not None
+            and row["hardware"] is not None
+            and row["model_size"] == "tiny"
+            and row.get("recipe") is None
         ),
         key=lambda row: str(row["started_at"]),
     )

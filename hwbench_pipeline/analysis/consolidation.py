@@ -53,7 +53,10 @@ something, whatever its own samples say: what disturbs only makes slower. The sa
 sample (`bench.judging`)."""
 
 CELL_COLUMNS = ("source", "hardware", "mode", "model", "config_sha256")
-POINT_COLUMNS = (*CELL_COLUMNS, "device_name", "variant", "precision", "batch_size", "sequence_length", "sound_s")
+POINT_COLUMNS = (
+    *CELL_COLUMNS,
+    *("device_name", "variant", "precision", "batch_size", "sequence_length", "sound_s", "recipe"),
+)
 _SCENARIO = "coalesce(scenario, CASE mode WHEN 'training' THEN 'train_step' ELSE 'forward' END)"
 """What names a point that can be measured again, with its scenario, which rows without a number did not always state. Of its
 runs the newest is current, unless it was disturbed and another one was not; the others are its history."""

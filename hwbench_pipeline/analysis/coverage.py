@@ -24,6 +24,7 @@ COUNTED_COLUMNS = (
     "model_size",
     "scenario",
     "variant",
+    "recipe",
     "precision",
     "error_class",
     "error_message",
@@ -109,13 +110,14 @@ def _cell_row(mode: str, hardware: str, model: str, category: str, rows: Sequenc
 def _speaks_for_cell(row: Row) -> bool:
     """Whether a row without a number says that the cell's usual call gives none.
 
-    A generation, a variant, or a call within a memory limit that somebody set is a narrower question, whose answer says
+    A generation, a variant, another training recipe than the usual, or a call within a memory limit that somebody set is a narrower question, whose answer says
     nothing of the forward pass; nor does a platform that lacks a precision other than fp32 lack the model. A call that was
     tried in such a precision and failed was tried.
     """
     return (
         row["scenario"] in _USUAL_SCENARIOS
         and row["variant"] is None
+        and row["recipe"] is None
         and row["error_class"] not in BOUNDED_ERROR_CLASSES
         and (row["status"] != "unsupported" or row["precision"] in _USUAL_PRECISIONS)
     )

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hwbench_pipeline.training.recipe import recipe_options
+
 Row = Mapping[str, Any]
 
 CAUSES: Mapping[str, str] = {
@@ -100,6 +102,7 @@ def reproduction(row: Row) -> str:
             parts.append(f"--{name.replace('_', '-')} {value}")
     if row.get("variant") is not None:
         parts.append(f"--variant {row['variant']}")
+    parts += recipe_options(row.get("recipe"))
     return " ".join(parts)
 
 

@@ -7,6 +7,7 @@ Belongs here: the order of the steps and the events they emit as JSON. Does not 
 from __future__ import annotations
 
 import gc
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, suppress
@@ -29,7 +30,7 @@ from hwbench_pipeline.bench.backends.protocol import (
     TokenSession,
     Workload,
 )
-from hwbench_pipeline.bench.backends.torch import EAGER, TorchBackend
+from hwbench_pipeline.bench.backends.torch import COMPILE, EAGER, TorchBackend
 from hwbench_pipeline.bench.judging import (
     REPEATABLE,
     Array,
@@ -44,7 +45,7 @@ from hwbench_pipeline.bench.judging import (
 )
 from hwbench_pipeline.bench.memory import measure_peak
 from hwbench_pipeline.bench.plan import FROM_SOUND, CellPlan, Point, variants_of
-from hwbench_pipeline.bench.sampling import Clock, take_samples, take_stream, timed_ms
+from hwbench_pipeline.bench.sampling import Clock, Samples, take_samples, take_stream, timed_ms
 from hwbench_pipeline.bench.statistics import percentile
 from hwbench_pipeline.bench.watching import MachineWatch, UnseenMachine
 from hwbench_pipeline.catalog import building, memory, names
@@ -57,6 +58,9 @@ from hwbench_pipeline.catalog.inputs import forced_tokens, input_shape_text, ite
 from hwbench_pipeline.catalog.sound import FromSound, NoSoundError
 from hwbench_pipeline.hardware import condition
 from hwbench_pipeline.hardware.devices import UnsupportedError
+from hwbench_pipeline.training.memory_split import split_memory
+from hwbench_pipeline.training.phases import PHASES
+from hwbench_pipeline.training.recipe import Recipe
 from hwbench_pipeline.training.step import TrainingStep
 
 Emit = Callable[[Mapping[str, Any]], object]
@@ -71,6 +75,10 @@ TOLD_PER_ROUTE = 400
 
 class NoRouteError(Exception):
     """None of a backend's ways from a model to its runtime's graph worked."""
+
+
+class NothingToTrainOnError(UnsupportedError):
+    """The loss is 0 before the first step, as one that compares the items of a batch is where there is only one."""
 
 
 _OUT_OF_MEMORY_TEXTS = ("can't allocate memory", "out of memory", "cannot allocate memory", "bad_alloc")
@@ -427,13 +435,23 @@ class _distant_tokens:  # noqa: N801 - called like a function
 
 
 def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str, Any]:
-    if point.variant not in (None, EAGER):
-        raise UnsupportedError(f"training steps run {EAGER}, not {point.variant}. Fix: leave --variant out")
+    if point.variant not in (None, EAGER, COMPILE):
+        raise UnsupportedError(f"training steps run {EAGER} or {COMPILE}, not {point.variant}. Fix: --variant {EAGER}")
+    recipe = point.recipe or Recipe()
+    if not recipe.divides(point.batch_size):
+        raise UnsupportedError(
+            f"a batch of {point.batch_size} cannot be cut into {recipe.accumulation_steps} micro-batches of the same size: "
+            f"the batch size counts all of them. Fix: --batch-size {recipe.accumulation_steps * point.batch_size}"
+        )
     report("load")
     loaded = _load(plan, point, None)
     values = loaded.values
+    part: dict[str, torch.Tensor] | None = None
+    if recipe.accumulation_steps > 1:
+        cut = replace(point, batch_size=point.batch_size // recipe.accumulation_steps)
+        part = _inputs(plan, cut, loaded.model, plan.seed)
 
-    def prepared(hardware: str, precision: str, *, own_loss: bool = True) -> TrainingStep:
+    def prepared(hardware: str, precision: str, recipe: Recipe, *, own_loss: bool, is_compiled: bool) -> TrainingStep:
         return TrainingStep.prepare(
             hardware,
             plan.model,
@@ -441,35 +459,54 @@ def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str,
             loaded.inputs,
             precision=precision,
             seed=plan.seed,
+            recipe=recipe,
+            part=part,
             own_loss=own_loss,
+            is_compiled=is_compiled,
         )
+
+    def reference_loss_of(*, own_loss: bool) -> float:
+        # the model as it is: adapters begin as nothing, and checkpointing must not change what comes out
+        plain = Recipe(accumulation_steps=recipe.accumulation_steps)
+        return prepared("cpu", "fp32", plain, own_loss=own_loss, is_compiled=False).loss_without_dropout()
 
     report("reference")
     no_own_loss: str | None = None
     try:
-        reference_loss = prepared("cpu", "fp32").loss_without_dropout()
+        reference_loss = reference_loss_of(own_loss=True)
+    except UnsupportedError:
+        raise
     except Exception as error:
         if plan.model in names.model_keys():
             raise
         # labels by rule are a guess: where they do not fit, the row's options state the surrogate, and why it is one
         no_own_loss = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-        reference_loss = prepared("cpu", "fp32", own_loss=False).loss_without_dropout()
+        reference_loss = reference_loss_of(own_loss=False)
     if reference_loss == 0:  # so it is where a loss compares the items of a batch, and there is one
-        raise UnsupportedError(
+        raise NothingToTrainOnError(
             f"the loss of {plan.model} at batch size {point.batch_size} is 0: there is nothing to train on. "
-            f"Fix: --batch-size {point.batch_size + 1}"
+            f"Fix: --batch-size {point.batch_size + recipe.accumulation_steps}"
         )
-    step = prepared(plan.hardware, point.precision, own_loss=no_own_loss is None)
+    is_compiled = point.variant == COMPILE
     report("verify")
+    step = prepared(plan.hardware, point.precision, recipe, own_loss=no_own_loss is None, is_compiled=is_compiled)
     values["output_max_rel_error"] = relative_loss_error(reference_loss, step.loss_without_dropout())
     require_right_output(values["output_max_rel_error"], point.precision)
-    report("first step")
-    values["first_inference_ms"] = timed_ms(step.run)
+    loss_before = step.loss_with_same_draws()
+    if is_compiled:
+        report("compile")
+        values["compile_ms"], values["first_inference_ms"] = timed_ms(step.compile), None
+    else:
+        report("first step")
+        values["first_inference_ms"] = timed_ms(step)
     report("sample")
-    values |= _sample(plan, None, step.run)
-    step.require_finite_losses()
+    values |= _sample(plan, None, step)
+    report("learning")
+    step.require_learning(loss_before)
     report("memory")
-    memory = measure_peak(step.run, plan.hardware)
+    memory = measure_peak(step, plan.hardware)
+    values |= split_memory(step)
+    losses = [float(loss) for loss in step.losses]
     return values | {
         "peak_memory_mb": memory.peak_memory_mb,
         "memory_method": memory.memory_method,
@@ -477,11 +514,13 @@ def _measure_training(plan: CellPlan, point: Point, report: Report) -> dict[str,
         "backend": "torch",
         "backend_version": step.backend_version,
         "options": {**step.options, **({"own_loss_failed": no_own_loss} if no_own_loss else {})},
-        "libraries": libraries(plan.model),
+        "libraries": {**libraries(plan.model), **step.libraries},
         "threads": step.threads,
-        "loss_first": step.first_loss,
-        "loss_last": step.last_loss,
-        "flops": _flops(plan, point, report),
+        "loss_first": losses[0],
+        "loss_last": losses[-1],
+        "losses": losses,
+        # a frozen weight has no gradient, which the count of the whole model would have
+        "flops": _flops(plan, point, report) if recipe.lora_rank is None else None,
     }
 
 
@@ -570,8 +609,19 @@ def _sample(
         "load_avg_1m": load_before,
     }
     if isinstance(call, _timed_tokens | _distant_tokens):
-        kept = call.token_ms[-samples.n_calls :][samples.first_kept :][: len(samples.samples_ms)]
+        kept = _kept(call.token_ms, samples)
         values["first_token_ms"] = percentile(sorted(first for first, _ in kept), 50)
         further = sorted(ms for _, ms in kept if ms is not None)
         values["time_per_output_token_ms"] = percentile(further, 50) if further else None
+    if isinstance(call, TrainingStep):
+        parts = _kept(call.phases.times_ms(), samples)
+        for phase in PHASES:
+            times = sorted(of_step[phase] for of_step in parts)
+            values[f"{phase}_ms_mean"] = math.fsum(times) / len(times)
+            values[f"{phase}_ms_p50"] = percentile(times, 50)
     return values
+
+
+def _kept(of_calls: Sequence[_T], samples: Samples) -> Sequence[_T]:
+    """Of what was kept for each call, the latest last, that of the calls whose times are the samples."""
+    return of_calls[-samples.n_calls :][samples.first_kept :][: len(samples.samples_ms)]

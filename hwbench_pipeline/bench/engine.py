@@ -27,10 +27,11 @@ from hwbench_pipeline.hardware.host_lock import host_lock
 from hwbench_pipeline.hardware.peaks import Peaks, known_peaks, measure_peaks
 from hwbench_pipeline.hardware.platforms import platform_of
 from hwbench_pipeline.hardware.probing import Probe, probe
+from hwbench_pipeline.training.recipe import Recipe
 
 # copies of the fp32 weights that are in memory at once: torch keeps one and a working copy; OpenVINO and its like convert and
-# compiles beside the torch model; a training step with AdamW has weights, gradients and two moments
-_WEIGHT_COPIES = {"torch": 1.2, "converting": 3.0, "training": 4.2}
+# compiles beside the torch model; those of a training step are its recipe's
+_WEIGHT_COPIES = {"torch": 1.2, "converting": 3.0}
 
 # what kind of absence a probe found → the error class of the rows
 _ABSENCE_CLASS = {"no_hardware": "HardwareAbsent", "unsupported": "NoRunner", "failed": "ProbeFailed"}
@@ -308,6 +309,7 @@ def distinct_points(plan: CellPlan) -> list[Point]:
             scenario="forward" if plan.mode == "training" else point.scenario,
             new_tokens=None if plan.mode == "training" else point.new_tokens,
             sound_s=None if plan.mode == "training" else point.sound_s,
+            recipe=(point.recipe or Recipe()).resolved() if plan.mode == "training" else None,
         )
         for point in plan.points
     )
@@ -383,7 +385,9 @@ def _memory_shortage(plan: CellPlan, point: Point) -> str | None:
     if n_parameters is None:  # what cannot be built is said by the attempt
         return None
     is_torch = backend_of(plan.hardware, point.variant) == "torch"
-    copies = _WEIGHT_COPIES["training" if plan.mode == "training" else "torch" if is_torch else "converting"]
+    copies = _WEIGHT_COPIES["torch" if is_torch else "converting"]
+    if plan.mode == "training":
+        copies = (point.recipe or Recipe()).weight_copies
     needed_mb = n_parameters * 4 * copies / 1e6
     available_mb = min(psutil.virtual_memory().available / 1e6, container_memory_limit_mb() or math.inf)
     if needed_mb <= available_mb:

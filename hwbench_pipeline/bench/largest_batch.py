@@ -18,20 +18,23 @@ from hwbench_pipeline.schema.tables.results import MEMORY_LIMIT_OPTION, MEMORY_U
 
 LARGEST_TRIED = 4096
 """Beyond it the answer is no longer one about memory."""
+NOTHING_TO_TRAIN_ON = "NothingToTrainOnError"
+"""Of `bench.cell`, which the searching process does not load: a batch whose loss is 0."""
 STEP_DOWN = 50
 """By this share of itself a batch is lessened that went over the limit when it was sampled in full."""
 TRY = Sampling(min_warmup=1, min_warmup_s=0, max_warmup_s=0, min_samples=1, min_duration_s=0)
 """One call decides whether a batch fits; the one that is reported is then sampled in full."""
 
 
-def largest_that_fits(fits: Callable[[int], bool], *, largest: int = LARGEST_TRIED) -> int | None:
-    """The largest number from 1 to `largest` that fits, where all below a fitting one fit too; None where 1 does not.
+def largest_that_fits(fits: Callable[[int], bool], *, smallest: int = 1, largest: int = LARGEST_TRIED) -> int | None:
+    """The largest number from `smallest` to `largest` that fits, where all below a fitting one fit too; None where the smallest
+    does not.
 
     Asks about 2 log₂(n) times.
     """
-    if not fits(1):
+    if not fits(smallest):
         return None
-    low, high = 1, 2
+    low, high = smallest, 2 * smallest
     while high <= largest and fits(high):
         low, high = high, 2 * high
     high = min(high, largest + 1)
@@ -58,8 +61,9 @@ def run_largest_batch(
 
     A batch fits when its call succeeds and, with `memory_limit_mb`, its peak memory is not above that (MB of 1e6 bytes).
     The rows are the measured largest batches and, for each, the smallest tried batch that did not fit with what was
-    said of it: a larger batch that failed in any way, also by being killed or by taking too long, did not fit. A point
-    whose batch of one fails for another reason than memory (unsupported, no hardware, a wrong output), or whose memory
+    said of it: a larger batch that failed in any way, also by being killed or by taking too long, did not fit. Batches of
+    gradient accumulation grow by its number of micro-batches; training whose loss compares the items of a batch begins with two
+    of them. A point whose smallest batch fails for another reason than memory (unsupported, no hardware, a wrong output), or whose memory
     cannot be read although there is a limit, gives that row alone. `on_try` is told each batch size that is tried;
     `keep` is given the points that are done when something ends the search from outside.
     """
@@ -78,7 +82,7 @@ def run_largest_batch(
         return tried.rows[0]
 
     try:
-        for point in dict.fromkeys(replace(point, batch_size=1) for point in plan.points):
+        for point in dict.fromkeys(replace(point, batch_size=_unit(point)) for point in plan.points):
             rows += _search(point, run, plan.sampling, memory_limit_mb, on_try)
     except BaseException:
         if keep is not None and rows:
@@ -94,14 +98,15 @@ def _search(
     memory_limit_mb: float | None,
     on_try: Callable[[int], None] | None,
 ) -> list[Row]:
-    """The rows of one point: its largest batch, measured, and the smallest that did not fit."""
+    """The rows of one point: its largest batch, measured, and the smallest that did not fit; batches count in units."""
     refused: dict[int, Row] = {}
     other: list[Row] = []
+    unit, smallest = _unit(point), 1
 
     def attempt(batch: int, rules: Sampling) -> Row:
         if on_try is not None:
-            on_try(batch)
-        row = run(replace(point, batch_size=batch), rules)
+            on_try(batch * unit)
+        row = run(replace(point, batch_size=batch * unit), rules)
         if row["status"] == "ok" and _is_over(row, memory_limit_mb):
             return _over_limit(row, memory_limit_mb or 0.0)
         if row["status"] == "ok" and memory_limit_mb is not None and row["peak_memory_mb"] is None:
@@ -112,25 +117,33 @@ def _search(
         row = attempt(batch, TRY)
         if row["status"] == "ok":
             return True
-        is_of_batch = row["status"] == "out_of_memory" or (batch > 1 and row["error_class"] != MEMORY_UNREADABLE)
+        is_of_batch = row["status"] == "out_of_memory" or (batch > smallest and row["error_class"] != MEMORY_UNREADABLE)
         if is_of_batch:
             refused[batch] = row
         else:
             other.append(row)
         return False
 
-    best = largest_that_fits(fits)
+    best = largest_that_fits(fits, largest=LARGEST_TRIED // unit)
+    if other and other[0]["error_class"] == NOTHING_TO_TRAIN_ON:
+        other, smallest = [], 2
+        best = largest_that_fits(fits, smallest=smallest, largest=LARGEST_TRIED // unit)
     if other:
         return other[:1]
     measured: list[Row] = []
     while best is not None:
         row = attempt(best, sampling)
-        if row["status"] == "ok" or best == 1:
+        if row["status"] == "ok" or best == smallest:
             measured = [row]
             break
         refused[best] = row  # more calls took a little more than one did
-        best = max(1, best - max(1, best // STEP_DOWN))
+        best = max(smallest, best - max(1, best // STEP_DOWN))
     return measured + ([refused[min(refused)]] if refused else [])
+
+
+def _unit(point: Point) -> int:
+    """Items of the smallest batch that a point can be made of: one for each micro-batch."""
+    return point.recipe.accumulation_steps if point.recipe else 1
 
 
 def _is_over(row: Row, memory_limit_mb: float | None) -> bool:
@@ -141,7 +154,7 @@ def _is_over(row: Row, memory_limit_mb: float | None) -> bool:
 _IDENTITY = (
     *("run_id", "source", "model_id", "model", "architecture", "category", "model_size", "config_sha256"),
     *("n_parameters", "backend", "backend_version", "options", "hardware", "hardware_requested", "device_name", "mode"),
-    *("scenario", "variant", "precision", "batch_size", "sequence_length", "input_shape", "environment_id"),
+    *("scenario", "variant", "recipe", "precision", "batch_size", "sequence_length", "input_shape", "environment_id"),
     *("harness_version", "started_at", "started_at_text"),
 )
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from hwbench_pipeline.bench.backends.protocol import SCENARIOS
 from hwbench_pipeline.hardware.platforms import platform_of
+from hwbench_pipeline.training.recipe import Recipe
 
 FLOATING_PRECISIONS = ("fp32", "bf16", "fp16")
 PRECISIONS = (*FLOATING_PRECISIONS, "int8", "int4")
@@ -56,7 +57,8 @@ class Point:
     `sequence_length` is tokens per item; None takes the model's default, and stays None for models without text.
     `scenario` is what one call is (`POINT_SCENARIOS`), `variant` the way of the backend that runs it; None is
     the backend's first. `new_tokens` are those that a generation makes, `sound_s` the seconds of the clip that a model hears
-    from the waveform on.
+    from the waveform on. `recipe` is what a training step is made of, None the usual one; of a training step `batch_size` counts
+    the items of the whole optimizer step.
     """
 
     model_size: str = "tiny"
@@ -67,13 +69,21 @@ class Point:
     variant: str | None = None
     new_tokens: int | None = None
     sound_s: float | None = None
+    recipe: Recipe | None = None
 
     def __str__(self) -> str:
         length = f" × {self.sequence_length} tokens" if self.sequence_length else ""
         more = "".join(f", {name}" for name in (self.variant, self.scenario) if name not in (None, "forward"))
         generated = f" of {self.new_tokens} tokens" if self.new_tokens else ""
         heard = f" of {self.sound_s:g} s" if self.sound_s else ""
-        return f"{self.model_size} {self.precision} batch {self.batch_size}{length}{more}{generated}{heard}"
+        trained = f", {self.recipe.name}" if self.recipe and self.recipe.name else ""
+        return f"{self.model_size} {self.precision} batch {self.batch_size}{length}{more}{generated}{heard}{trained}"
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Point:
+        """The point whose fields these are."""
+        recipe = value.get("recipe")
+        return cls(**{**value, "recipe": None if recipe is None else Recipe(**recipe)})
 
 
 @dataclass(frozen=True)
@@ -131,7 +141,7 @@ class CellPlan:
         return cls(
             **{
                 **value,
-                "points": tuple(Point(**point) for point in value["points"]),
+                "points": tuple(Point.from_json(point) for point in value["points"]),
                 "sampling": Sampling(**value["sampling"]),
             }
         )
@@ -147,19 +157,29 @@ def sweep(
     variants: Sequence[str | None] = (None,),
     new_tokens: int = DEFAULT_NEW_TOKENS,
     sounds_s: Sequence[float] = DEFAULT_SOUNDS_S,
+    recipes: Sequence[Recipe | None] = (None,),
 ) -> tuple[Point, ...]:
     """Every combination, smallest first, so that what may run out of memory comes last."""
     return tuple(
         Point(
-            size, precision, batch, length, scenario, variant, new_tokens if scenario == "generate" else None, sound_s
+            size,
+            precision,
+            batch,
+            length,
+            scenario,
+            variant,
+            new_tokens if scenario == "generate" else None,
+            sound_s,
+            recipe,
         )
-        for size, precision, batch, length, scenario, variant in product(
+        for size, precision, batch, length, scenario, variant, recipe in product(
             dict.fromkeys(model_sizes),
             dict.fromkeys(precisions),
             sorted(set(batch_sizes)),
             sorted(set(sequence_lengths), key=lambda length: length or 0),
             dict.fromkeys(scenarios),
             dict.fromkeys(variants),
+            dict.fromkeys(recipes),
         )
         for sound_s in (sorted(set(sounds_s)) if scenario == FROM_SOUND else (None,))
     )
@@ -194,6 +214,6 @@ def variants_on(key: str, asked: Sequence[str]) -> list[str | None]:
 def may_run_variant(key: str, mode: str, variant: str) -> bool:
     """Whether a hardware key's backend has a variant in a mode; a platform of another package is only known by asking it."""
     platform = platform_of(key)
-    if mode == "training":  # training steps know no other way than torch's usual one
-        return platform.supports_training and variant == VARIANTS["torch"][0]
+    if mode == "training":  # training steps are torch's
+        return platform.supports_training and variant in VARIANTS["torch"]
     return platform.plugin is not None or variant in variants_of(key)

@@ -97,6 +97,7 @@ class Attempt:
             batch_size=point.batch_size if point else None,
             sequence_length=sequence_length(self.plan.model, point) if point else None,
             sound_s=point.sound_s if point else None,
+            recipe=_recipe(point) if point else None,
         )
 
     def measured_row(
@@ -148,6 +149,18 @@ class Attempt:
             "output_max_rel_error",
             "loss_first",
             "loss_last",
+            "losses",
+            "forward_ms_mean",
+            "forward_ms_p50",
+            "backward_ms_mean",
+            "backward_ms_p50",
+            "optimizer_ms_mean",
+            "optimizer_ms_p50",
+            "parameter_memory_mb",
+            "gradient_memory_mb",
+            "optimizer_memory_mb",
+            "activation_memory_mb",
+            "activation_memory_method",
             "first_token_ms",
             "time_per_output_token_ms",
         )
@@ -170,6 +183,7 @@ class Attempt:
             throughput_items_per_s=point.batch_size / call_s,
             tokens_per_s=tokens / call_s if tokens else None,
             sound_s=point.sound_s,
+            recipe=_recipe(point),
             real_time_factor=None if point.sound_s is None else call_s / (point.sound_s * point.batch_size),
             flags=[*values["flags"], *(["faster_than_roofline"] if is_impossible else [])],
             roofline_ms=None if roofline is None else roofline.least_ms,
@@ -186,8 +200,17 @@ def _scenario(plan: CellPlan, point: Point) -> str:
     return "train_step" if plan.mode == "training" else point.scenario
 
 
+def _recipe(point: Point) -> str | None:
+    return point.recipe.name if point.recipe else None
+
+
 def _asked_for(point: Point) -> str | None:
     """What names a point that gave no number apart from others of its precision, batch size and length."""
-    asked = {"new_tokens": point.new_tokens, "variant": point.variant, "sound_s": point.sound_s}
+    asked = {
+        "new_tokens": point.new_tokens,
+        "variant": point.variant,
+        "sound_s": point.sound_s,
+        "recipe": _recipe(point),
+    }
     known = {name: value for name, value in asked.items() if value is not None}
     return canonical_json(known) if known else None

@@ -47,6 +47,7 @@ def is_recorded(warehouse: Path, plan: CellPlan) -> bool:
         }
         named = {name: value for name, value in wanted.items() if value is not None}
         named["variant"] = None if point.variant == usual else point.variant
+        named["recipe"] = None if plan.mode != "training" or point.recipe is None else point.recipe.name
         return any(all(row[name] == value for name, value in named.items()) for row in known)
 
     return all(point.model_size in whole_sizes or has_row(point) for point in plan.points)

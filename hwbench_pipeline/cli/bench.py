@@ -31,12 +31,14 @@ from hwbench_pipeline.cli.options import (
     listed_choices,
     listed_hardware,
     listed_numbers,
+    listed_rates,
     listed_seconds,
     listed_variants,
     require_bundle_place,
     require_possible_lengths,
 )
 from hwbench_pipeline.cli.output import announce, json_rows, output, print_json, print_reasons, progress, say, table
+from hwbench_pipeline.training.recipe import OPTIMIZER_KEYS, USUAL_LEARNING_RATES, Recipe, recipe_sweep
 
 if TYPE_CHECKING:
     from hwbench_pipeline.bench.engine import CellExecution
@@ -70,7 +72,10 @@ def run(
     size: Annotated[
         str, typer.Option(metavar="S,…", help="reference (the real model) or tiny (a stand-in that proves the path).")
     ] = "reference",
-    batch_size: Annotated[str | None, typer.Option(metavar="N,…", help="Items per call. Default: 1.")] = None,
+    batch_size: Annotated[
+        str | None,
+        typer.Option(metavar="N,…", help="Items per call; in training, per optimizer step. Default: 1."),
+    ] = None,
     largest_batch: Annotated[
         bool,
         typer.Option(
@@ -113,6 +118,45 @@ def run(
         ),
     ] = None,
     variant: VariantOption = None,
+    optimizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="O,…",
+            help=f"With --mode training: {', '.join(OPTIMIZER_KEYS)}, torch's own (sgd without momentum). "
+            f"Default: {OPTIMIZER_KEYS[0]}.",
+        ),
+    ] = None,
+    learning_rate: Annotated[
+        str | None,
+        typer.Option(
+            metavar="X,…",
+            help="With --mode training. Default: the optimizer's, "
+            f"{', '.join(f'{name} {rate:g}' for name, rate in USUAL_LEARNING_RATES.items())}.",
+        ),
+    ] = None,
+    gradient_accumulation: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N,…",
+            help="With --mode training: cut the batch into N micro-batches and sum their gradients before the optimizer steps; "
+            "less memory for activations, the same step. --batch-size, a multiple of N, counts them all. Default: 1.",
+        ),
+    ] = None,
+    gradient_checkpointing: Annotated[
+        bool,
+        typer.Option(
+            "--gradient-checkpointing",
+            help="With --mode training: compute activations again in the backward pass in place of keeping them: less memory, "
+            "more time.",
+        ),
+    ] = False,
+    lora_rank: Annotated[
+        str | None,
+        typer.Option(
+            metavar="R,…",
+            help="With --mode training: freeze the model and train adapters of this rank beside its linear layers (LoRA, by peft).",
+        ),
+    ] = None,
     min_duration_s: Annotated[
         float,
         typer.Option(
@@ -177,6 +221,15 @@ def run(
         raise WrongCallError(
             f"--scenario {scenario}: training runs training steps, whatever the scenario. Fix: --mode inference"
         )
+    recipes = _asked_recipes(
+        modes,
+        None if largest_batch else batch_sizes,
+        optimizer=optimizer,
+        learning_rate=learning_rate,
+        gradient_accumulation=gradient_accumulation,
+        gradient_checkpointing=gradient_checkpointing,
+        lora_rank=lora_rank,
+    )
     variants = listed_variants(variant, keys, modes)
     require_possible_lengths(models, sizes, sequence_lengths)
 
@@ -205,6 +258,7 @@ def run(
             variants=variants_on(key, variants),
             new_tokens=new_tokens or DEFAULT_NEW_TOKENS,
             sounds_s=sounds_s or DEFAULT_SOUNDS_S,
+            recipes=recipes,
         )
         for key in keys
     }
@@ -351,6 +405,47 @@ def run(
         raise interruption
     if unreadable:
         raise typer.Exit(WORK_FAILED)
+
+
+def _asked_recipes(
+    modes: Sequence[str],
+    batch_sizes: Sequence[int] | None,
+    *,
+    optimizer: str | None,
+    learning_rate: str | None,
+    gradient_accumulation: str | None,
+    gradient_checkpointing: bool,
+    lora_rank: str | None,
+) -> Sequence[Recipe | None]:
+    """The training recipes asked for; None, the usual one, where nothing is. `batch_sizes` is None where they are searched for."""
+    asked = {
+        "--optimizer": optimizer,
+        "--learning-rate": learning_rate,
+        "--gradient-accumulation": gradient_accumulation,
+        "--gradient-checkpointing": gradient_checkpointing or None,
+        "--lora-rank": lora_rank,
+    }
+    given = [name for name, value in asked.items() if value is not None]
+    if not given:
+        return (None,)
+    if "training" not in modes:
+        raise WrongCallError(
+            f"{', '.join(given)}: only training steps have one. Fix: add --mode training, or leave it out"
+        )
+    accumulations = listed_numbers("--gradient-accumulation", gradient_accumulation)
+    for steps in accumulations if batch_sizes is not None else ():
+        if not any(Recipe(accumulation_steps=steps).divides(size) for size in batch_sizes or ()):
+            raise WrongCallError(
+                f"--gradient-accumulation {steps}: cuts the batch, which --batch-size counts whole, into {steps} equal "
+                f"parts, and {', '.join(map(str, batch_sizes or ()))} is no multiple of it. Fix: --batch-size {steps * max(batch_sizes or (1,))}"
+            )
+    return recipe_sweep(
+        optimizers=listed_choices("--optimizer", optimizer, OPTIMIZER_KEYS),
+        learning_rates=listed_rates("--learning-rate", learning_rate),
+        accumulations=accumulations,
+        checkpointing=gradient_checkpointing,
+        lora_ranks=listed_numbers("--lora-rank", lora_rank),
+    )
 
 
 class _Storage:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -114,6 +115,22 @@ def listed_seconds(option: str, text: str | None, longest_s: float) -> list[floa
             )
         seconds.append(value)
     return seconds
+
+
+def listed_rates(option: str, text: str | None) -> list[float]:
+    """Learning rates of a comma-separated option, more than 0."""
+    rates = []
+    for part in listed(option, text):
+        try:
+            value = float(part)
+        except ValueError:
+            value = 0.0
+        if not 0 < value < math.inf:
+            raise WrongCallError(
+                f"{option} {part!r:.40}: takes numbers more than 0, separated by commas. Fix: {option} 1e-4,1e-3"
+            )
+        rates.append(value)
+    return rates
 
 
 def listed_choices(option: str, text: str | None, choices: Sequence[str]) -> list[str]:

@@ -89,6 +89,8 @@ def require_exportable(row: Row, *, include_imported: bool) -> None:
         raise RefusedRowError(
             f"mode {row.get('mode') or 'unknown'}, scenario {row.get('scenario') or 'unknown'}: no target of a report says that"
         )
+    if "lora=" in (row.get("recipe") or ""):
+        raise RefusedRowError(f"recipe {row['recipe']}: a report has no field that says that adapters were trained")
     if row.get("model_id") is None and row.get("model") is None:
         raise RefusedRowError("the model is not known: the numbers would belong to nothing")
     if row.get("hardware") is None:
@@ -259,7 +261,13 @@ def _training(row: Row) -> dict[str, Any]:
     if row.get("batch_size") is not None:
         arguments["per_device_train_batch_size"] = row["batch_size"]
     if row["source"] in OWN_SOURCES:
-        arguments["gradient_accumulation_steps"] = 1  # a step of hwbench is one batch
+        options = json.loads(row.get("options") or "{}")
+        n_parts = options.get("gradient_accumulation_steps", 1)
+        arguments["gradient_accumulation_steps"] = n_parts
+        if row.get("batch_size") is not None:  # theirs counts a micro-batch, ours the whole step
+            arguments["per_device_train_batch_size"] = row["batch_size"] // n_parts
+        if options.get("gradient_checkpointing"):
+            arguments["gradient_checkpointing"] = True
     return {
         "name": "training",
         "_target_": "optimum_benchmark.scenarios.training.scenario.TrainingScenario",

@@ -6,7 +6,8 @@ there (`probing`).
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 
 import torch
 
@@ -34,3 +35,16 @@ def synchronizer(device: torch.device) -> Callable[[], object]:
     if device.type == "mps":
         return torch.mps.synchronize
     return lambda: None
+
+
+@contextlib.contextmanager
+def compiler_needed() -> Iterator[None]:
+    """Work that compiles with torch.compile. Raises `UnsupportedError` where there is no C++ compiler for it."""
+    try:
+        yield
+    except Exception as error:
+        if "compiler" in str(error).lower() and "not found" in str(error).lower():
+            raise UnsupportedError(
+                f"torch.compile needs a C++ compiler here ({' '.join(str(error).split())[:200]}). Fix: install g++"
+            ) from error
+        raise

@@ -223,6 +223,8 @@ def _unusable(result: Row, catalog: set[str]) -> str | None:
         return "a configuration of one's own stands neither for the real model nor for its tiny one"
     if result.get("mode") not in MODES or result.get("scenario") != SCENARIO_OF_MODE[result["mode"]]:
         return f"scenario {result.get('scenario')} of mode {result.get('mode')} is not predicted yet"
+    if result.get("recipe") is not None:
+        return "another training recipe than the usual is not predicted yet"
     needed = (
         "latency_ms_p50",
         "hardware",
@@ -273,6 +275,7 @@ def is_own_measurement(row: Row) -> bool:
         and row["status"] == "ok"
         and row["provenance"] == "measured"
         and row.get("scenario") == SCENARIO_OF_MODE.get(row.get("mode") or "")
+        and row.get("recipe") is None
     )
 
 

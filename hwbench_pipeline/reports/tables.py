@@ -40,8 +40,9 @@ def markdown_table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def call_text(row: Row) -> str:
-    """What one call of a row is, in words: its scenario, the seconds of sound and how they compare, and its variant."""
-    words = [row.get("scenario") or row["mode"], row.get("variant")]
+    """What one call of a row is, in words: its scenario, the seconds of sound and how they compare, its variant, and the recipe of
+    a training step."""
+    words = [row.get("scenario") or row["mode"], row.get("variant"), row.get("recipe")]
     if row.get("sound_s") is not None:
         words.append(f"{row['sound_s']:g} s")
     if row.get("real_time_factor") is not None:

@@ -105,6 +105,7 @@ def test_so_is_one_after_any_other_end(current, status):
         {"config_sha256": "f" * 64},
         {"precision": "bf16"},
         {"variant": "compile"},
+        {"recipe": "sgd lr=0.001"},
         {"scenario": "generate"},
         {"batch_size": 8},
         {"sequence_length": 128},

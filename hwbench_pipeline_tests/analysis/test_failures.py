@@ -78,3 +78,8 @@ def test_the_reproduction_says_only_what_is_not_usual():
     assert reproduction(trained) == (
         "hwbench bench --hardware cpu --model gpt2 --mode training --size tiny --precision bf16 --batch-size 4"
     )
+    accumulated = trained | {"recipe": "sgd lr=0.001 accumulation=2 checkpointing lora=8"}
+    assert reproduction(accumulated).endswith(
+        "--batch-size 4 --optimizer sgd --learning-rate 0.001 --gradient-accumulation 2 --gradient-checkpointing "
+        "--lora-rank 8"
+    )

@@ -7,10 +7,18 @@ import pytest
 from hwbench_pipeline.bench.grid import REFERENCE_SIZE_MODELS, default_points
 from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling, sweep
 from hwbench_pipeline.catalog.names import model_keys
+from hwbench_pipeline.training.recipe import Recipe
 
 
 def test_a_plan_survives_json():
-    plan = CellPlan("cpu", "bert", "training", (Point("tiny", "bf16", 4, 64), Point()), Sampling(min_samples=3), seed=7)
+    plan = CellPlan(
+        "cpu",
+        "bert",
+        "training",
+        (Point("tiny", "bf16", 4, 64, recipe=Recipe("sgd", 0.1)), Point()),
+        Sampling(min_samples=3),
+        seed=7,
+    )
     assert CellPlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from hwbench_pipeline.bench.plan import CellPlan, Point
 from hwbench_pipeline.bench.storing import TABLE_OF_MODE, is_recorded
+from hwbench_pipeline.training.recipe import Recipe
 from hwbench_pipeline.warehouse.location import Cell
 from hwbench_pipeline.warehouse.writing import write_run
 from hwbench_pipeline_tests import rows
@@ -50,3 +51,21 @@ def test_another_variant_is_another_point_and_the_usual_one_has_no_name(tmp_path
     assert not is_recorded(tmp_path, plan(Point(size, precision, batch)))
     write_run(tmp_path, TABLE_OF_MODE["inference"], Cell("cpu", "bert"), "s", [rows.measured()])
     assert is_recorded(tmp_path, plan(Point(size, precision, batch, variant="eager")))
+
+
+def test_another_recipe_is_another_point_and_the_usual_one_has_no_name(tmp_path):
+    """A row of the time before recipes is one of the usual; an inference has none, whatever is asked for."""
+    trained = rows.measured(mode="training", scenario="train_step")
+    size, precision, batch = (trained[name] for name in ("model_size", "precision", "batch_size"))
+    usual, other = (Point(size, precision, batch, recipe=recipe) for recipe in (Recipe(), Recipe("sgd")))
+    write_run(tmp_path, TABLE_OF_MODE["training"], Cell("cpu", "bert"), "r", [trained])
+    assert is_recorded(tmp_path, plan(usual, mode="training"))
+    assert is_recorded(tmp_path, plan(Point(size, precision, batch), mode="training"))
+    assert not is_recorded(tmp_path, plan(usual, other, mode="training"))
+    failed = rows.without_number(
+        mode="training", scenario="train_step", recipe=Recipe("sgd").name, precision=precision, batch_size=batch
+    )
+    write_run(tmp_path, TABLE_OF_MODE["training"], Cell("cpu", "bert"), "s", [failed])
+    assert is_recorded(tmp_path, plan(usual, other, mode="training"))
+    write_run(tmp_path, TABLE_OF_MODE["inference"], Cell("cpu", "bert"), "t", [rows.measured()])
+    assert is_recorded(tmp_path, plan(other))

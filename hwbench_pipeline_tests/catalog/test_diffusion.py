@@ -161,7 +161,7 @@ def test_a_training_step_lowers_its_own_loss(key, kind):
     assert step.options["loss"].startswith(kind)
     before = step.loss_without_dropout()
     for _ in range(5):
-        step.run()
+        step()
     assert step.loss_without_dropout() < before
 
 

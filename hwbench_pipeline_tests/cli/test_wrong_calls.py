@@ -35,6 +35,7 @@ def one_line(called, code, *named):
 
 
 BENCH = ("bench", "--model", "bert", "--size", "tiny", "--hardware", "cpu")
+TRAIN = (*BENCH, "--mode", "training")
 PREDICT = ("predict", "--model", "bert", "--hardware", "cpu")
 CALLS = [
     # what the parser refuses
@@ -112,7 +113,23 @@ CALLS = [
     ((*BENCH, "--variant", "eager,throughput"), "--variant throughput"),
     ((*BENCH, "--hardware", "cuda,rocm", "--variant", "latency"), "--variant latency", "cuda, rocm"),
     ((*BENCH, "--hardware", "webgpu", "--variant", "compile"), "--variant compile", "webgpu"),
-    ((*BENCH, "--mode", "training", "--variant", "compile"), "--variant compile", "training"),
+    ((*BENCH, "--mode", "training", "--variant", "onnxruntime"), "--variant onnxruntime", "training"),
+    ((*BENCH, "--optimizer", "sgd"), "--optimizer", "Fix: add --mode training"),
+    (
+        (*BENCH, "--lora-rank", "8", "--gradient-checkpointing"),
+        "--gradient-checkpointing, --lora-rank",
+        "--mode training",
+    ),
+    ((*TRAIN, "--optimizer", "adamm"), "--optimizer 'adamm'", "adamw, adam, sgd, adafactor"),
+    ((*TRAIN, "--learning-rate", "0"), "--learning-rate '0'", "more than 0"),
+    ((*TRAIN, "--learning-rate", "inf"), "--learning-rate 'inf'", "more than 0"),
+    ((*TRAIN, "--lora-rank", "0"), "--lora-rank '0'", "from 1 on"),
+    ((*TRAIN, "--gradient-accumulation", "4"), "--gradient-accumulation 4", "Fix: --batch-size 4"),
+    (
+        (*TRAIN, "--batch-size", "3,6", "--gradient-accumulation", "4"),
+        "3, 6 is no multiple of it",
+        "Fix: --batch-size 24",
+    ),
     ((*PREDICT, "--hardware", "tpu"), "'tpu'"),
     ((*PREDICT, "--mode", "both"), "--mode 'both'"),
     ((*PREDICT, "--size", "xl"), "--size 'xl'"),

@@ -19,7 +19,7 @@ from hwbench_pipeline.bench.memory import PeakMemory, measure_peak
 from hwbench_pipeline.bench.plan import VARIANTS
 from hwbench_pipeline.catalog.inputs import place_inputs
 from hwbench_pipeline.catalog.signal import primary_output
-from hwbench_pipeline.hardware.devices import DTYPES, UnsupportedError, require_full_fp32, synchronizer
+from hwbench_pipeline.hardware.devices import DTYPES, UnsupportedError, compiler_needed, require_full_fp32, synchronizer
 from hwbench_pipeline.hardware.platforms import torch_device
 
 EAGER, COMPILE = VARIANTS["torch"]
@@ -125,15 +125,9 @@ def _compiled(
     compiled = torch.compile(model, dynamic=False)
     session = TorchForward(backend, facts, compiled, inputs)
     start = time.perf_counter()
-    try:
+    with compiler_needed():
         session.run()
         session.sync()
-    except Exception as error:
-        if "compiler" in str(error).lower() and "not found" in str(error).lower():
-            raise UnsupportedError(
-                f"torch.compile needs a C++ compiler here ({' '.join(str(error).split())[:200]}). Fix: install g++"
-            ) from error
-        raise
     compile_ms = (time.perf_counter() - start) * 1e3
     session.facts = SessionFacts(**{**vars(facts), "compile_ms": compile_ms})
     return session

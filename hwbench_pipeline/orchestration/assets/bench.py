@@ -1,6 +1,7 @@
 """Benchmark executions, partitioned by hardware × model: one asset for inference, one for training; and experiments in a
 browser."""
 
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -44,6 +45,7 @@ from hwbench_pipeline.schema.tables import (
     CORE_MODELS__ONNX,
 )
 from hwbench_pipeline.schema.tables.web_experiments import EXPERIMENTS
+from hwbench_pipeline.training.recipe import OPTIMIZER_KEYS, Recipe, recipe_sweep
 
 
 class BenchConfig(dg.Config):
@@ -64,6 +66,22 @@ class BenchConfig(dg.Config):
         default=[],
         description="torch: eager, compile; openvino: latency, throughput. Each cell takes those of its backend. Empty: the first.",
     )
+    optimizers: list[str] = Field(
+        default=[], description=f"Training: {', '.join(OPTIMIZER_KEYS)}, torch's own. Empty: {OPTIMIZER_KEYS[0]}."
+    )
+    learning_rates: list[float] = Field(default=[], description="Training. Empty: the optimizer's usual one.")
+    gradient_accumulation_steps: list[int] = Field(
+        default=[],
+        description="Training: micro-batches into which a batch, whose size counts them all, is cut; batch sizes are multiples "
+        "of it. Empty: 1.",
+    )
+    gradient_checkpointing: bool = Field(
+        default=False, description="Training: compute activations again in the backward pass in place of keeping them."
+    )
+    lora_ranks: list[int] = Field(
+        default=[],
+        description="Training: adapters of these ranks beside a frozen model (LoRA, by peft). Empty: the whole model.",
+    )
     min_samples: int = Field(default=Sampling.min_samples, ge=1, description="Timed calls per point, at least.")
     min_duration_s: float = Field(
         default=Sampling.min_duration_s, ge=0, description="Seconds of sampling per point, at least."
@@ -71,7 +89,14 @@ class BenchConfig(dg.Config):
 
     @model_validator(mode="after")
     def _lists_make_a_sweep(self) -> Self:
-        lists = ("precisions", "batch_sizes", "sequence_lengths", "scenarios", "sounds_s", "variants")
+        recipe_lists = (
+            "optimizers",
+            "learning_rates",
+            "gradient_accumulation_steps",
+            "gradient_checkpointing",
+            "lora_ranks",
+        )
+        lists = ("precisions", "batch_sizes", "sequence_lengths", "scenarios", "sounds_s", "variants", *recipe_lists)
         given = [name for name in lists if getattr(self, name)]
         if given and not self.model_sizes:
             raise ValueError(
@@ -82,10 +107,16 @@ class BenchConfig(dg.Config):
             ("precisions", self.precisions, PRECISIONS),
             ("scenarios", self.scenarios, POINT_SCENARIOS),
             ("variants", self.variants, ALL_VARIANTS),
+            ("optimizers", self.optimizers, OPTIMIZER_KEYS),
         ):
             if not set(values) <= set(allowed):
                 raise ValueError(f"{name} {values}: takes {', '.join(allowed)}. Fix: {name}: [{allowed[-1]}]")
-        for name, numbers in (("batch_sizes", self.batch_sizes), ("sequence_lengths", self.sequence_lengths)):
+        for name, numbers in (
+            ("batch_sizes", self.batch_sizes),
+            ("sequence_lengths", self.sequence_lengths),
+            ("gradient_accumulation_steps", self.gradient_accumulation_steps),
+            ("lora_ranks", self.lora_ranks),
+        ):
             if any(number < 1 for number in numbers):
                 raise ValueError(f"{name} {numbers}: takes whole numbers from 1 on. Fix: {name}: [1, 8]")
         if self.sounds_s and FROM_SOUND not in self.scenarios:
@@ -94,6 +125,16 @@ class BenchConfig(dg.Config):
             raise ValueError(
                 f"sounds_s {self.sounds_s}: takes seconds, to {LONGEST_SOUND_S:g} at most. Fix: sounds_s: [1.0, 5.0]"
             )
+        if any(not 0 < rate < math.inf for rate in self.learning_rates):
+            raise ValueError(
+                f"learning_rates {self.learning_rates}: takes numbers more than 0. Fix: learning_rates: [0.0001]"
+            )
+        for steps in self.gradient_accumulation_steps:
+            if not any(Recipe(accumulation_steps=steps).divides(size) for size in self.batch_sizes or [1]):
+                raise ValueError(
+                    f"gradient_accumulation_steps {steps}: cuts a batch, whose size counts it whole, into {steps} equal parts, "
+                    f"and no batch size is a multiple of it. Fix: batch_sizes: [{steps}]"
+                )
         return self
 
     def points_for(self, hardware: str, model: str, mode: str) -> tuple[Point, ...]:
@@ -108,6 +149,13 @@ class BenchConfig(dg.Config):
             scenarios=self.scenarios or ["forward"],
             variants=variants_on(hardware, self.variants),
             sounds_s=self.sounds_s or DEFAULT_SOUNDS_S,
+            recipes=recipe_sweep(
+                optimizers=self.optimizers,
+                learning_rates=self.learning_rates,
+                accumulations=self.gradient_accumulation_steps,
+                checkpointing=self.gradient_checkpointing,
+                lora_ranks=self.lora_ranks,
+            ),
         )
 
 
@@ -131,7 +179,8 @@ def execution_metadata(execution: CellExecution) -> dict[str, Any]:
 
 
 def _is_usual(row: dict[str, Any]) -> bool:
-    return row.get("variant") is None and row["scenario"] in ("forward", "train_step")
+    usual = ("forward", "train_step")
+    return row.get("variant") is None and row.get("recipe") is None and row["scenario"] in usual
 
 
 def measured_cells(

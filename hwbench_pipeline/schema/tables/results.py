@@ -59,7 +59,17 @@ QUANTITY_COLUMNS = (
     "real_time_factor",
     "first_token_ms",
     "time_per_output_token_ms",
+    "forward_ms_mean",
+    "forward_ms_p50",
+    "backward_ms_mean",
+    "backward_ms_p50",
+    "optimizer_ms_mean",
+    "optimizer_ms_p50",
     "peak_memory_mb",
+    "parameter_memory_mb",
+    "gradient_memory_mb",
+    "optimizer_memory_mb",
+    "activation_memory_mb",
     "energy_j",
 )
 """The columns that hold what was measured in steady state; a row that is not `ok` has none of them."""
@@ -141,8 +151,26 @@ RESULT_COLUMNS: tuple[Column, ...] = (
         "throughput. With throughput a sample is the latency of one of several requests in flight, and the throughput is "
         "requests over wall time.",
     ),
-    _text("precision", "Numeric precision of the computation; NULL if nobody recorded it.", allowed=PRECISIONS),
-    Column("batch_size", INT64, "Items per call; NULL if nobody recorded it.", above=0),
+    _text(
+        "recipe",
+        "Training: what is not usual in the step, in this order: optimizer and learning rate (`sgd lr=0.01`), `accumulation=N` "
+        "(the batch in N micro-batches), `checkpointing` (activations computed again in the backward pass), `lora=R` (adapters of "
+        "that rank trained beside a frozen model). NULL for the usual step: AdamW at 1e-4, the whole batch at once, all "
+        "parameters.",
+    ),
+    _text(
+        "precision",
+        "Numeric precision of the computation; NULL if nobody recorded it. A training step in bf16 or fp16 runs under autocast "
+        "with weights in fp32; fp16 with scaled gradients.",
+        allowed=PRECISIONS,
+    ),
+    Column(
+        "batch_size",
+        INT64,
+        "Items per call; NULL if nobody recorded it. Of a training step, items per optimizer step: a micro-batch of gradient "
+        "accumulation holds batch_size / options.gradient_accumulation_steps of them.",
+        above=0,
+    ),
     Column(
         "sequence_length",
         INT64,
@@ -205,6 +233,21 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     _milliseconds("first_token_ms", "Time to the first generated token."),
     _milliseconds("time_per_output_token_ms", "Time per generated token after the first."),
     _milliseconds(
+        "forward_ms_mean",
+        "Training: time of all forward passes of a step, the loss included, mean over the samples; the means of the three parts "
+        "add up to latency_ms_mean, but for what waits for the device. By events of the stream on CUDA and ROCm, by the clock "
+        "on the CPU; on MPS the device is waited for between the parts.",
+    ),
+    _milliseconds("forward_ms_p50", "Training: its median; medians of disturbed samples need not add up."),
+    _milliseconds("backward_ms_mean", "Training: time of all backward passes of a step, taken likewise."),
+    _milliseconds("backward_ms_p50", "Training: its median."),
+    _milliseconds(
+        "optimizer_ms_mean",
+        "Training: time in which the optimizer changes the weights and gradients are set free, taken likewise; with fp16, "
+        "unscaling the gradients too.",
+    ),
+    _milliseconds("optimizer_ms_p50", "Training: its median."),
+    _milliseconds(
         "load_ms", "Loading the model, apart from steady state; with random weights (see options), building it."
     ),
     _milliseconds("compile_ms", "Converting and compiling for the backend, apart from steady state."),
@@ -213,9 +256,47 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     ),
     Column("peak_memory_mb", FLOAT64, "Peak memory; see memory_method for what it covers.", unit="MB", above=0),
     _text("memory_method", "How peak memory was read, or why it was not."),
+    Column(
+        "parameter_memory_mb",
+        FLOAT64,
+        "Training: bytes of all parameters, trained or frozen, tied ones once; from the tensors themselves.",
+        unit="MB",
+        above=0,
+    ),
+    Column(
+        "gradient_memory_mb",
+        FLOAT64,
+        "Training: bytes of the gradients after the backward pass of one step, in which layer drop may have left out layers; "
+        "from the tensors themselves.",
+        unit="MB",
+        above=0,
+    ),
+    Column(
+        "optimizer_memory_mb",
+        FLOAT64,
+        "Training: bytes of the optimizer's state after a step, from the tensors themselves; 0 for SGD, which keeps none.",
+        unit="MB",
+        at_least=0,
+    ),
+    Column(
+        "activation_memory_mb",
+        FLOAT64,
+        "Training: the most that the forward pass of one micro-batch held at once beyond what was there before it, measured by "
+        "the allocator; under autocast the weights' copies in the lower precision are part of it. NULL where no peak is told.",
+        unit="MB",
+        above=0,
+    ),
+    _text("activation_memory_method", "How the memory of activations was measured, or why it was not."),
     Column("energy_j", FLOAT64, "Energy of one call; never from an estimate.", unit="J", above=0),
     _text("energy_source", "The counter energy was read from, or why it was not."),
-    Column("flops", INT64, "Floating-point operations of one call at this shape, counted.", unit="FLOP", above=0),
+    Column(
+        "flops",
+        INT64,
+        "Floating-point operations of one call at this shape, counted; what gradient checkpointing computes again is not. NULL "
+        "where no way of counting worked, and for adapters beside a frozen model, which are not counted.",
+        unit="FLOP",
+        above=0,
+    ),
     _milliseconds(
         "roofline_ms",
         "Least time of one call by the device's measured peaks: operations over the peak of matrix products in this "
@@ -224,6 +305,12 @@ RESULT_COLUMNS: tuple[Column, ...] = (
     _text("roofline_limb", "Which of the two gives it.", allowed=("compute", "memory")),
     Column("loss_first", FLOAT64, "Training: loss of the first step."),
     Column("loss_last", FLOAT64, "Training: loss of the last step, on the same batch."),
+    Column(
+        "losses",
+        ColumnType.LIST_FLOAT64,
+        "Training: loss of every step that was made on the batch, in order, those that warm up or read memory too. What dropout "
+        "draws makes them jump; that the step trains is judged by the loss with the same draws before and after.",
+    ),
     Column(
         "flags",
         ColumnType.LIST_STRING,
@@ -417,7 +504,7 @@ OUT__RESULTS = _result_table(
         Column(
             "is_current",
             ColumnType.BOOL,
-            "False where a newer run of ours measured the same point (configuration, hardware, device, mode, scenario, variant, "
+            "False where a newer run of ours measured the same point (configuration, hardware, device, mode, scenario, variant, recipe, "
             "precision, batch size, sequence length, and the memory limit where one refused it), or where the machine was "
             "loaded and another run with the same harness, environment and options was not; such rows are the point's history.",
             nullable=False,
