@@ -271,7 +271,8 @@ def _rough_cell_of(row: Row, by: str, *, is_whole: bool) -> tuple[Any, ...]:
     point."""
     names = ("source", "model", "mode", "hardware", "model_size")
     point = () if is_whole else ("variant", "precision", "batch_size", "sequence_length")
-    return tuple(row.get(name) for name in (*names, *point) if name not in _FREE[by])
+    unnamed = row.get("model_id") if row.get("model") is None and by != "model" else None
+    return (unnamed, *(row.get(name) for name in (*names, *point) if name not in _FREE[by]))
 
 
 def _pairs(members: Sequence[Row], sides: Sides) -> Iterable[tuple[Row, Row]]:
@@ -470,7 +471,8 @@ def scaling(results: Sequence[Row], environments: Sequence[Row], history: Histor
 
 @dataclass(frozen=True)
 class Summary:
-    """What the comparisons of two sides come to, apart by model size, mode, source and software."""
+    """What the comparisons of two sides come to, apart by model size, mode, source and software. The speed-ups are those of
+    cells with a verdict where there are any: a median in doubt is no part of a mean."""
 
     baseline: str
     candidate: str
@@ -480,6 +482,7 @@ class Summary:
     is_software: bool
     n_cells: int
     verdicts: Mapping[str, int]
+    n_averaged: int
     geometric_mean: float
     least: float
     most: float
@@ -493,14 +496,10 @@ def summaries(rows: Iterable[Row]) -> list[Summary]:
         sides = ("before", "after") if is_of_time else (row["baseline_side"], row["candidate_side"])
         key = (*sides, row["source"], row["model_size"], row["mode"], row["is_software"])
         groups.setdefault(key, []).append(row)
-    return [
-        Summary(
-            *key,
-            len(members),
-            dict(Counter(row["verdict"] or "no verdict" for row in members)),
-            math.exp(sum(math.log(row["speed_up"]) for row in members) / len(members)),
-            min(row["speed_up"] for row in members),
-            max(row["speed_up"] for row in members),
-        )
-        for key, members in groups.items()
-    ]
+    made = []
+    for key, members in groups.items():
+        ratios = [row["speed_up"] for row in members if row["verdict"]] or [row["speed_up"] for row in members]
+        mean = math.exp(sum(math.log(ratio) for ratio in ratios) / len(ratios))
+        verdicts = dict(Counter(row["verdict"] or "no verdict" for row in members))
+        made.append(Summary(*key, len(members), verdicts, len(ratios), mean, min(ratios), max(ratios)))
+    return made

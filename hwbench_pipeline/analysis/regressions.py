@@ -3,8 +3,7 @@
 Belongs here: the step in a series, the verdicts with their words, what is to be measured again. Does not belong here: which
 results are one series and what the machine did (`series`), or telling anybody (`reports.notifying`).
 
-A step is looked for at every place of the current segment; its z is the difference of the levels over what the noise makes of
-them. One run is no regression: it is suspected, measured again, and then the runs since the step are judged together. Values
+A step is looked for in the current segment; its z is the difference of the levels over what the noise makes of them. One run is no regression: it is suspected, measured again, and then the runs since the step are judged together. Values
 that nobody here can measure again need a larger z.
 """
 
@@ -86,7 +85,7 @@ def severity_of(change_percent: float) -> str:
 
 @dataclass(frozen=True)
 class Step:
-    """The most telling step of a series: from the run at `place` on, by how much (logarithm), and its z."""
+    """The step of a series: from the run at `place` on, by how much (logarithm), and its z."""
 
     place: int
     change: float
@@ -94,19 +93,21 @@ class Step:
 
 
 def step_of(values: Sequence[float], sigma: float) -> Step:
-    """Where the values step with the largest |z|, from the second on.
+    """Where the values step, from the second on, and by how much.
 
-    Before it stand at least three values where there are so many: one run that was an outlier is no baseline.
+    The place is that of least squares: the largest difference of means for the numbers of values on each side. How large the
+    step is there, and its z, is a matter of levels, which one outlier does not make. Before it stand at least three values where
+    there are so many: one run that was an outlier is no baseline.
     """
-    count = len(values)
-    first = min(_FEWEST_BASELINE, max(1, count - 2))
-    best = Step(count - 1, 0.0, 0.0)
-    for place in range(count - 1, first - 1, -1):
-        change = level_of(values[place:]) - level_of(values[:place])
-        z = change / (sigma * math.sqrt(_variance_of_level(place) + _variance_of_level(count - place)))
-        if abs(z) > abs(best.z):
-            best = Step(place, change, z)
-    return best
+    array = np.asarray(values)
+    count = len(array)
+    places = np.arange(min(_FEWEST_BASELINE, max(1, count - 2)), count)
+    sums = np.cumsum(array)[places - 1]
+    means = (array.sum() - sums) / (count - places) - sums / places
+    place = int(places[np.argmax(np.abs(means) * np.sqrt(places * (count - places)))])
+    change = level_of(values[place:]) - level_of(values[:place])
+    z = change / (sigma * math.sqrt(_variance_of_level(place) + _variance_of_level(count - place)))
+    return Step(place, change, z)
 
 
 def level_of(values: Sequence[float]) -> float:
@@ -223,15 +224,15 @@ def _verdict(verdict: str, reason: str, **numbers: Any) -> dict[str, Any]:
 
 
 def _numbers(before: Sequence[Run], after: Sequence[Run], step: Step, sigma: float, *, is_own: bool) -> dict[str, Any]:
-    baseline = float(np.median([run.log_ms for run in before]))
-    candidate = float(np.median([run.log_ms for run in after]))
+    baseline, candidate = (level_of([run.log_ms for run in part]) for part in (before, after))
+    shift = level_of([run.shift for run in after]) - level_of([run.shift for run in before])
     n_needed, z_needed = (FEWEST_CONFIRMING, Z_REGRESSION) if is_own else (1, Z_ALONE)
     visible = z_needed * sigma * math.sqrt(_variance_of_level(n_needed) + _variance_of_level(len(before)))
     is_known = all(run.is_shift_known for run in (before[-1], after[-1]))
     return {
         "change_percent": _percent(step.change),
         "raw_change_percent": _percent(candidate - baseline),
-        "fleet_shift_percent": _percent(after[-1].shift - before[-1].shift) if is_known else None,
+        "fleet_shift_percent": _percent(shift) if is_known else None,
         "z": step.z,
         "noise_percent": _percent(sigma),
         "smallest_visible_percent": _percent(max(visible, LEAST_CHANGE)),
@@ -274,7 +275,7 @@ def _decided(
         how = (
             f"shown by {len(after)} runs"
             if evidence == "re-run"
-            else "one value, which cannot be measured again here, against all cells of the machine at the same change"
+            else "one value against all cells of the machine at the same change"
         )
         return "regression" if percent > 0 else "improvement", evidence, f"{words}; {how}{_fleet_words(numbers)}"
     if is_large and is_still_there and abs(z) >= Z_SUSPECTED:
@@ -298,9 +299,9 @@ def _level(runs: Sequence[Run]) -> float:
 
 
 def _is_other_host(runs: Sequence[Run], step: Step) -> bool:
-    """Whether the step may be that of a host: it is not the host of the runs before, and its shift is not known."""
-    before, after = runs[step.place - 1], runs[step.place]
-    return not after.is_shift_known and before.host != after.host
+    """Whether the step may be that of a host: none of the runs before was on it, and its shift is not known."""
+    newest = runs[-1]
+    return not newest.is_shift_known and newest.host not in {run.host for run in runs[: step.place]}
 
 
 def _fleet_words(numbers: Mapping[str, Any]) -> str:
@@ -444,10 +445,8 @@ def command_to_confirm(row: Row) -> str:
 
 
 def by_family(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """The rows of each family, the family with the largest change first; machines stand for themselves."""
+    """The rows of each family, in the order in which the families first come; machines stand for themselves."""
     families: dict[str, list[Row]] = {}
     for row in rows:
         families.setdefault(row["family"] or "(whole machine)", []).append(row)
-    return dict(
-        sorted(families.items(), key=lambda item: -max(abs(row["change_percent"] or math.inf) for row in item[1]))
-    )
+    return families

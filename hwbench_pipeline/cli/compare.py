@@ -173,7 +173,7 @@ def _print(console: Console, found: Comparison, by: str, *, show_all: bool) -> N
         what = " ".join(filter(None, (one.model_size, one.mode, one.source)))
         software = ", software device" if one.is_software else ""
         console.print(
-            f"\n{one.baseline} → {one.candidate}, {what}{software}: {one.n_cells} cells, {verdicts}; speed-up "
+            f"\n{one.baseline} → {one.candidate}, {what}{software}: {one.n_cells} cells, {verdicts}; speed-up of {one.n_averaged} "
             f"{significant(one.geometric_mean)} on geometric mean, {significant(one.least)} to {significant(one.most)}",
             markup=False,
             soft_wrap=True,

@@ -123,7 +123,7 @@ def _print(console: Console, rows: Sequence[Mapping[str, Any]], *, show_all: boo
 
 
 def _is_moved_machine(row: Mapping[str, Any]) -> bool:
-    return row["scope"] == "machine" and row["verdict"] != "no change shown"
+    return bool(row["scope"] == "machine" and row["verdict"] != "no change shown")
 
 
 def _versions(row: Mapping[str, Any]) -> str | None:
