@@ -32,7 +32,9 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     themselves, so a process per step would only cost seconds.
     """
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([legacy, imports, catalog, bench, results, answers, prediction]),
+        assets=dg.load_assets_from_modules(
+            [legacy, imports, catalog, bench, results, answers, prediction], include_specs=True
+        ),
         asset_checks=[*schema_checks(), *alarm_checks(), records_reconcile],
         jobs=[*JOBS, *CATEGORY_JOBS],
         schedules=SCHEDULES,

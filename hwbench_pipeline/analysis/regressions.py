@@ -41,7 +41,7 @@ Row = Mapping[str, Any]
 
 LEAST_CHANGE = math.log(1.05)
 """A change below this is nobody's business, however sure."""
-Z_SUSPECTED = 2.0
+Z_SUSPECTED = 1.75
 """A suspicion costs a few runs; a change that is missed costs a night."""
 Z_REGRESSION = 3.5
 """Of runs that were measured again (Iglewicz and Hoaglin, How to Detect and Handle Outliers, 1993)."""

@@ -22,7 +22,7 @@ from hwbench_pipeline.schema.tables import (
 accepted_changes = dg.AssetSpec(
     CORE_REGRESSIONS__ACCEPTED.name,
     description=CORE_REGRESSIONS__ACCEPTED.description,
-    group_name="results",
+    group_name="accepted",
     kinds={"parquet"},
     owners=OWNERS,
     code_version=code_version(CORE_REGRESSIONS__ACCEPTED),
