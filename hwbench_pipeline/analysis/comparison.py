@@ -401,7 +401,9 @@ def _effect(baseline: Row, candidate: Row, metric: str, ratio: float, by: str, b
     items = [row["batch_size"] if by == "batch" else 1 for row in (baseline, candidate)]
     first, second = ([one / n for one in found or ()] for found, n in zip(samples, items, strict=True))
     found = speed_up(first, second, between)
-    flags = sorted(_UNSETTLED_FLAGS & {flag for row in (baseline, candidate) for flag in row.get("flags") or ()})
+    # of two runs the slower one has that flag from this very comparison
+    unsettled = _UNSETTLED_FLAGS - ({"slower_than_other_run"} if by in ("run", "environment") else set())
+    flags = sorted(unsettled & {flag for row in (baseline, candidate) for flag in row.get("flags") or ()})
     if flags and found.reason is None:
         return SpeedUp(found.ratio, found.low, found.high, f"{', '.join(flags)}: a median in doubt decides nothing")
     return found

@@ -56,9 +56,8 @@ _NEWEST_RUNS = 3
 _LONGEST_LOOKED_AT = 60
 """Runs of a series, two months of nights."""
 _OWN_SOURCES = ("hwbench", "bundle")
-_DISTURBING_FLAGS = frozenset(
-    {"noisy", "unsteady", "throttled", "loaded_machine", "slower_than_other_run", "few_samples"}
-)
+_DISTURBING_FLAGS = frozenset({"noisy", "unsteady", "throttled", "loaded_machine", "few_samples"})
+"""What a run says of itself. Not `slower_than_other_run`, which every regression to over twice the time is."""
 _LOST_STATUSES = ("failed", "timeout", "out_of_memory", "unsupported")
 _POINT = (
     "source",

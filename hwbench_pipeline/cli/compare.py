@@ -173,14 +173,19 @@ def _print(console: Console, found: Comparison, by: str, *, show_all: bool) -> N
         what = " ".join(filter(None, (one.model_size, one.mode, one.source)))
         software = ", software device" if one.is_software else ""
         console.print(
-            f"\n{one.baseline} → {one.candidate}, {what}{software}: {one.n_cells} cells, {verdicts}; speed-up of {one.n_averaged} "
-            f"{significant(one.geometric_mean)} on geometric mean, {significant(one.least)} to {significant(one.most)}",
+            f"\n{one.baseline} → {one.candidate}, {what}{software}: {one.n_cells} cells, {verdicts}; geometric mean of "
+            f"{one.n_averaged} speed-ups {significant(one.geometric_mean)} ({significant(one.least)} to {significant(one.most)})",
             markup=False,
             soft_wrap=True,
         )
-    widened = {row["between_run_source"]: row["between_run_percent"] for row in found.rows if row["verdict"]}
-    for known_from, percent in widened.items():
-        console.print(f"\nintervals are widened by {percent:.1f} % between runs ({known_from})", markup=False)
+    widened: dict[str, list[float]] = {}
+    for row in found.rows:
+        if row["speed_up_low"] is not None:
+            widened.setdefault(row["between_run_source"], []).append(row["between_run_percent"])
+    for known_from, percents in widened.items():
+        least, most = (f"{one:.1f}" for one in (min(percents), max(percents)))
+        by_how_much = least if least == most else f"{least} to {most}"
+        console.print(f"\nintervals are widened by {by_how_much} % between runs ({known_from})", markup=False)
     if found.left_out:
         console.print(f"\nleft out: {found.left_out.total()}", markup=False)
         for reason, count in found.left_out.most_common(_MOST_REASONS):

@@ -128,4 +128,4 @@ def _is_moved_machine(row: Mapping[str, Any]) -> bool:
 
 def _versions(row: Mapping[str, Any]) -> str | None:
     before, after = row["baseline_backend_version"], row["candidate_backend_version"]
-    return after if before in (None, after) else f"{before} → {after}"
+    return after or before if None in (before, after) or before == after else f"{before} → {after}"

@@ -222,6 +222,15 @@ def test_a_median_in_doubt_gets_no_verdict(flag):
     assert row["reason"].startswith(flag)
 
 
+def test_of_two_runs_the_slower_is_not_in_doubt_for_being_slower():
+    results = [
+        current(samples_ms=samples(1.0), is_current=False),
+        current(samples_ms=samples(5.0), run_id="9", started_at=rows.later(9), flags=["slower_than_other_run"]),
+    ]
+    (row,) = compared(results, "run").rows
+    assert row["verdict"] == SLOWER
+
+
 def test_rates_and_numbers_without_samples_get_no_verdict_and_no_interval():
     in_flight = [
         current(variant="throughput", throughput_items_per_s=100.0, hardware=key, run_id=key) for key in ("cpu", "cuda")

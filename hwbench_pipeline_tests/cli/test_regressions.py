@@ -56,10 +56,19 @@ def test_regressions_and_lost_cells_end_a_ci_job(call, slower):
     called = call("regressions", "--warehouse", slower)
     assert called.code == 1
     said = " ".join(called.out.split())
-    assert said.startswith("2 regression, 1 lost cell, 7 no change shown")
+    assert said.startswith("2 regression, 1 lost cell, 8 no change shown")
     assert "model4" in said
     assert "critical" in said
     assert "made-up reason: timeout" in said
+
+
+def test_over_twice_the_time_is_a_regression_too_though_its_runs_are_flagged_for_it(call, tmp_path):
+    nights = Nights(10, drift=0.01).sweeps(6)
+    for _ in range(2):
+        nights.sweep({"model4": 2.5})
+    document = call("regressions", "--warehouse", stored(tmp_path / "warehouse", nights), "--json").document
+    (row,) = [row for row in document["rows"] if row["model"] == "model4"]
+    assert (row["verdict"], row["severity"]) == ("regression", "critical")
 
 
 def test_where_nothing_changed_the_job_goes_on(call, tmp_path):

@@ -30,8 +30,6 @@ def _change_has_evidence(row: Row) -> str | None:
         return f"the verdict is {row['verdict']} without a change or its evidence"
     if (row.get("severity") is not None) != (row["verdict"] == "regression"):
         return f"the verdict is {row['verdict']} and the severity {row.get('severity')}"
-    if row.get("change_percent") is None and not row.get("reason"):
-        return "it has no change, and no reason"
     return None
 
 
