@@ -59,7 +59,7 @@ def test_regressions_and_lost_cells_end_a_ci_job(call, slower):
     assert said.startswith("2 regression, 1 lost cell, 8 no change shown")
     assert "model4" in said
     assert "critical" in said
-    assert "made-up reason: timeout" in said
+    assert "then timeout: made-up reason:" in said
 
 
 def test_over_twice_the_time_is_a_regression_too_though_its_runs_are_flagged_for_it(call, tmp_path):
