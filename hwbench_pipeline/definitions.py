@@ -10,9 +10,9 @@ from typing import Any
 
 import dagster as dg
 
-from hwbench_pipeline.orchestration.assets import bench, catalog, imports, legacy, prediction, results
+from hwbench_pipeline.orchestration.assets import answers, bench, catalog, imports, legacy, prediction, results
 from hwbench_pipeline.orchestration.category_jobs import CATEGORY_JOBS
-from hwbench_pipeline.orchestration.checks import records_reconcile, schema_checks
+from hwbench_pipeline.orchestration.checks import alarm_checks, records_reconcile, schema_checks
 from hwbench_pipeline.orchestration.jobs import JOBS
 from hwbench_pipeline.orchestration.resources import (
     ImportFilesResource,
@@ -32,8 +32,10 @@ def build_defs(resources: Mapping[str, Any] | None = None) -> dg.Definitions:
     themselves, so a process per step would only cost seconds.
     """
     return dg.Definitions(
-        assets=dg.load_assets_from_modules([legacy, imports, catalog, bench, results, prediction]),
-        asset_checks=[*schema_checks(), records_reconcile],
+        assets=dg.load_assets_from_modules(
+            [legacy, imports, catalog, bench, results, answers, prediction], include_specs=True
+        ),
+        asset_checks=[*schema_checks(), *alarm_checks(), records_reconcile],
         jobs=[*JOBS, *CATEGORY_JOBS],
         schedules=SCHEDULES,
         sensors=SENSORS,

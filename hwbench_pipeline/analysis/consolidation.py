@@ -171,6 +171,15 @@ def current_results(
     return data.to_arrow_table().to_pylist(), unreadable
 
 
+def current_environments(
+    warehouse: Path, connection: duckdb.DuckDBPyConnection
+) -> tuple[list[dict[str, Any]], list[UnreadableFile]]:
+    """Every environment once, as the core tables are now, and the files left out."""
+    unreadable = register_tables(connection, warehouse, ENVIRONMENT_SOURCES)
+    data = connection.sql(f"SELECT DISTINCT ON (environment_id) * FROM ({_union(ENVIRONMENT_SOURCES)})")
+    return data.to_arrow_table().to_pylist(), unreadable
+
+
 def consolidate_results(warehouse: Path, connection: duckdb.DuckDBPyConnection) -> Consolidated:
     """Write out__results from every source; files that cannot be read are left out and named."""
     unreadable = register_tables(connection, warehouse, RESULT_SOURCES)

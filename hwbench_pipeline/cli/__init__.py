@@ -15,6 +15,7 @@ import typer
 from hwbench_pipeline import __version__
 from hwbench_pipeline.cli import (
     bench,
+    compare,
     coverage,
     demo,
     experiment,
@@ -27,6 +28,7 @@ from hwbench_pipeline.cli import (
     quarantine,
     query,
     refresh,
+    regressions,
     verify,
     web,
 )
@@ -58,6 +60,8 @@ for verb in (
     verify,
     experiment,
     coverage,
+    compare,
+    regressions,
     predict,
     query,
     export,

@@ -23,6 +23,7 @@ _OWN_ERRORS = {
     "InvalidKeyError": WRONG_CALL,
     "QueryError": WRONG_CALL,
     "UnknownBatchError": WRONG_CALL,
+    "UnknownSeriesError": WRONG_CALL,
     "WarehouseError": WORK_FAILED,
     "SchemaError": WORK_FAILED,
     "HostLockError": WORK_FAILED,
@@ -35,6 +36,7 @@ _OWN_ERRORS = {
     "ExportError": WORK_FAILED,
     "PredictorFileError": WORK_FAILED,
     "NotEnoughEvidenceError": WORK_FAILED,
+    "NotificationError": WORK_FAILED,
 }
 
 

@@ -11,7 +11,7 @@ from hwbench_pipeline.cli.output import messages, output, say, table
 
 NAME = "refresh"
 HELP = (
-    "Unite all results anew, count coverage, fit the predictor, write the report and build the database; the model catalog "
+    "Unite all results anew, count coverage, compare, look for regressions, fit the predictor, write the report and build the database; the model catalog "
     "and this host's hardware too, where the warehouse has none with peaks yet. "
     "For warehouses that Dagster runs wrote into; `bench` and `ingest` bring results and database up to date by themselves."
 )
@@ -20,6 +20,7 @@ EXAMPLE = "Example: `hwbench refresh --warehouse data/warehouse`"
 
 def run(warehouse: WarehouseOption = None) -> None:
     """Make the tables anew and print their sizes."""
+    from hwbench_pipeline.analysis.answering import write_comparisons, write_regressions
     from hwbench_pipeline.analysis.refreshing import refresh, unite
     from hwbench_pipeline.bench.deriving import make_known
     from hwbench_pipeline.catalog.entries import catalog_keys
@@ -45,6 +46,8 @@ def run(warehouse: WarehouseOption = None) -> None:
         raise typer.Exit(WORK_FAILED)
     with messages().status("making the tables anew…"):
         unite(folder)
+        write_comparisons(folder)
+        write_regressions(folder)
         if not table_file(folder, CORE_MODELS).exists():
             make_known(catalog_keys(components=True), on_need=say)
             write_models(folder)

@@ -1,7 +1,7 @@
-"""Asset checks: every table keeps its schema, and the old files' records are all accounted for.
+"""Asset checks: every table keeps its schema, the old files' records are all accounted for, nothing became slower.
 
-Belongs here: making checks of schema tables and of the reconciliation. Does not belong here: the rules themselves
-(`schema/`, `legacy.reconciliation`).
+Belongs here: making checks of schema tables, of the reconciliation and of the regressions. Does not belong here: the rules
+themselves (`schema/`, `legacy.reconciliation`, `analysis.regressions`).
 """
 
 import warnings
@@ -9,9 +9,11 @@ from typing import Any
 
 import dagster as dg
 
+from hwbench_pipeline.analysis.answering import alarms
 from hwbench_pipeline.legacy.reconciliation import fix_of, reconcile
 from hwbench_pipeline.orchestration.partitions import cell_of, grid
 from hwbench_pipeline.orchestration.resources import WarehouseResource
+from hwbench_pipeline.reports.comparison import alarm_lines
 from hwbench_pipeline.schema.table import Table
 from hwbench_pipeline.schema.tables import (
     CORE_BENCH__ENVIRONMENTS,
@@ -20,6 +22,8 @@ from hwbench_pipeline.schema.tables import (
     CORE_LEGACY__QUARANTINE,
     CORE_LEGACY__RESULTS,
     CORE_LEGACY__SOURCES,
+    CORE_REGRESSIONS__ACCEPTED,
+    OUT__REGRESSIONS,
     RAW_LEGACY__FILES,
     TABLES,
 )
@@ -30,7 +34,27 @@ from hwbench_pipeline.warehouse.reading import read_rows
 CHECK_NAME = "keeps_schema"
 RECONCILIATION_NAME = "records_reconcile"
 _SHOWN = 20
+_LONGEST_DESCRIPTION = 500
 _GRID_TABLES = (CORE_BENCH__INFERENCE, CORE_BENCH__TRAINING)
+_NOT_MADE_BY_RUNS = (
+    CORE_BENCH__ENVIRONMENTS,  # written beside the bench tables, and checked as out__environments
+    CORE_REGRESSIONS__ACCEPTED,  # written by people, and checked when it is written
+)
+_ALARM_CHECKS = {
+    "no_critical_regressions": (
+        "critical",
+        dg.AssetCheckSeverity.ERROR,
+        "Nothing takes over 25 % more time than it did.",
+    ),
+    "no_high_regressions": ("high", dg.AssetCheckSeverity.ERROR, "Nothing takes 15 to 25 % more time than it did."),
+    "no_moderate_regressions": (
+        "moderate",
+        dg.AssetCheckSeverity.WARN,
+        "Nothing takes 5 to 15 % more time than it did.",
+    ),
+    "no_lost_cells": (None, dg.AssetCheckSeverity.ERROR, "Nothing that used to be measured fails now."),
+}
+"""By check: the severity of the regressions that it looks for, None for lost cells; how bad that is; and what it says."""
 
 
 def schema_check_result(warehouse: WarehouseResource, table: Table, cells: list[Cell] | None) -> dg.AssetCheckResult:
@@ -116,5 +140,29 @@ def schema_checks() -> list[dg.AssetChecksDefinition]:
     return [
         _grid_check(table) if table in _GRID_TABLES else _table_check(table)
         for table in TABLES
-        if table is not CORE_BENCH__ENVIRONMENTS  # written beside the bench tables, and checked as out__environments
+        if table not in _NOT_MADE_BY_RUNS
     ]
+
+
+def _alarm_check(name: str) -> dg.AssetChecksDefinition:
+    severity, how_bad, description = _ALARM_CHECKS[name]
+
+    @dg.asset_check(name=name, asset=OUT__REGRESSIONS.name, description=description)
+    def check(warehouse: WarehouseResource) -> dg.AssetCheckResult:
+        rows = [row for row in alarms(read_rows(warehouse.path, OUT__REGRESSIONS)[0]) if row["severity"] == severity]
+        metadata: dict[str, Any] = {"n_series": len(rows)}
+        if rows:
+            metadata["findings"] = _first_of(alarm_lines(rows))
+        return dg.AssetCheckResult(
+            passed=not rows,
+            severity=how_bad,
+            description="; ".join(alarm_lines(rows))[:_LONGEST_DESCRIPTION] if rows else description,
+            metadata=metadata,
+        )
+
+    return check
+
+
+def alarm_checks() -> list[dg.AssetChecksDefinition]:
+    """One check for each severity of a regression, and one for lost cells. They hold nothing up: the tables are right."""
+    return [_alarm_check(name) for name in _ALARM_CHECKS]

@@ -23,7 +23,8 @@ measure_cells = dg.define_asset_job(
 refresh_tables = dg.define_asset_job(
     "refresh_tables",
     selection=TABLES_SELECTION,
-    description="Unites all results anew, counts coverage, fits the predictor, and builds database and report.",
+    description="Unites all results anew, counts coverage, compares, looks for regressions, fits the predictor, and builds database "
+    "and report.",
 )
 ingest_legacy_files = dg.define_asset_job(
     "ingest_legacy_files",

@@ -95,6 +95,21 @@ def recipe_sweep(
     )
 
 
+def recipe_named(name: str | None) -> Recipe | None:
+    """The recipe of this name in rows; None for the usual one."""
+    if name is None:
+        return None
+    said = {key: value for key, _, value in (word.partition("=") for word in name.split())}
+    optimizer = next((key for key in said if key in OPTIMIZER_KEYS), OPTIMIZER_KEYS[0])
+    return Recipe(
+        optimizer,
+        float(said["lr"]) if "lr" in said else None,
+        int(said.get("accumulation", 1)),
+        "checkpointing" in said,
+        int(said["lora"]) if "lora" in said else None,
+    ).resolved()
+
+
 def recipe_options(name: str | None) -> list[str]:
     """The options of `hwbench bench` that ask for the recipe of this name in rows."""
     options = []

@@ -13,11 +13,11 @@ import pytest
 
 import hwbench_pipeline
 from hwbench_pipeline.definitions import build_defs, defs
-from hwbench_pipeline.orchestration.checks import CHECK_NAME, RECONCILIATION_NAME, records_reconcile
+from hwbench_pipeline.orchestration.checks import CHECK_NAME, RECONCILIATION_NAME, alarm_checks, records_reconcile
 from hwbench_pipeline.orchestration.metadata import code_version, column_schema
 from hwbench_pipeline.orchestration.partitions import grid, model_partitions
 from hwbench_pipeline.orchestration.resources import WarehouseResource
-from hwbench_pipeline.schema.tables import CORE_BENCH__ENVIRONMENTS, TABLES
+from hwbench_pipeline.schema.tables import CORE_BENCH__ENVIRONMENTS, CORE_REGRESSIONS__ACCEPTED, TABLES
 
 PACKAGE = Path(hwbench_pipeline.__file__).parent
 TABLE_ASSETS = [table for table in TABLES if table is not CORE_BENCH__ENVIRONMENTS]
@@ -35,7 +35,15 @@ GROUPS = {
     "catalog": {"core_models", "core_hardware"},
     "bench": GRID_ASSETS,
     "web": {"core_models__onnx", "core_bench__web_experiments"},
-    "results": {"out__results", "out__environments", "out__coverage"},
+    "results": {
+        "out__results",
+        "out__environments",
+        "out__coverage",
+        "out__comparison",
+        "out__scaling",
+        "out__regressions",
+    },
+    "accepted": {"core_regressions__accepted"},
     "prediction": {
         "core_prediction__features",
         "core_prediction__predictor",
@@ -63,6 +71,10 @@ PARENTS = {
     "out__results": {"core_legacy__results", "core_imports__results", *GRID_ASSETS},
     "out__environments": {"out__results", "core_legacy__environments", "core_imports__environments"},
     "out__coverage": {"out__results"},
+    "out__comparison": {"out__results", "out__environments"},
+    "out__scaling": {"out__results", "out__environments"},
+    "core_regressions__accepted": set(),
+    "out__regressions": {"out__results", "out__environments", "core_regressions__accepted"},
     "core_prediction__features": {"out__results", *CATALOG},
     "core_prediction__predictor": {"core_prediction__features"},
     "out__prediction_scores": {"core_prediction__features"},
@@ -121,7 +133,7 @@ def test_units_and_allowed_values_stand_at_the_columns(nodes):
 
 def test_every_table_asset_has_one_blocking_check(checks):
     graph = defs.resolve_asset_graph()
-    assert set(checks) == {table.name for table in TABLE_ASSETS}
+    assert set(checks) == {table.name for table in TABLE_ASSETS if table is not CORE_REGRESSIONS__ACCEPTED}
     for name, key in checks.items():
         spec = graph.get_check_spec(key)
         assert spec.blocking, name
@@ -131,7 +143,9 @@ def test_every_table_asset_has_one_blocking_check(checks):
 def test_the_old_results_have_a_second_check_which_goes_along_wherever_they_are_united(checks):
     key = records_reconcile.check_key
     graph = defs.resolve_asset_graph()
-    assert graph.asset_check_keys == {*checks.values(), key}
+    alarms = {check.check_key for check in alarm_checks()}
+    assert graph.asset_check_keys == {*checks.values(), *alarms, key}
+    assert not any(graph.get_check_spec(alarm).blocking for alarm in alarms)
     assert (key.asset_key.to_user_string(), key.name) == ("core_legacy__results", RECONCILIATION_NAME)
     assert graph.get_check_spec(key).blocking
     for job in ("ingest_legacy_files", "refresh_tables"):

@@ -17,9 +17,11 @@ from hwbench_pipeline.schema.tables import (
     CORE_LEGACY__QUARANTINE,
     CORE_LEGACY__SOURCES,
     CORE_MODELS__ONNX,
+    OUT__COMPARISON,
     OUT__COVERAGE,
     OUT__PREDICTION_SCORES,
     OUT__PREDICTIONS,
+    OUT__REGRESSIONS,
     OUT__RESULTS,
     RAW_LEGACY__FILES,
     TABLES,
@@ -295,6 +297,26 @@ EXPERIMENT = {
     "harness_version": "0",
     "started_at": rows.STARTED,
 }
+COMPARED = {
+    "dimension": "hardware",
+    "baseline_side": "cpu",
+    "candidate_side": "cuda",
+    "baseline_result_id": "b",
+    "candidate_result_id": "c",
+    "source": "hwbench",
+    "is_software": False,
+    "metric": "latency_ms_p50",
+    "speed_up": 1.0,
+}
+JUDGED = {
+    "series_id": "s",
+    "scope": "cell",
+    "source": "hwbench",
+    "metric": "latency_ms_p50",
+    "verdict": "regression",
+    "reason": "slower",
+}
+
 OTHER_RULES = [
     (
         CORE_IMPORTS__RESULTS,
@@ -329,6 +351,21 @@ OTHER_RULES = [
     (OUT__COVERAGE, rows.coverage("no_hardware"), "state_has_evidence", "n_no_hardware is 0"),
     (CORE_MODELS__ONNX, EXPORT | {"status": "ok"}, "export_says_why_not", "there is no file"),
     (CORE_MODELS__ONNX, EXPORT | {"status": "failed"}, "export_says_why_not", "no reason"),
+    (OUT__COMPARISON, COMPARED | {"verdict": "faster"}, "verdict_or_reason", "without an interval"),
+    (OUT__COMPARISON, COMPARED, "verdict_or_reason", "exclude each other"),
+    (
+        OUT__COMPARISON,
+        COMPARED | {"verdict": "faster", "speed_up_low": 0.9, "speed_up_high": 1.1},
+        "interval_says_verdict",
+        "says no difference shown, the verdict faster",
+    ),
+    (OUT__REGRESSIONS, JUDGED | {"severity": "high"}, "change_has_evidence", "without a change or its evidence"),
+    (
+        OUT__REGRESSIONS,
+        JUDGED | {"change_percent": 9.0, "evidence": "re-run"},
+        "change_has_evidence",
+        "the verdict is regression and the severity None",
+    ),
     (CORE_BENCH__WEB_EXPERIMENTS, EXPERIMENT | {"verdict": "faster"}, "compared_or_why_not", "it has no ratio"),
     (CORE_BENCH__WEB_EXPERIMENTS, EXPERIMENT, "compared_or_why_not", "no samples, and no reason"),
     (

@@ -1,9 +1,10 @@
 """Recipes have names by which rows tell them apart, and the usual one has none."""
 
 import pytest
+from hypothesis import given, strategies
 
 from hwbench_pipeline.bench.plan import Point, sweep
-from hwbench_pipeline.training.recipe import OPTIMIZER_KEYS, Recipe, recipe_options, recipe_sweep
+from hwbench_pipeline.training.recipe import OPTIMIZER_KEYS, Recipe, recipe_named, recipe_options, recipe_sweep
 
 
 def test_the_usual_recipe_has_no_name_however_it_is_said():
@@ -45,3 +46,18 @@ def test_a_sweep_takes_every_recipe():
     assert len(points) == len(set(points)) == 4
     assert str(points[1]).endswith(", sgd lr=0.001")
     assert Point.from_json({"batch_size": 4, "recipe": {"optimizer": "sgd"}}).recipe == Recipe("sgd")
+
+
+@given(
+    strategies.builds(
+        Recipe,
+        strategies.sampled_from(OPTIMIZER_KEYS),
+        strategies.none() | strategies.floats(1e-8, 10.0),
+        strategies.integers(1, 64),
+        strategies.booleans(),
+        strategies.none() | strategies.integers(1, 256),
+    )
+)
+def test_a_name_in_a_row_names_its_recipe_again(recipe):
+    name = recipe.resolved().name
+    assert (recipe_named(name) or Recipe().resolved()) == recipe.resolved()

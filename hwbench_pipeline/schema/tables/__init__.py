@@ -15,6 +15,7 @@ from hwbench_pipeline.schema.tables.catalog import (
     CORE_MODELS__ONNX,
     OUT__ENVIRONMENTS,
 )
+from hwbench_pipeline.schema.tables.comparison import OUT__COMPARISON, OUT__SCALING
 from hwbench_pipeline.schema.tables.coverage import OUT__COVERAGE
 from hwbench_pipeline.schema.tables.imports import (
     CORE_IMPORTS__ENVIRONMENTS,
@@ -27,6 +28,7 @@ from hwbench_pipeline.schema.tables.prediction import (
     OUT__PREDICTION_SCORES,
     OUT__PREDICTIONS,
 )
+from hwbench_pipeline.schema.tables.regressions import CORE_REGRESSIONS__ACCEPTED, OUT__REGRESSIONS
 from hwbench_pipeline.schema.tables.results import (
     CORE_BENCH__INFERENCE,
     CORE_BENCH__TRAINING,
@@ -50,11 +52,15 @@ __all__ = [
     "CORE_MODELS",
     "CORE_MODELS__ONNX",
     "CORE_PREDICTION__FEATURES",
+    "CORE_REGRESSIONS__ACCEPTED",
+    "OUT__COMPARISON",
     "OUT__COVERAGE",
     "OUT__ENVIRONMENTS",
     "OUT__PREDICTIONS",
     "OUT__PREDICTION_SCORES",
+    "OUT__REGRESSIONS",
     "OUT__RESULTS",
+    "OUT__SCALING",
     "RAW_IMPORTS__FILES",
     "RAW_LEGACY__FILES",
     "TABLES",
@@ -81,6 +87,10 @@ TABLES: tuple[Table, ...] = (
     OUT__RESULTS,
     OUT__ENVIRONMENTS,
     OUT__COVERAGE,
+    OUT__COMPARISON,
+    OUT__SCALING,
+    CORE_REGRESSIONS__ACCEPTED,
+    OUT__REGRESSIONS,
     CORE_PREDICTION__FEATURES,
     OUT__PREDICTIONS,
     OUT__PREDICTION_SCORES,
