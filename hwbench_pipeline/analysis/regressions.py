@@ -60,21 +60,9 @@ _OWN_SOURCES = ("hwbench", "bundle")
 _DISTURBING_FLAGS = frozenset({"noisy", "unsteady", "throttled", "loaded_machine", "few_samples"})
 """What a run says of itself. Not `slower_than_other_run`, which every regression to over twice the time is."""
 _LOST_STATUSES = ("failed", "timeout", "out_of_memory", "unsupported")
-_POINT = (
-    "source",
-    "model",
-    "config_sha256",
-    "hardware",
-    "mode",
-    "scenario",
-    "variant",
-    "recipe",
-    "precision",
-    "batch_size",
-    "sequence_length",
-    "sound_s",
-)
-"""What a row without a number still says of its point."""
+_ONLY_WITH_A_NUMBER = frozenset({"model_id", "model_size", "category", "device_name", "input_shape", "backend"})
+_POINT = tuple(name for name in SERIES_COLUMNS if name not in _ONLY_WITH_A_NUMBER)
+"""What a row without a number says of its point for certain: a device that was not reached has no name, and the rest follows."""
 
 
 def severity_of(change_percent: float) -> str:

@@ -9,7 +9,6 @@ import os
 import signal
 import sys
 import time
-import uuid
 
 import psutil
 import pytest
@@ -24,9 +23,6 @@ from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.judging import WrongOutputError, largest_relative_error, require_right_output
 from hwbench_pipeline.bench.plan import CellPlan, Point
 from hwbench_pipeline.bench.verifying import ONE_CALL
-from hwbench_pipeline.catalog.building import build_model
-from hwbench_pipeline.catalog.inputs import make_inputs
-from hwbench_pipeline.catalog.signal import primary_output
 from hwbench_pipeline.hardware.browsers import PAGE_FOLDER, find_browser, web_runtime_version
 from hwbench_pipeline.hardware.devices import UnsupportedError
 from hwbench_pipeline.hardware.probing import probe
@@ -42,38 +38,6 @@ pytestmark = [
     pytest.mark.skipif(not CAN_RUN, reason="needs a browser, playwright and onnxruntime-web (make browser)"),
     pytest.mark.skipif(sys.platform == "win32", reason="kills processes by POSIX signals"),
 ]
-
-
-@pytest.fixture(scope="module")
-def bert():
-    model = build_model("bert", "tiny", seed=0, attn_implementation="eager")
-    inputs = make_inputs("bert", model.config, batch_size=1, sequence_length=None, seed=0)
-    with torch.no_grad():
-        expected = {name: value.numpy() for name, value in primary_output(model(**inputs)).items()}
-    return model, inputs, expected
-
-
-@pytest.fixture
-def browsers_left(monkeypatch):
-    """How many browser processes that the test started are there some seconds later."""
-    mark = uuid.uuid4().hex
-    monkeypatch.setenv("HWBENCH_TEST_MARK", mark)  # which processes inherit
-
-    def started():
-        found = 0
-        for process in psutil.process_iter(["name"]):
-            with contextlib.suppress(psutil.Error):
-                is_browser = "chrom" in (process.info["name"] or "")
-                found += is_browser and process.environ().get("HWBENCH_TEST_MARK") == mark
-        return found
-
-    def left():
-        deadline = time.monotonic() + 10
-        while started() and time.monotonic() < deadline:
-            time.sleep(0.2)
-        return started()
-
-    return left
 
 
 def prepared(hardware, bert, variant=None):

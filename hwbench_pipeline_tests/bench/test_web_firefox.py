@@ -8,7 +8,6 @@ import json
 import signal
 import sys
 import time
-import uuid
 
 import psutil
 import pytest
@@ -30,9 +29,6 @@ from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.judging import largest_relative_error, require_right_output
 from hwbench_pipeline.bench.plan import CellPlan, Point
 from hwbench_pipeline.bench.verifying import ONE_CALL
-from hwbench_pipeline.catalog.building import build_model
-from hwbench_pipeline.catalog.inputs import make_inputs
-from hwbench_pipeline.catalog.signal import primary_output
 from hwbench_pipeline.hardware import probing
 from hwbench_pipeline.hardware.browsers import BROWSER_VARIABLE, UNNAMED_ADAPTER, find_firefox, web_runtime_version
 from hwbench_pipeline.hardware.devices import UnsupportedError
@@ -62,38 +58,6 @@ def in_firefox(monkeypatch):
     monkeypatch.setattr(probing, "_browser_answers", {})
 
 
-@pytest.fixture(scope="module")
-def bert():
-    model = build_model("bert", "tiny", seed=0, attn_implementation="eager")
-    inputs = make_inputs("bert", model.config, batch_size=1, sequence_length=None, seed=0)
-    with torch.no_grad():
-        expected = {name: value.numpy() for name, value in primary_output(model(**inputs)).items()}
-    return model, inputs, expected
-
-
-@pytest.fixture
-def firefoxes_left(monkeypatch):
-    """How many processes of the Firefox that the test started are there some seconds later."""
-    mark = uuid.uuid4().hex
-    monkeypatch.setenv("HWBENCH_TEST_MARK", mark)
-
-    def started():
-        found = 0
-        for process in psutil.process_iter():
-            with contextlib.suppress(psutil.Error):
-                is_firefox = "firefox" in process.exe().lower()
-                found += is_firefox and process.environ().get("HWBENCH_TEST_MARK") == mark
-        return found
-
-    def left():
-        deadline = time.monotonic() + 10
-        while started() and time.monotonic() < deadline:
-            time.sleep(0.2)
-        return started()
-
-    return left
-
-
 @contextlib.contextmanager
 def opened(hardware, bert, variant=None):
     model, inputs, _ = bert
@@ -119,7 +83,7 @@ def test_the_page_is_chosen_by_what_the_executable_is(tmp_path):
         ("webgpu", "jsep", "JsExecutionProvider"),
     ],
 )
-def test_a_model_runs_and_the_row_proves_where(bert, hardware, variant, provider, firefoxes_left):
+def test_a_model_runs_and_the_row_proves_where(bert, hardware, variant, provider, browsers_left):
     found = probe(hardware)
     if not found.is_available:
         pytest.skip(f"{hardware}: {found.reason}")
@@ -142,7 +106,7 @@ def test_a_model_runs_and_the_row_proves_where(bert, hardware, variant, provider
         assert ("software_adapter" in evidence.flags) == found.is_software
     else:
         assert session.facts.threads_intra_op == torch.get_num_threads()
-    assert firefoxes_left() == 0
+    assert browsers_left() == 0
 
 
 @needs_firefox
@@ -217,7 +181,7 @@ def test_a_cell_in_firefox_is_a_row_like_any_other():
 
 
 @needs_firefox
-def test_a_tab_killed_while_it_is_measured_is_a_row_and_the_next_cell_runs(firefoxes_left):
+def test_a_tab_killed_while_it_is_measured_is_a_row_and_the_next_cell_runs(browsers_left):
     with CellProcesses("hwbench_pipeline_tests.bench.planted_web_faults:killed_firefox_tab") as processes:
         (row,) = run_cell(PLAN, processes).rows
     assert (row["status"], row["error_class"], row["provenance"]) == ("failed", "BrowserFailedError", "none")
@@ -225,16 +189,16 @@ def test_a_tab_killed_while_it_is_measured_is_a_row_and_the_next_cell_runs(firef
     with CellProcesses() as processes:
         (row,) = run_cell(PLAN, processes).rows
     assert row["status"] == "ok"
-    assert firefoxes_left() == 0
+    assert browsers_left() == 0
 
 
 @needs_firefox
 @pytest.mark.parametrize(
     ("fault", "status", "error_class"), [("hanging_page", "timeout", "Timeout"), ("killed_cell", "failed", "Killed")]
 )
-def test_however_a_cell_ends_it_leaves_no_firefox_behind(firefoxes_left, fault, status, error_class):
+def test_however_a_cell_ends_it_leaves_no_firefox_behind(browsers_left, fault, status, error_class):
     plan = CellPlan("wasm", "bert", "inference", (Point("tiny"),), ONE_CALL, phase_timeout_s=25.0)
     with CellProcesses(f"hwbench_pipeline_tests.bench.planted_web_faults:{fault}") as processes:
         (row,) = run_cell(plan, processes).rows
     assert (row["status"], row["error_class"]) == (status, error_class)
-    assert firefoxes_left() == 0
+    assert browsers_left() == 0
