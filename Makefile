@@ -69,6 +69,7 @@ lint: $(VENV)/.dev ## Formatting, lint and types, mended where that can be done
 docs: $(VENV)/.pipeline ## The generated pages of docs/
 	$(BIN)/python -m hwbench_pipeline.schema.markdown > docs/tables.md
 	$(BIN)/python -m hwbench_pipeline.reports.breadth data/coverage docs
+	$(BIN)/python -W ignore -m hwbench_pipeline.reports.operations docs
 	$(BIN)/python -m hwbench_pipeline.reports.web_experiments data/measured/web-experiments.parquet docs/web-experiments.html
 
 catalog: $(VENV)/.dev ## Try every architecture anew, after a change of the catalog's rules (quarter of an hour)

@@ -93,7 +93,8 @@ def breadth_markdown(published: Published, found: Sequence[Entry]) -> str:
             "torch in fp32 on the CPU within the precision's tolerance; of a training step, its loss. The forward pass of torch on the "
             "CPU is that reference: what is shown there is that the model builds and runs, with a finite output that is not all zero and "
             "that another input changes. *All modalities*: verified with an input of every modality it takes. Columns up to there are of "
-            "standalone transformers types. The matrix of every architecture is [coverage.html](coverage.html).",
+            "standalone transformers types. The matrix of every architecture is [coverage.html](coverage.html); whose operations are counted, and whose not, stands in "
+            "[operations.md](operations.md).",
             _counts(known, standalone, diffusion, found),
             "## By category",
             "Verified / all of the category; the last column is what the system before this one promised.",
