@@ -20,7 +20,7 @@ from hwbench_pipeline.catalog.inputs import batch_size_of, ordinary_tokens
 MASKED_SHARE = 0.15  # of tokens, as BERT was trained
 OBJECTS_PER_IMAGE = 3
 IGNORED_LABEL = -100  # torch's ignore_index, which transformers losses use
-SURROGATE = "surrogate: mean square of the outputs"
+SURROGATE = "surrogate: mean squared distance of the outputs from drawn numbers"
 """What a step trains on that has no loss of the model's own, as its row's options say it."""
 
 Tensors = dict[str, torch.Tensor]

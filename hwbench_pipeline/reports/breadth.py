@@ -17,7 +17,6 @@ from hwbench_pipeline.analysis.breadth import Entry, Way, by_category, causes, c
 from hwbench_pipeline.analysis.failures import CAUSES, clusters
 from hwbench_pipeline.catalog.architectures import architectures, without_model_class
 from hwbench_pipeline.catalog.entries import catalog_keys, catalog_model
-from hwbench_pipeline.catalog.labels import SURROGATE
 from hwbench_pipeline.imports import bundle
 from hwbench_pipeline.reports.pages import page
 from hwbench_pipeline.reports.tables import markdown_table
@@ -239,10 +238,10 @@ def _losses(known: Sequence[Way], own: Sequence[Entry]) -> str:
         kinds = [
             json.loads(entry.rows[way]["options"] or "{}").get("loss", "") for entry in own if entry.is_verified(way)
         ]
-        n_surrogates = sum(kind == SURROGATE for kind in kinds)
+        n_surrogates = sum(kind.startswith("surrogate") for kind in kinds)
         told.append(
             f"Of {len(kinds)} verified on {way.hardware}, {len(kinds) - n_surrogates} take a loss of the model's own and "
-            f"{n_surrogates} the {SURROGATE}: the architecture has none, or the labels made for it "
+            f"{n_surrogates} a surrogate, which the row's options name: the architecture has none, or the labels made for it "
             "do not fit, which the row's options say."
         )
     return " ".join(told) or "None was run."

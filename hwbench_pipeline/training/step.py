@@ -15,7 +15,6 @@ import torch
 
 from hwbench_pipeline.catalog.inputs import place_inputs
 from hwbench_pipeline.catalog.labels import SURROGATE, make_labels, training_loss_kind
-from hwbench_pipeline.catalog.signal import primary_output
 from hwbench_pipeline.hardware.devices import (
     DTYPES,
     UnsupportedError,
@@ -30,6 +29,7 @@ from hwbench_pipeline.training.learning import LEARNING_STEPS, has_fallen, same_
 from hwbench_pipeline.training.optimizers import make_optimizer
 from hwbench_pipeline.training.phases import PhaseClock
 from hwbench_pipeline.training.recipe import Recipe
+from hwbench_pipeline.training.surrogate import SurrogateLoss
 
 _PRECISION_METHODS = {"fp32": "as stored", "bf16": "autocast", "fp16": "autocast, gradients scaled"}
 _SCALED_ON = ("cpu", "cuda")
@@ -71,6 +71,7 @@ class TrainingStep:
         self.backend_version = torch.__version__
         self.threads = [torch.get_num_threads(), torch.get_num_interop_threads()]
         self._batches, self._has_own_loss = batches, has_own_loss
+        self._surrogate = SurrogateLoss()
         self._autocast_dtype = None if precision == "fp32" else DTYPES[precision]
         self._scaler = torch.amp.GradScaler(device.type) if precision == "fp16" else None
         self._is_compiled = is_compiled
@@ -92,7 +93,7 @@ class TrainingStep:
         own_loss: bool = True,
         is_compiled: bool = False,
     ) -> Self:
-        """A step on the model's own loss where it has one and `own_loss`, else on the mean square of its outputs.
+        """A step on the model's own loss where it has one and `own_loss`, else on a surrogate.
 
         `recipe` None is the usual one. `part` has the shapes of one micro-batch, where the recipe cuts the batch into some.
         fp32 trains as it is, bf16 and fp16 under autocast with fp32 weights, fp16 with its gradients scaled. Raises
@@ -236,7 +237,7 @@ class TrainingStep:
         with self._autocast():
             output = module(**batch.arguments)
             if not self._has_own_loss:
-                return _surrogate_loss(output) * batch.share
+                return self._surrogate(output) * batch.share
             loss = output.get("loss")
             if not isinstance(loss, torch.Tensor):
                 raise LossError(f"{type(self.model).__name__} gives no loss for its labels")
@@ -304,7 +305,3 @@ def _switch_on_checkpointing(model: torch.nn.Module) -> None:
         raise UnsupportedError(
             f"{type(model).__name__} supports no gradient checkpointing. Fix: leave --gradient-checkpointing out"
         )
-
-
-def _surrogate_loss(output: Any) -> torch.Tensor:
-    return torch.stack([tensor.float().pow(2).mean() for tensor in primary_output(output).values()]).sum()
