@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from hwbench_pipeline.bench import visits
 from hwbench_pipeline.bench.backends.web.browser import PageError
 from hwbench_pipeline.bench.backends.web.serving import PageServer
 from hwbench_pipeline.bench.backends.web.visitor import Desk, Visitor, VisitorLeftError
@@ -54,7 +55,7 @@ def imported(bundle, warehouse):
 @contextmanager
 def served(plans, folder, **options):
     """The page, served by a thread for one visit; gives its address, and afterwards the visit."""
-    opened, visits, address = threading.Event(), [], []
+    opened, came, address = threading.Event(), [], []
 
     def on_open(where):
         address.append(where)
@@ -66,7 +67,7 @@ def served(plans, folder, **options):
         kwargs={
             "on_open": on_open,
             "on_step": lambda _: None,
-            "on_visit": visits.append,
+            "on_visit": came.append,
             "n_visits": 1,
             **options,
         },
@@ -74,7 +75,7 @@ def served(plans, folder, **options):
     )
     thread.start()
     assert opened.wait(30)
-    yield address[0], visits, thread
+    yield address[0], came, thread
 
 
 @needs_browser
@@ -82,7 +83,7 @@ def test_a_visitor_gets_a_bundle_that_can_be_imported(tmp_path):
     from playwright.sync_api import sync_playwright
 
     plans = [CellPlan(hardware, "bert", sampling=RULES) for hardware in ("wasm", "webnn")]
-    with served(plans, tmp_path / "visits") as (address, visits, thread), sync_playwright() as playwright:
+    with served(plans, tmp_path / "visits") as (address, came, thread), sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=str(find_browser()), args=list(BROWSER_FLAGS), chromium_sandbox=False
         )
@@ -99,7 +100,7 @@ def test_a_visitor_gets_a_bundle_that_can_be_imported(tmp_path):
         assert page.evaluate("document.documentElement.scrollWidth") <= 375
         browser.close()
         thread.join(30)
-    (visit,) = visits
+    (visit,) = came
     assert not visit.has_left
     assert visit.bundle.read_bytes() == (tmp_path / "mine.json.gz").read_bytes()
     rows = imported(tmp_path / "mine.json.gz", tmp_path / "w")
@@ -132,7 +133,7 @@ def test_a_visitor_who_leaves_keeps_what_was_done(tmp_path):
             steps.set()
 
     with (
-        served(plans, tmp_path / "visits", on_step=on_step) as (address, visits, thread),
+        served(plans, tmp_path / "visits", on_step=on_step) as (address, came, thread),
         sync_playwright() as playwright,
     ):
         browser = playwright.chromium.launch(executable_path=str(find_browser()), chromium_sandbox=False)
@@ -144,7 +145,7 @@ def test_a_visitor_who_leaves_keeps_what_was_done(tmp_path):
         page.close(run_before_unload=False)
         thread.join(90)
         browser.close()
-    (visit,) = visits
+    (visit,) = came
     assert visit.has_left
     assert [execution.plan.model for execution in visit.executions] == ["bert"]
     assert imported(visit.bundle, tmp_path / "w")["wasm"]["status"] == "ok"
@@ -239,7 +240,14 @@ def test_threads_need_an_isolated_page():
     assert Visitor("one", {**CHROME, "cross_origin_isolated": False}).n_threads == 1
 
 
+@pytest.mark.skipif(web_runtime_version() is None, reason="needs onnxruntime-web (make browser)")
 def test_a_port_in_use_is_said_with_the_fix(tmp_path, server):
     taken = server._server.server_port
     with pytest.raises(ServingError, match=rf"127.0.0.1:{taken}.*Fix: another --port"):
         serve_visits([], tmp_path, Place(port=taken), on_open=print, on_step=print, on_visit=print)
+
+
+def test_without_the_pages_runtime_the_fix_is_said(tmp_path, monkeypatch):
+    monkeypatch.setattr(visits, "web_runtime_version", lambda: None)
+    with pytest.raises(ServingError, match="onnxruntime-web.*Fix: npm ci"):
+        serve_visits([], tmp_path, Place(), on_open=print, on_step=print, on_visit=print)
