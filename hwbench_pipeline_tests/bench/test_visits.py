@@ -249,5 +249,5 @@ def test_a_port_in_use_is_said_with_the_fix(tmp_path, server):
 
 def test_without_the_pages_runtime_the_fix_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(visits, "web_runtime_version", lambda: None)
-    with pytest.raises(ServingError, match="onnxruntime-web.*Fix: npm ci"):
+    with pytest.raises(ServingError, match=r"onnxruntime-web.*Fix: npm ci"):
         serve_visits([], tmp_path, Place(), on_open=print, on_step=print, on_visit=print)
