@@ -135,7 +135,7 @@ def test_result_rows_show_numbers_with_evidence_and_reasons_without():
     )
     measured, failed = table.splitlines()[2:]
     assert measured == "| reference | forward | fp32 | 1 | 32 | ok | 11.8 | 13.3 | 84 | 1,230 | 10 | noisy |"
-    assert failed == "| reference | — | fp32 | 8 | 32 | timeout | — | — | — | — | — | made-up reason: timeout |"
+    assert failed == "| reference | inference | fp32 | 8 | 32 | timeout | — | — | — | — | — | made-up reason: timeout |"
 
 
 def test_models_and_hardware():
