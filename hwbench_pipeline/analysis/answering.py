@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from hwbench_pipeline.analysis.comparison import (
     COMPARED_COLUMNS,
@@ -32,11 +32,12 @@ from hwbench_pipeline.schema.tables import (
     OUT__RESULTS,
     OUT__SCALING,
 )
-from hwbench_pipeline.schema.tables.regressions import ALARMS
+from hwbench_pipeline.schema.tables.regressions import ALARMS, CHANGES
 from hwbench_pipeline.warehouse.reading import UnreadableFile, connect, read_rows, select_table
 from hwbench_pipeline.warehouse.writing import WarehouseError, one_writer, write_table
 
 _ACCEPTED_LOCK = "accepted"
+RowT = TypeVar("RowT", bound=Row)
 
 
 class UnknownSeriesError(Exception):
@@ -103,8 +104,7 @@ def compare_now(read: Results, sides: Sides, wanted: Sequence[Row]) -> Compariso
 def regressions_now(warehouse: Path) -> tuple[list[dict[str, Any]], list[UnreadableFile]]:
     """Rows of out__regressions from the core tables as they are now, and the files left out."""
     read = results_now(warehouse)
-    rows, _ = regressions(read.results, read.environments, accepted_changes(warehouse))
-    return rows, read.unreadable
+    return regressions(read.results, read.environments, accepted_changes(warehouse)), read.unreadable
 
 
 @dataclass(frozen=True)
@@ -119,20 +119,20 @@ def write_regressions(warehouse: Path) -> WrittenRegressions:
     """Write out__regressions from out__results."""
     before, _ = read_rows(warehouse, OUT__REGRESSIONS)
     read = united_results(warehouse, READ_COLUMNS)
-    rows, _ = regressions(read.results, read.environments, accepted_changes(warehouse))
+    rows = regressions(read.results, read.environments, accepted_changes(warehouse))
     write_table(warehouse, OUT__REGRESSIONS, rows)
     return WrittenRegressions(rows, new_alarms(rows, before))
 
 
-def alarms(rows: Iterable[Row]) -> list[Row]:
+def alarms(rows: Iterable[RowT]) -> list[RowT]:
     """The regressions and lost cells among rows of out__regressions."""
     return [row for row in rows if row["verdict"] in ALARMS]
 
 
-def new_alarms(rows: Iterable[dict[str, Any]], before: Iterable[Row]) -> list[dict[str, Any]]:
+def new_alarms(rows: Iterable[RowT], before: Iterable[Row]) -> list[RowT]:
     """The alarms that were none before: what somebody was told once need not be told every night."""
     known = {(row["series_id"], row["verdict"]) for row in before}
-    return [row for row in rows if row["verdict"] in ALARMS and (row["series_id"], row["verdict"]) not in known]
+    return [row for row in alarms(rows) if (row["series_id"], row["verdict"]) not in known]
 
 
 def accepted_changes(warehouse: Path) -> list[dict[str, Any]]:
@@ -170,7 +170,7 @@ def accept(warehouse: Path, rows: Sequence[Row], series: Sequence[str], reason: 
 
 
 def _changed_series(rows: Sequence[Row], name: str) -> Row:
-    changed = [row for row in rows if row["verdict"] in ("regression", "improvement", "suspected", "lost cell")]
+    changed = [row for row in rows if row["verdict"] in CHANGES]
     found = [row for row in changed if row["series_id"].startswith(name) and row["change_result_id"] is not None]
     if len(found) == 1:
         return found[0]

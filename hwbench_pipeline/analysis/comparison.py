@@ -26,6 +26,7 @@ from hwbench_pipeline.analysis.series import (
     mattering_options,
     metric_of,
     scenario_of,
+    why_without_time,
 )
 from hwbench_pipeline.bench.plan import usual_variant
 from hwbench_pipeline.bench.statistics import FEWEST_FOR_INTERVAL, median_interval
@@ -36,6 +37,7 @@ from hwbench_pipeline.schema.tables.comparison import (
     COMPARISON_VERDICTS,
     STORED_DIMENSIONS,
 )
+from hwbench_pipeline.schema.tables.results import OWN_SOURCES
 
 Row = Mapping[str, Any]
 
@@ -77,7 +79,6 @@ _SEED = 0
 _NORMAL_95 = 1.959964
 _UNSETTLED_FLAGS = frozenset({"unsteady", "throttled", "slower_than_other_run", "faster_than_roofline"})
 """Flags that say that a median is not that of the cell, so that no interval around it says anything."""
-_OWN_SOURCES = ("hwbench", "bundle")
 
 _NAMES = tuple(column.name for column in CELL_COLUMNS)
 _FREE: Mapping[str, frozenset[str]] = {
@@ -233,13 +234,12 @@ def stored_comparisons(results: Sequence[Row], environments: Sequence[Row], hist
 
 
 def _why_not_compared(row: Row, by: str) -> str | None:
+    if row["status"] == "ok" and row["provenance"] != "measured":
+        return f"not measured: {row['provenance']}"
+    why_not = why_without_time(row)
+    if why_not is not None:
+        return why_not
     for reason, holds in (
-        ("no number", row["status"] != "ok"),
-        (f"not measured: {row['provenance']}", row["provenance"] != "measured"),
-        ("from an old file, whose configuration nobody knows", row["source"] == "legacy"),
-        ("hardware unknown", row["hardware"] is None),
-        ("no time of a call and no rate", metric_of(row) is None),
-        ("a mean over several runs or configurations", "is_aggregate" in (row.get("flags") or ())),
         ("no batch size stated", by == "batch" and row.get("batch_size") is None),
         (f"no {by} stated", by in ("run", "environment", "precision") and side_of(row, by) == "None"),
         ("an older run", by not in ("run", "environment") and not row.get("is_current", True)),
@@ -252,7 +252,7 @@ def _why_not_compared(row: Row, by: str) -> str | None:
 def _cell_of(row: Row, by: str) -> tuple[Any, ...]:
     """What both sides of a cell share."""
     free = _FREE[by]
-    is_own = row["source"] in _OWN_SOURCES
+    is_own = row["source"] in OWN_SOURCES
     columns = [
         scenario_of(row) if name == "scenario" else row.get(name)
         for name in (*_NAMES, "config_sha256")

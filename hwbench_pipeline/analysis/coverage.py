@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
-from hwbench_pipeline.schema.tables.results import BOUNDED_ERROR_CLASSES, MODES
+from hwbench_pipeline.schema.tables.results import BOUNDED_ERROR_CLASSES, MODES, OWN_SOURCES
 
 Row = Mapping[str, Any]
 
@@ -56,7 +56,7 @@ def coverage_rows(
         if cell is None or not row["is_current"]:
             continue
         if cell not in by_cell:
-            if row["source"] not in ("hwbench", "bundle") or row["category"] is None:
+            if row["source"] not in OWN_SOURCES or row["category"] is None:
                 continue
             known_categories.setdefault(cell[2], row["category"])
         by_cell.setdefault(cell, []).append(row)
@@ -73,8 +73,8 @@ def _cell(row: Row) -> tuple[str, str, str] | None:
 
 
 def _cell_row(mode: str, hardware: str, model: str, category: str, rows: Sequence[Row]) -> dict[str, Any]:
-    own = [row for row in rows if row["source"] in ("hwbench", "bundle")]
-    imported = [row for row in rows if row["source"] not in ("hwbench", "bundle") and row["status"] == "ok"]
+    own = [row for row in rows if row["source"] in OWN_SOURCES]
+    imported = [row for row in rows if row["source"] not in OWN_SOURCES and row["status"] == "ok"]
     measured = [row for row in own if row["provenance"] == "measured"]
 
     def n_of_size(size: str) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from hwbench_pipeline.schema.tables.results import OWN_SOURCES
 from hwbench_pipeline.training.recipe import recipe_options
 
 Row = Mapping[str, Any]
@@ -110,7 +111,7 @@ def clusters(results: Iterable[Row]) -> list[Cluster]:
     """The failures of our own current rows, alike ones together, the largest first."""
     alike: dict[tuple[str, str, str, str], list[Row]] = {}
     for row in results:
-        cause = cause_of(row) if row["source"] in ("hwbench", "bundle") and row.get("is_current", True) else None
+        cause = cause_of(row) if row["source"] in OWN_SOURCES and row.get("is_current", True) else None
         if cause is None or row["model"] is None or row["hardware"] is None:
             continue
         message = f"{row.get('error_class')}: {_NUMBERS.sub('N', row.get('error_message') or '')}"[:200]

@@ -22,7 +22,6 @@ from hwbench_pipeline.analysis.series import (
     FEWEST_FLEET,
     SERIES_COLUMNS,
     Fleet,
-    History,
     Noise,
     Run,
     Series,
@@ -35,7 +34,8 @@ from hwbench_pipeline.analysis.series import (
 from hwbench_pipeline.bench.plan import CellPlan, Point
 from hwbench_pipeline.schema.table import sha256_of
 from hwbench_pipeline.schema.tables import OUT__REGRESSIONS
-from hwbench_pipeline.schema.tables.results import BOUNDED_ERROR_CLASSES
+from hwbench_pipeline.schema.tables.regressions import CHANGES
+from hwbench_pipeline.schema.tables.results import BOUNDED_ERROR_CLASSES, OWN_SOURCES
 from hwbench_pipeline.training.recipe import recipe_named
 
 Row = Mapping[str, Any]
@@ -56,7 +56,6 @@ _NEWEST_RUNS = 3
 """Of so many the level must still be past the middle of the step: what is over by now was an outlier."""
 _LONGEST_LOOKED_AT = 60
 """Runs of a series, two months of nights."""
-_OWN_SOURCES = ("hwbench", "bundle")
 _DISTURBING_FLAGS = frozenset({"noisy", "unsteady", "throttled", "loaded_machine", "few_samples"})
 """What a run says of itself. Not `slower_than_other_run`, which every regression to over twice the time is."""
 _LOST_STATUSES = ("failed", "timeout", "out_of_memory", "unsupported")
@@ -114,8 +113,8 @@ def _variance_of_level(count: int) -> float:
 
 def regressions(
     results: Iterable[Row], environments: Iterable[Row], accepted: Iterable[Row] = ()
-) -> tuple[list[dict[str, Any]], History]:
-    """Rows of out__regressions: one for each series and one for each machine whose cells tell of a shift; and the history.
+) -> list[dict[str, Any]]:
+    """Rows of out__regressions: one for each series and one for each machine whose cells tell of a shift.
 
     `accepted` are rows of core_regressions__accepted.
     """
@@ -135,18 +134,10 @@ def regressions(
     ]
     order = {verdict: place for place, verdict in enumerate(_ORDER)}
     rows.sort(key=lambda row: (order[row["verdict"]], -abs(row["change_percent"] or 0.0), row["series_id"]))
-    return rows, history
+    return rows
 
 
-_ORDER = (
-    "regression",
-    "lost cell",
-    "suspected",
-    "improvement",
-    "inconclusive",
-    "insufficient data",
-    "no change shown",
-)
+_ORDER = (*CHANGES, "inconclusive", "insufficient data", "no change shown")
 
 
 def _complete(row: dict[str, Any]) -> dict[str, Any]:
@@ -193,7 +184,7 @@ def _judged(series: Series, pool: Noise | None) -> dict[str, Any]:
             "insufficient data",
             f"{len(runs)} runs, and too few of this machine to know what runs of one cell differ by",
         )
-    is_own = series.runs[-1].row["source"] in _OWN_SOURCES
+    is_own = series.runs[-1].row["source"] in OWN_SOURCES
     step = step_of([run.corrected for run in runs], sigma)
     before, after = runs[: step.place], runs[step.place :]
     numbers = _numbers(before, after, step, sigma, is_own=is_own)
@@ -310,7 +301,7 @@ def _failures_after(results: Iterable[Row], series: Iterable[Series]) -> dict[st
     for row in results:
         if (
             row["status"] in _LOST_STATUSES
-            and row["source"] in _OWN_SOURCES
+            and row["source"] in OWN_SOURCES
             and row.get("batch_size") is not None
             and row.get("error_class") not in BOUNDED_ERROR_CLASSES
         ):
@@ -319,7 +310,7 @@ def _failures_after(results: Iterable[Row], series: Iterable[Series]) -> dict[st
                 newest[_point_of(row)] = row
     last_measured: dict[tuple[Any, ...], Series] = {}
     for one in series:
-        if one.runs[-1].row["source"] in _OWN_SOURCES:
+        if one.runs[-1].row["source"] in OWN_SOURCES:
             point = _point_of(one.runs[-1].row)
             known_series = last_measured.get(point)
             if known_series is None or one.runs[-1].order > known_series.runs[-1].order:
@@ -372,7 +363,7 @@ def _machine_row(fleet: Fleet, starts: Mapping[str, Collection[str]]) -> dict[st
     elif not is_software_new:
         verdict = "inconclusive"
         reason = f"{words}, with the same environment: the machine (or hwbench itself), not the models"
-    elif n_after < FEWEST_CONFIRMING and sample.row["source"] in _OWN_SOURCES:
+    elif n_after < FEWEST_CONFIRMING and sample.row["source"] in OWN_SOURCES:
         verdict = "suspected" if percent > 0 else "inconclusive"
         reason = f"{words} in another environment, on one occasion: measure again to confirm"
     else:

@@ -128,6 +128,20 @@ def metric_of(row: Row) -> tuple[str, float] | None:
     return ("throughput_items_per_s", 1000.0 / rate) if rate else None
 
 
+def why_without_time(row: Row) -> str | None:
+    """Why a result has no time of a known cell, whatever the time is worth; None where it has one."""
+    for reason, holds in (
+        ("no number", row["status"] != "ok"),
+        ("from an old file, whose configuration nobody knows", row["source"] == "legacy"),
+        ("hardware unknown", row["hardware"] is None),
+        ("no time of a call and no rate", metric_of(row) is None),
+        ("a mean over several runs or configurations", "is_aggregate" in (row.get("flags") or ())),
+    ):
+        if holds:
+            return reason
+    return None
+
+
 def scenario_of(row: Row) -> str:
     """The scenario, which rows without a number did not always state."""
     return str(row.get("scenario") or ("train_step" if row.get("mode") == "training" else "forward"))
@@ -304,22 +318,15 @@ def history_of(
 
 
 def _why_in_no_series(row: Row) -> str | None:
-    flags = row.get("flags") or ()
-    for reason, holds in (
-        ("no number", row["status"] != "ok"),
-        ("not measured", row["provenance"] != "measured"),
-        ("from an old file, whose configuration nobody knows", row["source"] == "legacy"),
-        ("hardware unknown", row["hardware"] is None),
-        ("no time of a call and no rate", metric_of(row) is None),
-        ("a mean over several runs or configurations", "is_aggregate" in flags),
-        ("faster than the device can be", "faster_than_roofline" in flags),
-        (
-            "neither a time nor a version says when",
-            row.get("started_at") is None and row.get("backend_version") is None,
-        ),
-    ):
-        if holds:
-            return reason
+    if row["status"] == "ok" and row["provenance"] != "measured":
+        return "not measured"
+    why_not = why_without_time(row)
+    if why_not is not None:
+        return why_not
+    if "faster_than_roofline" in (row.get("flags") or ()):
+        return "faster than the device can be"
+    if row.get("started_at") is None and row.get("backend_version") is None:
+        return "neither a time nor a version says when"
     return None
 
 

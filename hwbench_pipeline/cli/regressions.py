@@ -11,6 +11,7 @@ import typer
 from hwbench_pipeline.cli.failing import WORK_FAILED, WrongCallError
 from hwbench_pipeline.cli.options import JsonOption, WarehouseOption, existing_warehouse, listed
 from hwbench_pipeline.cli.output import json_rows, output, print_json, print_lines, say, table
+from hwbench_pipeline.schema.tables.regressions import CHANGES
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,8 +23,6 @@ HELP = (
     "regression or a cell that used to be measured and now fails."
 )
 EXAMPLE = 'Example: `hwbench regressions --accept 3f2a --reason "attention is exact now"`'
-
-_SHOWN = ("regression", "lost cell", "suspected", "improvement")
 
 
 def run(
@@ -95,7 +94,7 @@ def _print(console: Console, rows: Sequence[Mapping[str, Any]], *, show_all: boo
 
     counts = Counter(row["verdict"] for row in rows)
     console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()) or "no series", markup=False)
-    shown = [row for row in rows if show_all or row["verdict"] in _SHOWN or _is_moved_machine(row)]
+    shown = [row for row in rows if show_all or row["verdict"] in CHANGES or _is_moved_machine(row)]
     for family, members in by_family(shown).items():
         lines = (
             (

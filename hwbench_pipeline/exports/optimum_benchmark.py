@@ -19,13 +19,12 @@ from typing import Any
 
 from hwbench_pipeline.bench.statistics import percentile
 from hwbench_pipeline.schema.table import Row
-from hwbench_pipeline.schema.tables.results import LATENCY_COLUMNS, RESULT_COLUMNS
+from hwbench_pipeline.schema.tables.results import LATENCY_COLUMNS, OWN_SOURCES, RESULT_COLUMNS
 
 MILLISECONDS_PER_SECOND = 1e3
 AGREEMENT = 0.01
 """How far, relatively, a stated number may lie from the one that the raw samples give."""
 
-OWN_SOURCES = ("hwbench", "bundle")
 
 TARGETS = {
     ("inference", "forward"): "forward",

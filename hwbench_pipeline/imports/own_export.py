@@ -20,12 +20,11 @@ from hwbench_pipeline.hardware.platforms import hardware_keys
 from hwbench_pipeline.imports.bundle_format import typed_row
 from hwbench_pipeline.legacy.json_values import text
 from hwbench_pipeline.schema.tables.catalog import CORE_BENCH__ENVIRONMENTS
-from hwbench_pipeline.schema.tables.results import CORE_BENCH__INFERENCE
+from hwbench_pipeline.schema.tables.results import CORE_BENCH__INFERENCE, OWN_SOURCES
 from hwbench_pipeline.schema.validation import takes
 
 _PREFIX = "hwbench_"
 _RESULT_ID = re.compile(r"[0-9a-f]{32}")
-_OWN_SOURCES = ("hwbench", "bundle")
 _NOT_MEASURED = ("simulated", "mock", "unknown")
 _LONGEST_TEXT = 20_000
 _LONGEST_REASON = 500
@@ -111,7 +110,7 @@ def read_own_export(stated: Mapping[str, Any]) -> OwnExport | None:
         columns["model"] = facts["model"]
     source, version = text(said.get("source")), text(facts.get("harness_version"))
     harness = version
-    if source in _OWN_SOURCES:
+    if source in OWN_SOURCES:
         harness = f"hwbench {version}" if version else "hwbench of unknown version"
         origin = f"measured with {harness}, exported by hwbench"
     else:

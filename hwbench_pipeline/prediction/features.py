@@ -14,10 +14,8 @@ from typing import Any
 from hwbench_pipeline.prediction.reasons import counted_lines
 from hwbench_pipeline.schema.table import Row
 from hwbench_pipeline.schema.tables.prediction import CORE_PREDICTION__FEATURES, OUT__PREDICTIONS
-from hwbench_pipeline.schema.tables.results import MODES
+from hwbench_pipeline.schema.tables.results import MODES, OWN_SOURCES
 from hwbench_pipeline.schema.validation import require_valid
-
-OWN_SOURCES = ("hwbench", "bundle")
 
 SCENARIO_OF_MODE = {"inference": "forward", "training": "train_step"}
 """What one call is; prefill, decode or load of the same model is another question with another answer."""

@@ -11,6 +11,8 @@ from typing import Any
 
 from hwbench_pipeline.analysis.comparison import Comparison, summaries
 from hwbench_pipeline.reports.tables import markdown_table, significant
+from hwbench_pipeline.schema.tables.regressions import CHANGES, SEVERITIES
+from hwbench_pipeline.schema.tables.results import OWN_SOURCES
 
 Row = Mapping[str, Any]
 
@@ -31,9 +33,7 @@ def cell_text(row: Row) -> str:
         f"batch {row['batch_size']}" if row.get("batch_size") else None,
         f"{row['sequence_length']} tokens" if row.get("sequence_length") else None,
         f"{row['sound_s']:g} s" if row.get("sound_s") else None,
-        row.get("input_shape")
-        if row.get("sequence_length") is None and row.get("source") not in ("hwbench", "bundle")
-        else None,
+        row.get("input_shape") if row.get("sequence_length") is None and row.get("source") not in OWN_SOURCES else None,
     ]
     software = " (software device)" if row.get("is_software") else ""
     return " ".join(filter(None, words)) + software
@@ -106,7 +106,7 @@ def scaling_markdown(found: Comparison) -> str:
 def regressions_markdown(rows: Sequence[Row]) -> str:
     """The verdicts counted, and every change."""
     counts = Counter((row["scope"], row["verdict"]) for row in rows)
-    shown = [row for row in rows if row["verdict"] in ("regression", "lost cell", "suspected", "improvement")]
+    shown = [row for row in rows if row["verdict"] in CHANGES]
     parts = [markdown_table(("scope", "verdict", "series"), [(*key, count) for key, count in counts.items()])]
     if shown:
         parts.append(
@@ -138,7 +138,7 @@ def alarm_lines(rows: Iterable[Row]) -> list[str]:
     for family, members in families.items():
         changes = [row["change_percent"] for row in members if row["change_percent"] is not None]
         severities = [row["severity"] for row in members if row["severity"]]
-        worst = next((name for name in ("critical", "high", "moderate") if name in severities), "lost")
+        worst = next((name for name in SEVERITIES if name in severities), "lost")
         by_how_much = f", up to {max(changes):+.0f} % time" if changes else ""
         cells = "; ".join(cell_text(row) for row in members[:3])
         more = f"; and {len(members) - 3} more" if len(members) > 3 else ""

@@ -28,7 +28,7 @@ ENVIRONMENTS = [ENVIRONMENT, OTHER_HOST, NEW_TORCH]
 
 def judge(nights, accepted=()):
     """The rows by model, checked against the table."""
-    found, _ = regressions(nights.rows, ENVIRONMENTS, accepted)
+    found = regressions(nights.rows, ENVIRONMENTS, accepted)
     assert find_problems(OUT__REGRESSIONS, found) == []
     return {row["model"] or row["scope"]: row for row in found}
 
@@ -242,7 +242,7 @@ def test_one_value_for_each_version_is_judged_against_all_cells():
         nights.rows.append(imported(f"model_{number}", "2.4", 10.0))
         factor = {7: 1.5, 8: 1.06}.get(number, 1.1 * math.exp(0.01 * ((number * 7) % 5 - 2)))
         nights.rows.append(imported(f"model_{number}", "2.9", 10.0 * factor))
-    found, _ = regressions(nights.rows, [])
+    found = regressions(nights.rows, [])
     assert find_problems(OUT__REGRESSIONS, found) == []
     by_model = {row["model_id"]: row for row in found if row["scope"] == "cell"}
     slow = by_model.pop("model_7")

@@ -107,5 +107,5 @@ class Simulation:
             yield found, n_again
 
     def _judged(self):
-        found, _ = regressions(self.rows, [rows.environment()])
+        found = regressions(self.rows, [rows.environment()])
         return {int(row["model"][4:]): row["verdict"] for row in found if row["scope"] == "cell"}

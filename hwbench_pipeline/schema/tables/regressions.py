@@ -22,6 +22,8 @@ EVIDENCE = ("re-run", "cross-section")
 
 ALARMS = ("regression", "lost cell")
 """The verdicts that a CI job fails for."""
+CHANGES = (*ALARMS, "suspected", "improvement")
+"""The verdicts that show a change, the worst first."""
 
 
 def _change_has_evidence(row: Row) -> str | None:

@@ -16,6 +16,8 @@ STRING, INT64, FLOAT64 = ColumnType.STRING, ColumnType.INT64, ColumnType.FLOAT64
 MODES = ("inference", "training")
 MODEL_SIZES = ("tiny", "reference", "custom")
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "fp8", "int8", "int4", "mixed")
+OWN_SOURCES = ("hwbench", "bundle")
+"""Sources of rows that hwbench itself measured, here or elsewhere."""
 PROVENANCES = ("measured", "simulated", "mock", "unknown", "predicted", "none")
 STATUSES = ("ok", "failed", "unsupported", "out_of_memory", "timeout", "no_hardware")
 FLAGS = (
@@ -359,7 +361,7 @@ IMPORTED_KEY = ("source_sha256", "source_pointer")
 
 def result_id_of(row: Row) -> str:
     """The row's id: hash of its natural key (`OWN_KEY` for hwbench and bundle rows, else `IMPORTED_KEY`)."""
-    columns = OWN_KEY if row.get("source") in ("hwbench", "bundle") else IMPORTED_KEY
+    columns = OWN_KEY if row.get("source") in OWN_SOURCES else IMPORTED_KEY
     return sha256_of([row.get(name) for name in columns])[:32]
 
 
@@ -421,9 +423,7 @@ def _own_numbers_have_samples(row: Row) -> str | None:
 
 def _own_row_has_run(row: Row) -> str | None:
     missing = [name for name in ("run_id", "started_at") if row.get(name) is None]
-    return (
-        f"a row of our own lacks {', '.join(missing)}" if missing and row["source"] in ("hwbench", "bundle") else None
-    )
+    return f"a row of our own lacks {', '.join(missing)}" if missing and row["source"] in OWN_SOURCES else None
 
 
 def _id_is_of_key(row: Row) -> str | None:
