@@ -162,9 +162,12 @@ def _load(plan: CellPlan, point: Point, attention: str | None) -> _Loaded:
     )
     load_ms = (time.perf_counter() - start) * 1e3
     n_parameters = count_parameters(model)
-    if point.sound_s is not None:
-        model = _from_sound(plan, point, model)
-    inputs = _inputs(plan, point, model, plan.seed)
+    try:
+        if point.sound_s is not None:
+            model = _from_sound(plan, point, model)
+        inputs = _inputs(plan, point, model, plan.seed)
+    except NoSoundError as error:
+        raise UnsupportedError(str(error)) from error
     _, tokens = items_and_tokens(inputs)
     values = {
         "n_parameters": n_parameters,
@@ -178,10 +181,7 @@ def _load(plan: CellPlan, point: Point, attention: str | None) -> _Loaded:
 def _from_sound(plan: CellPlan, point: Point, model: torch.nn.Module) -> FromSound:
     if point.precision != "fp32":  # other precisions would extract features in them too, which nobody does
         raise UnsupportedError(f"{FROM_SOUND} runs in fp32 here, not {point.precision}. Fix: --precision fp32")
-    try:
-        return FromSound(plan.model, model)
-    except NoSoundError as error:
-        raise UnsupportedError(str(error)) from error
+    return FromSound(plan.model, model)
 
 
 def _inputs(plan: CellPlan, point: Point, model: torch.nn.Module, seed: int) -> dict[str, torch.Tensor]:
@@ -191,10 +191,7 @@ def _inputs(plan: CellPlan, point: Point, model: torch.nn.Module, seed: int) -> 
     )
     if not isinstance(model, FromSound) or point.sound_s is None:
         return inputs
-    try:
-        return model.inputs(inputs, point.sound_s, seed=seed)
-    except NoSoundError as error:
-        raise UnsupportedError(f"{plan.model} cannot be run from sound: {error}") from error
+    return model.inputs(inputs, point.sound_s, seed=seed)
 
 
 @dataclass(frozen=True)

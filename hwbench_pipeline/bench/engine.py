@@ -89,7 +89,7 @@ def run_cell(
     if plan.mode == "training" and platform.no_training_reason is not None:
         return record.for_all_sizes("unsupported", "TrainingUnsupported", platform.no_training_reason)
     if found.absence is not None:
-        return record.for_all_sizes(found.absence, _ABSENCE_CLASS[found.absence], found.reason or found.probe)
+        return record.for_absence(found)
 
     record.peaks = _known_peaks(plan, on_wait)
     runnable = [point for point in distinct_points(plan) if not record.is_short_of_memory(point)]
@@ -182,6 +182,11 @@ class CellRecord:
             for size in self.plan.model_sizes
         ]
         return self.execution()
+
+    def for_absence(self, found: Probe) -> CellExecution:
+        """A cell whose hardware is not here, or cannot be used or asked: what the probe said."""
+        absence = found.absence or "failed"
+        return self.for_all_sizes(absence, _ABSENCE_CLASS[absence], found.reason or found.probe)
 
     def add_without_number(
         self,

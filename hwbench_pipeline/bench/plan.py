@@ -104,6 +104,19 @@ class Sampling:
     max_samples: int = 1000
     max_duration_s: float = 10.0
 
+    @classmethod
+    def at_least(cls, *, duration_s: float, samples: int | None = None) -> Sampling:
+        """Sampling for so long and so often at least: half as long warms up, and no more than three times as long."""
+        fewest = cls.min_samples if samples is None else samples
+        return cls(
+            min_warmup=min(cls.min_warmup, fewest),
+            min_samples=fewest,
+            min_duration_s=duration_s,
+            min_warmup_s=duration_s / 2,
+            max_warmup_s=duration_s * 3,
+            max_duration_s=max(cls.max_duration_s, duration_s),
+        )
+
 
 @dataclass(frozen=True)
 class CellPlan:

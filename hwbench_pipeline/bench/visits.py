@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from hwbench_pipeline.bench.backends.web.backend import WebBackend
-from hwbench_pipeline.bench.backends.web.serving import LOOPBACK, PageServer
+from hwbench_pipeline.bench.backends.web.serving import LOOPBACK, LOOPBACK_NAMES, PageServer
 from hwbench_pipeline.bench.backends.web.visitor import Desk, Visitor, VisitorLeftError, visitor_opener
 from hwbench_pipeline.bench.cell import run_job
 from hwbench_pipeline.bench.engine import CellExecution, CellRecord, cell_run_id, distinct_points, log_of, new_run_id
@@ -42,7 +42,7 @@ class Place:
 
     host: str = LOOPBACK
     port: int = 0
-    names: tuple[str, ...] = (LOOPBACK, "localhost")
+    names: tuple[str, ...] = LOOPBACK_NAMES
     certificate: tuple[Path, Path] | None = None
 
 
@@ -176,8 +176,7 @@ def run_visited_cell(
         plan, run_id, found, environment=partial(_environment, visitor, found.device_name), measured_by=_BY_VISITOR
     )
     if found.absence is not None:
-        error_class = {"no_hardware": "HardwareAbsent", "unsupported": "NoRunner"}[found.absence]
-        return record.for_all_sizes(found.absence, error_class, found.reason or found.probe)
+        return record.for_absence(found)
     points: list[Point] = distinct_points(plan)
     events: list[Mapping[str, Any]] = []
 

@@ -164,6 +164,7 @@ class FromSound(torch.nn.Module):
 
     def __init__(self, key: str, model: torch.nn.Module) -> None:
         super().__init__()
+        self._key = key
         name = _extractor_name(key)
         if name is None or name not in _EXTRACTIONS:
             by = f"its {name} is not one of" if name else "known are the models of"
@@ -202,7 +203,7 @@ class FromSound(torch.nn.Module):
         masks = {other for other in is_bound if other == "attention_mask" and self.extraction.heard_s is None}
         if name not in given or is_bound - masks:
             raise NoSoundError(
-                f"it takes {', '.join(given)}, of which not {name} alone follows from the sound. Fix: --scenario forward"
+                f"{self._key} cannot be run from sound: it takes {', '.join(given)}, of which not {name} alone follows from the sound. Fix: --scenario forward"
             )
         batch_size = given[name].shape[0]
         sounds = [rising_tone(seconds, self.extraction.sampling_rate_hz, seed + item) for item in range(batch_size)]

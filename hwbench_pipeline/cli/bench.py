@@ -262,14 +262,7 @@ def run(
         )
         for key in keys
     }
-    rules = Sampling(
-        min_warmup=min(Sampling.min_warmup, min_samples),
-        min_samples=min_samples,
-        min_duration_s=min_duration_s,
-        min_warmup_s=min_duration_s / 2,
-        max_warmup_s=min_duration_s * 3,
-        max_duration_s=max(Sampling.max_duration_s, min_duration_s),
-    )
+    rules = Sampling.at_least(duration_s=min_duration_s, samples=min_samples)
     plans = [CellPlan(key, name, one_mode, points[key], rules) for one_mode in modes for key in keys for name in models]
     if resume and storage is not None:
         left = [plan for plan in plans if not storage.is_recorded(plan)]

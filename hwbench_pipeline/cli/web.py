@@ -16,6 +16,7 @@ from hwbench_pipeline.cli.options import (
     SIZES,
     PartsOption,
     chosen_models,
+    listed,
     listed_choices,
     listed_hardware,
     listed_numbers,
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 NAME = "web"
 HELP = "Measure other people's browsers: a page that they open, and a result bundle from each."
 app = typer.Typer(no_args_is_help=True, help=HELP)
-
-_LOOPBACK = "127.0.0.1"
 
 
 @app.command(
@@ -57,7 +56,10 @@ def serve(
         float, typer.Option("--min-duration", metavar="S", min=0, help="Seconds of sampling at least.")
     ] = Sampling.min_duration_s,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0 takes a free one.")] = 8765,
-    host: Annotated[str, typer.Option(help="Address to listen on; 0.0.0.0 for all.")] = _LOOPBACK,
+    host: Annotated[
+        str | None,
+        typer.Option(help="Address to listen on; 0.0.0.0 for all. Default: 127.0.0.1, for this computer alone."),
+    ] = None,
     name: Annotated[
         str | None,
         typer.Option(
@@ -90,7 +92,10 @@ def serve(
     models = chosen_models(model, category, all_models=all_models, parts=parts)
     if (certificate is None) != (key is None):
         raise WrongCallError("--certificate and --key belong together. Fix: give both, or neither")
-    if host not in (_LOOPBACK, "localhost") and name is None:
+
+    from hwbench_pipeline.bench.backends.web.serving import LOOPBACK, LOOPBACK_NAMES
+
+    if host not in (None, *LOOPBACK_NAMES) and name is None:
         raise WrongCallError(
             f"--host {host}: say by which name browsers will call this computer. Fix: --name bench.example.org"
         )
@@ -98,20 +103,18 @@ def serve(
     from hwbench_pipeline.bench.plan import CellPlan
     from hwbench_pipeline.bench.visits import Place, serve_visits
 
-    rules = Sampling(min_duration_s=min_duration_s, min_warmup_s=min_duration_s / 2, max_warmup_s=min_duration_s * 3)
+    rules = Sampling.at_least(duration_s=min_duration_s)
     plans = [
         CellPlan(one, key_of_model, "inference", sweep(model_sizes=sizes, batch_sizes=batches), rules)
         for key_of_model in models
         for one in keys
     ]
-    names = (
-        (_LOOPBACK, "localhost") if name is None else tuple(filter(None, (part.strip() for part in name.split(","))))
-    )
+    names = tuple(listed("--name", name)) or LOOPBACK_NAMES
     pair = None if certificate is None or key is None else (certificate, key)
     serve_visits(
         plans,
         folder,
-        Place(host, port, names, pair),
+        Place(host or LOOPBACK, port, names, pair),
         on_open=lambda address: output().print(f"open {address} in the browser to be measured: {len(plans)} cells"),
         on_step=say,
         on_visit=_print_visit,

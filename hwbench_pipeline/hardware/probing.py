@@ -392,17 +392,12 @@ def visitor_probe(key: str, told: Mapping[str, Any], *, machine: str) -> Probe:
     if key == "webgpu":
         _note_adapter(told, answers)
     elif key == "webnn":
-        errors: Mapping[str, str | None] = told["webnn"]
-        working = [device for device, error in errors.items() if error is None]
-        for device, error in errors.items():
-            answers.note(f"a WebNN graph for {device}", error or "right")
+        working = _working_webnn(told, answers)
         if working:
             used = told["webnn_devices"][working[0]]
             answers.note("its devices", ", ".join(used) if used else "not told")
             answers.device_name = f"{machine} ({', '.join(used) if used else 'device not told'})"
             _note_runtime(answers)
-        else:
-            answers.reason = f"the browser computes no WebNN graph: {shortened(next(iter(errors.values())) or '')}"
     else:
         answers.device_name = machine
         _note_runtime(answers)
@@ -417,6 +412,18 @@ def _adapter_fix(answers: _Answers) -> str:
     return ". Fix: install the GPU's Vulkan driver, which Firefox needs on Linux (Mesa's mesa-vulkan-drivers has one in software too)"
 
 
+def _working_webnn(answer: Mapping[str, Any], answers: _Answers) -> list[str]:
+    """The devices for which a graph gave right numbers; where there is none, that is the reason for absence."""
+    errors: Mapping[str, str | None] = answer["webnn"]
+    for error in dict.fromkeys(errors.values()):
+        devices = ", ".join(device for device, its_error in errors.items() if its_error == error)
+        answers.note(f"a WebNN graph for {devices}", error or "right")
+    working = [device for device, error in errors.items() if error is None]
+    first = shortened(next(iter(errors.values())) or "").rstrip(".")
+    answers.reason = None if working else f"the browser computes no WebNN graph: {first}"
+    return working
+
+
 def _probe_webnn(answers: _Answers) -> None:
     answer: dict[str, Any] | None = None
     working: list[str] = []
@@ -427,16 +434,8 @@ def _probe_webnn(answers: _Answers) -> None:
         answer = _ask_browser(answers, browser)
         if answer is None:
             continue
-        errors: Mapping[str, str | None] = answer["webnn"]
-        working = [device for device, error in errors.items() if error is None]
-        for error in dict.fromkeys(errors.values()):
-            devices = ", ".join(device for device, its_error in errors.items() if its_error == error)
-            answers.note(f"a WebNN graph for {devices}", error or "right")
-        answers.reason = (
-            f"the browser computes no WebNN graph: {shortened(next(iter(errors.values())) or '').rstrip('.')}"
-        )
+        working = _working_webnn(answer, answers)
         if working:
-            answers.reason = None
             answers.browser = browser
             break
     if not working or answer is None:

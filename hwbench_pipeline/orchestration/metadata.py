@@ -7,7 +7,7 @@ Does not belong here: computing any of it (`reports/` draws plots and Markdown).
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import dagster as dg
@@ -71,6 +71,30 @@ def definition_metadata(table: Table, sources: Sequence[Table] = ()) -> dict[str
     if sources:
         metadata["dagster/column_lineage"] = column_lineage(table, sources)
     return metadata
+
+
+def table_asset(
+    table: Table,
+    *,
+    deps: Sequence[str] = (),
+    group_name: str,
+    kinds: set[str],
+    sources: Sequence[Table] = (),
+    partitions_def: dg.PartitionsDefinition | None = None,
+) -> Callable[[Callable[..., Any]], dg.AssetsDefinition]:
+    """`dg.asset` for a table, which says of itself what its schema does; `sources` are those whose columns of the same name its
+    own come from."""
+    return dg.asset(
+        name=table.name,
+        description=table.description,
+        deps=deps,
+        partitions_def=partitions_def,
+        group_name=group_name,
+        kinds=kinds,
+        owners=OWNERS,
+        code_version=code_version(table),
+        metadata=definition_metadata(table, sources),
+    )
 
 
 def asset_spec(table: Table, *deps: Table, group_name: str, kinds: set[str]) -> dg.AssetSpec:

@@ -12,13 +12,13 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from hwbench_pipeline.catalog.configs import SIZES
 from hwbench_pipeline.reports.tables import markdown_table
 
 Row = Mapping[str, Any]
 
 _NOT_COUNTED = "not counted: "
 _LONGEST_REASON = 160
-_SIZES = ("tiny", "reference")
 _NUMBERS_AND_CLASSES = re.compile(r"\d+|\b[A-Z]\w+(?= requires the )")
 """What differs between reasons alike."""
 
@@ -34,10 +34,10 @@ def operations_markdown(rows: Iterable[Row]) -> str:
         "`benchmarks/test_flops_agree.py` compares the meta device with a real run wherever both work.",
         markdown_table(
             ("size", "counted", "on the meta device", "on fake tensors", "by a run on the CPU"),
-            [_counts(size, [row for row in known if row["model_size"] == size]) for size in _SIZES],
+            [_counts(size, [row for row in known if row["model_size"] == size]) for size in SIZES],
         ),
     ]
-    for size in _SIZES:
+    for size in SIZES:
         without = [row for row in known if row["model_size"] == size and row["flops"] is None]
         alike: dict[str, list[Row]] = {}
         for row in without:

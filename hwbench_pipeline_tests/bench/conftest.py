@@ -1,4 +1,5 @@
-"""What tests of several backends share: a tiny BERT with its right outputs, and counting the processes that a test left."""
+"""What tests of several backends share: processes to measure in, a lock of their own, a tiny BERT with its right outputs, and
+counting the processes that a test left."""
 
 from __future__ import annotations
 
@@ -10,9 +11,24 @@ import psutil
 import pytest
 import torch
 
+from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.catalog.building import build_model
 from hwbench_pipeline.catalog.inputs import make_inputs
 from hwbench_pipeline.catalog.signal import primary_output
+from hwbench_pipeline.hardware.host_lock import HOST_LOCK_VARIABLE
+
+
+@pytest.fixture
+def own_host_lock(tmp_path, monkeypatch):
+    """Cells wait for no other measurement on this host."""
+    monkeypatch.setenv(HOST_LOCK_VARIABLE, str(tmp_path / "host.lock"))
+
+
+@pytest.fixture(scope="module")
+def processes():
+    """Processes to measure cells in."""
+    with CellProcesses() as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -14,25 +14,14 @@ from hwbench_pipeline.bench.engine import run_cell
 from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.judging import WrongOutputError, require_right_output
 from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling
-from hwbench_pipeline.hardware.host_lock import HOST_LOCK_VARIABLE
 from hwbench_pipeline.hardware.peaks import Peaks
 from hwbench_pipeline.hardware.probing import probe
 from hwbench_pipeline.schema.tables import CORE_BENCH__ENVIRONMENTS, CORE_BENCH__INFERENCE
 from hwbench_pipeline.schema.validation import require_valid
 
+pytestmark = pytest.mark.usefixtures("own_host_lock")
 FAULTS = "hwbench_pipeline_tests.bench.faults"
 QUICK = Sampling(min_warmup=1, min_warmup_s=0, min_samples=3, min_duration_s=0.05, max_samples=30)
-
-
-@pytest.fixture(autouse=True)
-def own_host_lock(tmp_path, monkeypatch):
-    monkeypatch.setenv(HOST_LOCK_VARIABLE, str(tmp_path / "host.lock"))
-
-
-@pytest.fixture(scope="module")
-def processes():
-    with CellProcesses() as shared:
-        yield shared
 
 
 def plan(hardware, model, *points, mode="inference", **settings):

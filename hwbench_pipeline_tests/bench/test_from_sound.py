@@ -8,7 +8,6 @@ import json
 import pytest
 
 from hwbench_pipeline.bench.engine import run_cell
-from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.plan import FROM_SOUND, CellPlan, Point, Sampling, sweep
 from hwbench_pipeline.bench.storing import is_recorded, store_execution
 from hwbench_pipeline.hardware.browsers import find_browser, web_runtime_version
@@ -21,12 +20,6 @@ CAN_BROWSE = (
     and importlib.util.find_spec("playwright") is not None
     and web_runtime_version() is not None
 )
-
-
-@pytest.fixture(scope="module")
-def processes():
-    with CellProcesses() as running:
-        yield running
 
 
 def cell(processes, hardware, model, *points):

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from hwbench_pipeline.bench import largest_batch
 from hwbench_pipeline.bench.engine import CellExecution
-from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.largest_batch import largest_that_fits, run_largest_batch
 from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling
 from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE
@@ -30,12 +29,6 @@ def test_the_search_finds_the_border_in_few_questions(limit, largest):
     assert found == (min(limit, largest) or None)
     assert max(asked) <= largest
     assert len(asked) == len(set(asked)) <= 2 * max(limit, 1).bit_length() + 3
-
-
-@pytest.fixture(scope="module")
-def processes():
-    with CellProcesses() as shared:
-        yield shared
 
 
 def largest(processes, hardware, model, limit_mb):

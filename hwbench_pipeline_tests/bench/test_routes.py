@@ -11,7 +11,6 @@ import pytest
 from hwbench_pipeline.bench import cell
 from hwbench_pipeline.bench.backends.onnxruntime import OnnxruntimeBackend
 from hwbench_pipeline.bench.engine import run_cell
-from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.judging import WrongOutputError
 from hwbench_pipeline.bench.plan import CellPlan, Point
 from hwbench_pipeline.bench.verifying import ONE_CALL
@@ -19,12 +18,6 @@ from hwbench_pipeline.catalog.building import build_model
 from hwbench_pipeline.catalog.exporting import BATCHED, EXPORTED, ROUTES, TRACED, may_take, on_route
 from hwbench_pipeline.schema.tables import CORE_BENCH__INFERENCE
 from hwbench_pipeline.schema.validation import require_valid
-
-
-@pytest.fixture(scope="module")
-def processes():
-    with CellProcesses() as started:
-        yield started
 
 
 def verified(processes, hardware, model, **point):

@@ -5,29 +5,17 @@ import json
 import pytest
 
 from hwbench_pipeline.bench.engine import distinct_points, run_cell
-from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.largest_batch import run_largest_batch
 from hwbench_pipeline.bench.plan import CellPlan, Point, Sampling, sweep
 from hwbench_pipeline.bench.storing import is_recorded, store_execution
 from hwbench_pipeline.catalog.names import model_keys
-from hwbench_pipeline.hardware.host_lock import HOST_LOCK_VARIABLE
 from hwbench_pipeline.schema.tables import CORE_BENCH__TRAINING
 from hwbench_pipeline.schema.validation import require_valid
 from hwbench_pipeline.training.recipe import OPTIMIZER_KEYS, Recipe, recipe_sweep
 
+pytestmark = pytest.mark.usefixtures("own_host_lock")
 QUICK = Sampling(min_warmup=2, min_warmup_s=0, max_warmup_s=0, min_samples=5, min_duration_s=0, max_samples=5)
 PARTS = ("forward", "backward", "optimizer")
-
-
-@pytest.fixture(autouse=True)
-def own_host_lock(tmp_path, monkeypatch):
-    monkeypatch.setenv(HOST_LOCK_VARIABLE, str(tmp_path / "host.lock"))
-
-
-@pytest.fixture(scope="module")
-def processes():
-    with CellProcesses() as shared:
-        yield shared
 
 
 def trained(processes, model, *points):

@@ -7,16 +7,7 @@ import os
 import subprocess
 import sys
 
-import pytest
-
-from hwbench_pipeline.bench.isolation import CellProcesses
 from hwbench_pipeline.bench.verifying import verify_cell
-
-
-@pytest.fixture(scope="module")
-def processes():
-    with CellProcesses() as started:
-        yield started
 
 
 def test_an_architecture_by_rule_passes_in_both_modes(processes):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import dagster as dg
 
 from hwbench_pipeline.analysis.answering import write_comparisons, write_regressions
-from hwbench_pipeline.orchestration.metadata import OWNERS, asset_spec, code_version, definition_metadata
+from hwbench_pipeline.orchestration.metadata import asset_spec, table_asset
 from hwbench_pipeline.orchestration.resources import WarehouseResource
 from hwbench_pipeline.reports.comparison import comparison_markdown, regressions_markdown, scaling_markdown
 from hwbench_pipeline.reports.notifying import NotificationError, notify
@@ -19,15 +19,7 @@ from hwbench_pipeline.schema.tables import (
     OUT__SCALING,
 )
 
-accepted_changes = dg.AssetSpec(
-    CORE_REGRESSIONS__ACCEPTED.name,
-    description=CORE_REGRESSIONS__ACCEPTED.description,
-    group_name="accepted",
-    kinds={"parquet"},
-    owners=OWNERS,
-    code_version=code_version(CORE_REGRESSIONS__ACCEPTED),
-    metadata=definition_metadata(CORE_REGRESSIONS__ACCEPTED),
-)
+accepted_changes = asset_spec(CORE_REGRESSIONS__ACCEPTED, group_name="accepted", kinds={"parquet"})
 """Written by people through `hwbench regressions --accept`; no run makes it."""
 
 
@@ -55,15 +47,11 @@ def compare_results(warehouse: WarehouseResource) -> Iterator[dg.MaterializeResu
         )
 
 
-@dg.asset(
-    name=OUT__REGRESSIONS.name,
-    description=OUT__REGRESSIONS.description,
+@table_asset(
+    OUT__REGRESSIONS,
     deps=[OUT__RESULTS.name, OUT__ENVIRONMENTS.name, CORE_REGRESSIONS__ACCEPTED.name],
     group_name="results",
     kinds={"python", "parquet"},
-    owners=OWNERS,
-    code_version=code_version(OUT__REGRESSIONS),
-    metadata=definition_metadata(OUT__REGRESSIONS),
 )
 def out__regressions(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Judge every series, and tell of alarms that were none before."""

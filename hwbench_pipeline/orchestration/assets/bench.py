@@ -30,7 +30,7 @@ from hwbench_pipeline.bench.plan import (
 from hwbench_pipeline.bench.storing import TABLE_OF_MODE, store_execution
 from hwbench_pipeline.bench.web_experiments.running import Asked, run_experiments
 from hwbench_pipeline.catalog.configs import SIZES
-from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata, image
+from hwbench_pipeline.orchestration.metadata import image, table_asset
 from hwbench_pipeline.orchestration.partitions import cell_of, grid
 from hwbench_pipeline.orchestration.resources import WarehouseResource
 from hwbench_pipeline.reports.plots import latency_plot
@@ -220,16 +220,12 @@ def measured_cells(
 
 
 def _bench_asset(table: Table, mode: str, depends_on: Sequence[str] = ()) -> dg.AssetsDefinition:
-    @dg.asset(
-        name=table.name,
-        description=table.description,
+    @table_asset(
+        table,
         partitions_def=grid,
         deps=[CORE_MODELS.name, CORE_HARDWARE.name, *depends_on],
         group_name="bench",
         kinds={"pytorch", "openvino", "parquet"},
-        owners=OWNERS,
-        code_version=code_version(table),
-        metadata=definition_metadata(table),
     )
     def bench(context: dg.AssetExecutionContext, config: BenchConfig, warehouse: WarehouseResource) -> None:
         """Measure the cells of this run. A cell that could not be measured is recorded with the reason."""
@@ -253,15 +249,11 @@ class ExperimentConfig(dg.Config):
         return self
 
 
-@dg.asset(
-    name=CORE_BENCH__WEB_EXPERIMENTS.name,
-    description=CORE_BENCH__WEB_EXPERIMENTS.description,
+@table_asset(
+    CORE_BENCH__WEB_EXPERIMENTS,
     deps=[CORE_HARDWARE.name],
     group_name="web",
     kinds={"javascript", "parquet"},
-    owners=OWNERS,
-    code_version=code_version(CORE_BENCH__WEB_EXPERIMENTS),
-    metadata=definition_metadata(CORE_BENCH__WEB_EXPERIMENTS),
 )
 def core_bench__web_experiments(
     context: dg.AssetExecutionContext, config: ExperimentConfig, warehouse: WarehouseResource

@@ -13,21 +13,17 @@ from hwbench_pipeline.catalog.entries import catalog_keys
 from hwbench_pipeline.catalog.names import model_keys
 from hwbench_pipeline.catalog.storing import write_models
 from hwbench_pipeline.hardware.storing import write_hardware
-from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata
+from hwbench_pipeline.orchestration.metadata import table_asset
 from hwbench_pipeline.orchestration.partitions import model_partitions
 from hwbench_pipeline.orchestration.resources import WarehouseResource
 from hwbench_pipeline.reports.tables import catalog_markdown, exports_markdown, hardware_markdown, models_markdown
 from hwbench_pipeline.schema.tables import CORE_HARDWARE, CORE_MODELS, CORE_MODELS__ONNX
 
 
-@dg.asset(
-    name=CORE_MODELS.name,
-    description=CORE_MODELS.description,
+@table_asset(
+    CORE_MODELS,
     group_name="catalog",
     kinds={"huggingface", "parquet"},
-    owners=OWNERS,
-    code_version=code_version(CORE_MODELS),
-    metadata=definition_metadata(CORE_MODELS),
 )
 def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Write the catalog; architectures that nobody has tried yet are tried first."""
@@ -43,14 +39,10 @@ def core_models(context: dg.AssetExecutionContext, warehouse: WarehouseResource)
     )
 
 
-@dg.asset(
-    name=CORE_HARDWARE.name,
-    description=CORE_HARDWARE.description,
+@table_asset(
+    CORE_HARDWARE,
     group_name="catalog",
     kinds={"python", "parquet"},
-    owners=OWNERS,
-    code_version=code_version(CORE_HARDWARE),
-    metadata=definition_metadata(CORE_HARDWARE),
 )
 def core_hardware(context: dg.AssetExecutionContext, warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Probe every platform and measure the peaks of those that are here."""
@@ -78,16 +70,12 @@ class OnnxExportConfig(dg.Config):
         return self
 
 
-@dg.asset(
-    name=CORE_MODELS__ONNX.name,
-    description=CORE_MODELS__ONNX.description,
+@table_asset(
+    CORE_MODELS__ONNX,
     partitions_def=model_partitions,
     deps=[CORE_MODELS.name],
     group_name="web",
     kinds={"onnx", "parquet"},
-    owners=OWNERS,
-    code_version=code_version(CORE_MODELS__ONNX),
-    metadata=definition_metadata(CORE_MODELS__ONNX),
 )
 def core_models__onnx(
     context: dg.AssetExecutionContext, config: OnnxExportConfig, warehouse: WarehouseResource

@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata, image
+from hwbench_pipeline.orchestration.metadata import OWNERS, code_version, definition_metadata, image, table_asset
 from hwbench_pipeline.orchestration.resources import WarehouseResource
 from hwbench_pipeline.prediction.plots import parity_plot
 from hwbench_pipeline.prediction.storing import fit_predictor, predictor_file, write_features, write_predictions
@@ -26,15 +26,12 @@ def _left_out(lines: Sequence[str]) -> dict[str, Any]:
     return {"left_out": dg.MetadataValue.md("\n".join(f"* {line}" for line in lines))} if lines else {}
 
 
-@dg.asset(
-    name=CORE_PREDICTION__FEATURES.name,
-    description=CORE_PREDICTION__FEATURES.description,
+@table_asset(
+    CORE_PREDICTION__FEATURES,
     deps=[OUT__RESULTS.name, CORE_HARDWARE.name, CORE_MODELS.name],
     group_name="prediction",
     kinds={"python", "parquet"},
-    owners=OWNERS,
-    code_version=code_version(CORE_PREDICTION__FEATURES),
-    metadata=definition_metadata(CORE_PREDICTION__FEATURES, (OUT__RESULTS, CORE_HARDWARE, CORE_MODELS)),
+    sources=(OUT__RESULTS, CORE_HARDWARE, CORE_MODELS),
 )
 def core_prediction__features(warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Make the training set."""
@@ -94,15 +91,11 @@ def fitted_predictor(context: dg.AssetExecutionContext, warehouse: WarehouseReso
     yield dg.MaterializeResult(asset_key=OUT__PREDICTION_SCORES.name, metadata=metadata)
 
 
-@dg.asset(
-    name=OUT__PREDICTIONS.name,
-    description=OUT__PREDICTIONS.description,
+@table_asset(
+    OUT__PREDICTIONS,
     deps=[PREDICTOR_ASSET, CORE_MODELS.name, CORE_HARDWARE.name, OUT__RESULTS.name],
     group_name="prediction",
     kinds={"xgboost", "parquet"},
-    owners=OWNERS,
-    code_version=code_version(OUT__PREDICTIONS),
-    metadata=definition_metadata(OUT__PREDICTIONS),
 )
 def out__predictions(warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Predict the points of the grid that nobody measured."""

@@ -10,12 +10,7 @@ from hwbench_pipeline.analysis.consolidation import (
     consolidate_results,
 )
 from hwbench_pipeline.analysis.refreshing import write_coverage
-from hwbench_pipeline.orchestration.metadata import (
-    OWNERS,
-    code_version,
-    definition_metadata,
-    unreadable_metadata,
-)
+from hwbench_pipeline.orchestration.metadata import OWNERS, table_asset, unreadable_metadata
 from hwbench_pipeline.orchestration.resources import WarehouseResource, connection_of
 from hwbench_pipeline.reports.coverage import coverage_markdown, write_coverage_report
 from hwbench_pipeline.reports.tables import markdown_table
@@ -47,15 +42,12 @@ SELECT source, provenance, status, count(*) AS rows FROM read_parquet(?) GROUP B
 """
 
 
-@dg.asset(
-    name=OUT__RESULTS.name,
-    description=OUT__RESULTS.description,
+@table_asset(
+    OUT__RESULTS,
     deps=[table.name for table in RESULT_SOURCES],
     group_name="results",
     kinds={"duckdb", "parquet"},
-    owners=OWNERS,
-    code_version=code_version(OUT__RESULTS),
-    metadata=definition_metadata(OUT__RESULTS, RESULT_SOURCES),
+    sources=RESULT_SOURCES,
 )
 def out__results(warehouse: WarehouseResource, duckdb: DuckDBResource) -> dg.MaterializeResult:
     """Unite every source."""
@@ -71,18 +63,14 @@ def out__results(warehouse: WarehouseResource, duckdb: DuckDBResource) -> dg.Mat
     )
 
 
-@dg.asset(
-    name=OUT__ENVIRONMENTS.name,
-    description=OUT__ENVIRONMENTS.description,
+@table_asset(
+    OUT__ENVIRONMENTS,
     deps=[
         OUT__RESULTS.name,
         *(table.name for table in ENVIRONMENT_SOURCES if table.name.startswith(("core_legacy", "core_imports"))),
     ],
     group_name="results",
     kinds={"duckdb", "parquet"},
-    owners=OWNERS,
-    code_version=code_version(OUT__ENVIRONMENTS),
-    metadata=definition_metadata(OUT__ENVIRONMENTS),
 )
 def out__environments(warehouse: WarehouseResource, duckdb: DuckDBResource) -> dg.MaterializeResult:
     """Unite the environments and count what stands on each."""
@@ -93,15 +81,11 @@ def out__environments(warehouse: WarehouseResource, duckdb: DuckDBResource) -> d
     )
 
 
-@dg.asset(
-    name=OUT__COVERAGE.name,
-    description=OUT__COVERAGE.description,
+@table_asset(
+    OUT__COVERAGE,
     deps=[OUT__RESULTS.name],
     group_name="results",
     kinds={"python", "parquet"},
-    owners=OWNERS,
-    code_version=code_version(OUT__COVERAGE),
-    metadata=definition_metadata(OUT__COVERAGE),
 )
 def out__coverage(warehouse: WarehouseResource) -> dg.MaterializeResult:
     """Count what is known of each cell."""

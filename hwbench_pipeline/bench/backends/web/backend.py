@@ -267,8 +267,7 @@ class WebSession:
 
         def watch() -> None:
             while not done.wait(_POLL_S):
-                now = self._page.memory()
-                if now is not None:
+                if (now := self._page.memory()) is not None:
                     held.append(now)
 
         watcher = threading.Thread(target=watch, daemon=True)
@@ -352,21 +351,6 @@ class WebSession:
         return placed
 
 
-def _own_browser(hardware: str) -> Opener:
-    """Opens pages in this host's browser for a platform. Raises `UnsupportedError` where there is none."""
-    browser = browser_of(hardware)
-    if browser is None:
-        raise UnsupportedError("no browser is installed. Fix: install Chrome, Chromium, Edge or Firefox")
-
-    @contextlib.contextmanager
-    def opened(files: Mapping[str, Path | bytes]) -> Iterator[tuple[PageServer, Page]]:
-        with PageServer(files) as server, page_in(browser, _FLAGS, n_threads=torch.get_num_threads()) as page:
-            page.open(server.address)
-            yield server, page
-
-    return opened
-
-
 class WebGeneration(WebSession):
     """A generation in a page, which hands the cache from graph to graph and times each token."""
 
@@ -392,6 +376,21 @@ class WebGeneration(WebSession):
         """As of a forward pass, and where the cache lay between two calls of a graph."""
         found = super().evidence()
         return replace(found, options={**found.options, "cache_at": list(self._cache_at) or "not told"})
+
+
+def _own_browser(hardware: str) -> Opener:
+    """Opens pages in this host's browser for a platform. Raises `UnsupportedError` where there is none."""
+    browser = browser_of(hardware)
+    if browser is None:
+        raise UnsupportedError("no browser is installed. Fix: install Chrome, Chromium, Edge or Firefox")
+
+    @contextlib.contextmanager
+    def opened(files: Mapping[str, Path | bytes]) -> Iterator[tuple[PageServer, Page]]:
+        with PageServer(files) as server, page_in(browser, _FLAGS, n_threads=torch.get_num_threads()) as page:
+            page.open(server.address)
+            yield server, page
+
+    return opened
 
 
 def _require_on_device(by_graph: Mapping[str, Mapping[str, int]], hardware: str) -> None:
@@ -426,12 +425,7 @@ class Given:
 def _given_forward(export: KeptExport) -> Given:
     names_in, names_out = _names(export.graph)
     beside = [path.name for path in export.files if path.name != MODEL_FILE]
-    graph = {
-        "name": "model",
-        "model": MODEL_FILE,
-        "external": [{"path": name, "url": name} for name in beside],
-        "outputs": list(names_out.values()),
-    }
+    graph = _graph("model", "", MODEL_FILE, beside, list(names_out.values()))
     inputs = [
         _told_of(name, f"inputs/{index}", tensor)
         for index, (name, tensor) in enumerate(zip(names_in, export.graph.inputs, strict=True))
@@ -445,19 +439,14 @@ def _given_stages(export: KeptGeneration, call: TokenCall, kept_at: str | None) 
     files: dict[str, Path | bytes] = {}
     graphs = []
     for stage in export.stages:
-        files |= {f"{stage.name}/{path.name}": path for path in stage.files}
+        folder = f"{stage.name}/"
+        files |= {f"{folder}{path.name}": path for path in stage.files}
         described = onnx.load(str(stage.path), load_external_data=False).graph
         outputs = [value.name for value in described.output]
+        beside = [path.name for path in stage.files if path != stage.path]
         graphs.append(
             {
-                "name": stage.name,
-                "model": f"{stage.name}/{stage.path.name}",
-                "external": [
-                    {"path": path.name, "url": f"{stage.name}/{path.name}"}
-                    for path in stage.files
-                    if path != stage.path
-                ],
-                "outputs": outputs,
+                **_graph(stage.name, folder, stage.path.name, beside, outputs),
                 "handed_on": {name: handed_on(name) for name in outputs},
                 "kept_at": {name: kept_at for name in outputs if name != LOGITS} if kept_at else None,
             }
@@ -470,6 +459,16 @@ def _given_stages(export: KeptGeneration, call: TokenCall, kept_at: str | None) 
     inputs = told("inputs", call.known)
     further = [told(f"further/{index}", brought) for index, brought in enumerate(call.further)]
     return Given(files, graphs, inputs, further)
+
+
+def _graph(name: str, folder: str, model: str, beside: Sequence[str], outputs: Sequence[str]) -> dict[str, Any]:
+    """What the page is told of a graph: its file, and the weights beside it, in a folder of the server."""
+    return {
+        "name": name,
+        "model": f"{folder}{model}",
+        "external": [{"path": path, "url": f"{folder}{path}"} for path in beside],
+        "outputs": list(outputs),
+    }
 
 
 def _told_of(name: str, url: str, tensor: torch.Tensor) -> dict[str, Any]:

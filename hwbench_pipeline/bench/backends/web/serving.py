@@ -34,7 +34,7 @@ _LARGEST_MESSAGE_BYTES = 20_000_000
 """Of what a page says in words, the runtime's log of a session's making included."""
 
 LOOPBACK = "127.0.0.1"
-_LOOPBACK_NAMES = (LOOPBACK, "localhost")
+LOOPBACK_NAMES = (LOOPBACK, "localhost")
 
 
 class PageServer:
@@ -52,7 +52,7 @@ class PageServer:
         listeners: Mapping[str, Callable[[Any], Any]] | None = None,
         host: str = LOOPBACK,
         port: int = 0,
-        names: Sequence[str] = _LOOPBACK_NAMES,
+        names: Sequence[str] = LOOPBACK_NAMES,
         certificate: tuple[Path, Path] | None = None,
     ) -> None:
         self.outputs: dict[int, bytes] = {}
