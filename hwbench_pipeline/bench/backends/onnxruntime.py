@@ -148,18 +148,28 @@ def generated_by(stages: Sequence[StageFile], call: TokenCall) -> dict[str, Arra
     return _StagedCall(stages, call).outputs()
 
 
+class _NamedSession:
+    """A stage's session with the names of its inputs and outputs, asked for once and not for each token that is timed."""
+
+    def __init__(self, session: Any) -> None:
+        self.session = session
+        self.inputs = [value.name for value in session.get_inputs()]
+        self.outputs = [value.name for value in session.get_outputs()]
+        self.handed_on = [handed_on(name) for name in self.outputs]
+
+
 class _StagedCall:
     """A generation: the stages' sessions, and what they hand on to each other."""
 
     def __init__(self, stages: Sequence[StageFile], call: TokenCall) -> None:
         import onnxruntime as ort
 
-        *first, step = [_runtime_session(str(stage.path)) for stage in stages]
+        *first, step = [_NamedSession(_runtime_session(str(stage.path))) for stage in stages]
         self._stages, self._first, self._step = stages, first, step
         as_value = ort.OrtValue.ortvalue_from_numpy
+        taken = {name for stage in (*first, step) for name in stage.inputs}
 
         def values(tensors: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-            taken = {value.name for session in (*first, step) for value in session.get_inputs()}
             return {name: as_value(tensor.contiguous().numpy()) for name, tensor in tensors.items() if name in taken}
 
         self._known = values(call.known)
@@ -170,7 +180,7 @@ class _StagedCall:
     @property
     def session(self) -> Any:
         """The step's session."""
-        return self._step
+        return self._step.session
 
     @property
     def options(self) -> dict[str, Any]:
@@ -180,8 +190,8 @@ class _StagedCall:
     def begin(self) -> Any:
         """Run what comes before the first token, with no cache. Returns its logits."""
         self._held, self._n_done = dict(self._known), 1
-        for session in self._first:
-            self._run(session)
+        for stage in self._first:
+            self._run(stage)
         return self._held[LOGITS]
 
     def step(self) -> Any:
@@ -191,12 +201,10 @@ class _StagedCall:
         self._run(self._step)
         return self._held[LOGITS]
 
-    def _run(self, session: Any) -> None:
-        names = [value.name for value in session.get_outputs()]
-        taken = {value.name: self._held[value.name] for value in session.get_inputs()}
-        self._held |= {
-            handed_on(name): value for name, value in zip(names, session.run_with_ort_values(names, taken), strict=True)
-        }
+    def _run(self, stage: _NamedSession) -> None:
+        taken = {name: self._held[name] for name in stage.inputs}
+        given = stage.session.run_with_ort_values(stage.outputs, taken)
+        self._held |= zip(stage.handed_on, given, strict=True)
 
     def run(self) -> None:
         """One generation."""
